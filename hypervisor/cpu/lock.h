@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Locks. The hypervisor runs with interrupts off except in the idle loop's
+ * halt, so there are no irq-saving variants and no handler ever finds its own
+ * CPU holding a lock. NMI and machine-check handlers take no lock.
+ *
+ * Because a CPU that waits has interrupts off, every wait loop calls
+ * cpu_wait() (cpu/work.h), which serves flush requests from other CPUs:
+ * one CPU may wait for flush acknowledgements while holding a lock that
+ * another spins on.
+ *
+ * Levels: a CPU acquires locks in strictly rising level only; debug builds
+ * assert it. Two locks of one level: spin_lock_second(), lower address first.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+enum lock_level {
+    LOCK_NONE,
+    LOCK_CONTROL,     /* one domctl or sysctl that changes the set of domains at a time */
+    LOCK_DOMAIN,      /* struct domain: life, vCPU set, settings */
+    LOCK_DOMAIN_LIST,
+    LOCK_PV_TABLES,   /* page-table updates of one PV domain */
+    LOCK_GRANT,       /* one domain's grant table */
+    LOCK_EVENT,       /* one domain's event channels */
+    LOCK_OWNER,       /* frame_owner: page list and totals */
+    LOCK_SCHED,
+    LOCK_TIMER,
+    LOCK_PCI,
+    LOCK_IRQ,
+    LOCK_HEAP,
+    LOCK_FRAMES,      /* page allocator */
+    LOCK_MAP,         /* hypervisor page tables */
+    LOCK_CONSOLE,     /* printk works under any other lock */
+};
+
+typedef struct {
+    u16 next, serving; /* ticket lock */
+    u8 level;
+    u8 pad;
+    u16 owner; /* CPU + 1, debug builds */
+} spinlock_t;
+
+#define SPINLOCK(lvl)                                                          \
+    (spinlock_t)                                                               \
+    {                                                                          \
+        .level = (lvl)                                                         \
+    }
+
+void spin_lock(spinlock_t *lock);
+void spin_lock_second(spinlock_t *lock); /* another lock of the level already held */
+bool spin_trylock(spinlock_t *lock);
+void spin_unlock(spinlock_t *lock);
+bool spin_is_locked(const spinlock_t *lock);
+/* True if this CPU holds it; for assertions (always true in non-debug builds). */
+bool spin_held(const spinlock_t *lock);
+/* Takes two locks of the same level in address order; a == b is allowed. */
+void spin_lock_pair(spinlock_t *a, spinlock_t *b);
+void spin_unlock_pair(spinlock_t *a, spinlock_t *b);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The frame an entry leaves on the stack (the interface's own register image)
+ * and the per-CPU record at the top of every hypervisor stack.
+ */
+#pragma once
+
+#include "cpu/layout.h"
+#include "lib/types.h"
+#include "lib/xen.h"
+
+struct vcpu;
+
+/* At the top of each CPU's stack; `guest` is where the CPU's own push on
+ * entry from ring 3 ends (TSS.rsp0 = &guest.es). Valid regs of the current
+ * vCPU while we are in the hypervisor on its behalf. */
+struct cpu_local {
+    struct cpu_user_regs guest;
+    struct vcpu *current;
+    u64 percpu_offset;
+    u32 cpu;
+    u32 work;        /* WORK_* bits, cpu/work.h; set atomically from any CPU */
+    u64 guest_stack; /* scratch for the entry code */
+    u64 reserved[2];
+};
+
+#ifdef TENON_HOST
+extern struct cpu_local host_cpu_local;
+static inline struct cpu_local *cpu_local(void)
+{
+    return &host_cpu_local;
+}
+#else
+static __always_inline struct cpu_local *cpu_local(void)
+{
+    u64 sp;
+    __asm__("mov %%rsp, %0" : "=r"(sp));
+    return (struct cpu_local *)((sp & ~(u64)(STACK_SIZE - 1)) + STACK_SIZE -
+                                sizeof(struct cpu_local));
+}
+#endif
+
+#define current   (cpu_local()->current)
+#define this_cpu_id() (cpu_local()->cpu)
+
+static inline struct cpu_user_regs *guest_regs(void)
+{
+    return &cpu_local()->guest;
+}
+static inline bool regs_from_guest(const struct cpu_user_regs *regs)
+{
+    return (regs->cs & 3) != 0;
+}
