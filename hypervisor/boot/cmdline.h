@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hypervisor's command line. Each file declares the options it owns with
+ * one of the CMDLINE_ macros; the linker gathers them into the section
+ * tenon_options, and cmdline_parse() fills in the variables once, early in
+ * boot, before any other core runs.
+ *
+ * What is understood, with Xen's meanings:
+ *   name          booleans: true; custom: value ""
+ *   no-name       booleans: false; custom: value "no"
+ *   name=value    quotes ("...") may stand around a value or parts of it
+ *   --            the words behind it are for dom0
+ *
+ * The variables belong in __initdata or __ro_after_init.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+enum cmdline_kind {
+    CMDLINE_KIND_STRING, /* where: char[size]; a longer value is malformed */
+    CMDLINE_KIND_BOOL,   /* where: bool */
+    CMDLINE_KIND_UINT,   /* where: unsigned integer of `size` bytes (1 2 4 8) */
+    CMDLINE_KIND_SIZE,   /* where: u64, bytes; a bare number is KiB */
+    CMDLINE_KIND_CUSTOM, /* parse(value): 0 or negative errno */
+};
+
+struct cmdline_option {
+    const char *name;
+    enum cmdline_kind kind;
+    void *where;
+    size_t size;
+    int (*parse)(const char *value);
+};
+
+/* The explicit alignment keeps the compiler from padding the array the linker makes. */
+#define CMDLINE_OPTION_(id, option_name, kind_, where_, size_, parse_)                             \
+    static const struct cmdline_option cmdline_option_##id                                         \
+        __attribute__((section("tenon_options"), used, aligned(8))) = {option_name, kind_, where_, \
+                                                                       size_, parse_}
+
+#define CMDLINE_STRING(option_name, array) \
+    CMDLINE_OPTION_(array, option_name, CMDLINE_KIND_STRING, array, sizeof(array), NULL)
+#define CMDLINE_BOOL(option_name, variable)                                         \
+    _Static_assert(sizeof(variable) == sizeof(bool), "a bool option needs a bool"); \
+    CMDLINE_OPTION_(variable, option_name, CMDLINE_KIND_BOOL, &(variable), sizeof(bool), NULL)
+#define CMDLINE_UINT(option_name, variable) \
+    CMDLINE_OPTION_(variable, option_name, CMDLINE_KIND_UINT, &(variable), sizeof(variable), NULL)
+#define CMDLINE_SIZE(option_name, variable)                                       \
+    _Static_assert(sizeof(variable) == sizeof(u64), "a size option needs a u64"); \
+    CMDLINE_OPTION_(variable, option_name, CMDLINE_KIND_SIZE, &(variable), sizeof(u64), NULL)
+/* Called once for each time the option appears, in the order of the line. */
+#define CMDLINE_CUSTOM(option_name, function) \
+    CMDLINE_OPTION_(function, option_name, CMDLINE_KIND_CUSTOM, NULL, 0, function)
+
+/* Longest word; a longer one is reported and skipped. */
+#define CMDLINE_WORD_MAX 512
+
+/*
+ * Applies the options of `line` (zero-terminated, not kept, not changed).
+ * skip_first: the loader put the image's name in front (multiboot1 does).
+ * report, if not NULL, hears of every word that had no effect, with the reason
+ * ("unknown option", "malformed value", "too long"); the word is valid during
+ * the call only. Returns where dom0's words begin inside `line` (behind " -- "),
+ * or NULL.
+ */
+const char *cmdline_parse(const char *line, bool skip_first,
+                          void (*report)(const char *word, const char *why));
+
+/* Helpers for custom parsers. */
+
+/* 1 for yes on true enable 1, 0 for no off false disable 0, -EINVAL else. */
+int cmdline_bool(const char *value);
+
+/*
+ * Takes the next item of a comma-separated list from *cursor into item[size]
+ * and moves *cursor behind it. Returns 1, 0 when the list is at its end, or
+ * -EINVAL when the item does not fit. Empty items are items ("a,,b" has three).
+ * After the last item *cursor is NULL; a NULL or empty value has no items.
+ */
+int cmdline_item(const char **cursor, char *item, size_t size);
