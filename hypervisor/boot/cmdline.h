@@ -34,24 +34,25 @@ struct cmdline_option {
 };
 
 /* The explicit alignment keeps the compiler from padding the array the linker makes. */
-#define CMDLINE_OPTION_(id, option_name, kind_, where_, size_, parse_)                             \
-    static const struct cmdline_option cmdline_option_##id                                         \
-        __attribute__((section("tenon_options"), used, aligned(8))) = {option_name, kind_, where_, \
-                                                                       size_, parse_}
+#define CMDLINE_NAME_2_(line) cmdline_option_##line
+#define CMDLINE_NAME_(line)   CMDLINE_NAME_2_(line)
+#define CMDLINE_OPTION_(...)                                   \
+    static const struct cmdline_option CMDLINE_NAME_(__LINE__) \
+        __attribute__((section("tenon_options"), used, aligned(8))) = {__VA_ARGS__}
 
-#define CMDLINE_STRING(option_name, array) \
-    CMDLINE_OPTION_(array, option_name, CMDLINE_KIND_STRING, array, sizeof(array), NULL)
-#define CMDLINE_BOOL(option_name, variable)                                         \
+/* At file scope, at most one to a line, closed by a semicolon. */
+#define CMDLINE_STRING(name, array) \
+    CMDLINE_OPTION_(name, CMDLINE_KIND_STRING, array, sizeof(array), NULL)
+#define CMDLINE_BOOL(name, variable)                                                \
     _Static_assert(sizeof(variable) == sizeof(bool), "a bool option needs a bool"); \
-    CMDLINE_OPTION_(variable, option_name, CMDLINE_KIND_BOOL, &(variable), sizeof(bool), NULL)
-#define CMDLINE_UINT(option_name, variable) \
-    CMDLINE_OPTION_(variable, option_name, CMDLINE_KIND_UINT, &(variable), sizeof(variable), NULL)
-#define CMDLINE_SIZE(option_name, variable)                                       \
+    CMDLINE_OPTION_(name, CMDLINE_KIND_BOOL, &(variable), sizeof(bool), NULL)
+#define CMDLINE_UINT(name, variable) \
+    CMDLINE_OPTION_(name, CMDLINE_KIND_UINT, &(variable), sizeof(variable), NULL)
+#define CMDLINE_SIZE(name, variable)                                              \
     _Static_assert(sizeof(variable) == sizeof(u64), "a size option needs a u64"); \
-    CMDLINE_OPTION_(variable, option_name, CMDLINE_KIND_SIZE, &(variable), sizeof(u64), NULL)
+    CMDLINE_OPTION_(name, CMDLINE_KIND_SIZE, &(variable), sizeof(u64), NULL)
 /* Called once for each time the option appears, in the order of the line. */
-#define CMDLINE_CUSTOM(option_name, function) \
-    CMDLINE_OPTION_(function, option_name, CMDLINE_KIND_CUSTOM, NULL, 0, function)
+#define CMDLINE_CUSTOM(name, function) CMDLINE_OPTION_(name, CMDLINE_KIND_CUSTOM, NULL, 0, function)
 
 /* Longest word; a longer one is reported and skipped. */
 #define CMDLINE_WORD_MAX 512

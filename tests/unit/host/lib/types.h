@@ -11,4 +11,4 @@
 #undef __unused
 #undef __noreturn
 
-#include_next "lib/types.h"
+#include "../../../../hypervisor/lib/types.h"

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Fuzzers on the host (clang's libFuzzer with sanitizers). Included by the top
+# Makefile after tests/unit/rules.mk; `make fuzz FUZZ_SECONDS=10` runs each one
+# for that long, `make fuzz-NAME` one of them. A crash, a hang or a leak fails and
+# leaves the input as build/fuzz/NAME-crash-...; feed that to build/fuzz/NAME.
+#
+# To add one: tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput(), its first
+# lines as for unit tests plus, if wanted, libFuzzer options:
+#     // sources: boot/image.c
+#     // libs: -lz
+#     // options: -max_len=4096
+# If tests/fuzz/seeds_NAME.c exists it is built (no hypervisor sources) and run
+# with the corpus folder as its argument, to write the first inputs there.
+
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 10
+FUZZ_OUT := $(BUILD)/fuzz
+FUZZ_SANITIZE := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+define fuzz_rules
+$(FUZZ_OUT)/$(1): $(FUZZ_OUT)/fuzz/fuzz_$(1).o $(FUZZ_OUT)/host/host.o \
+		$$(patsubst %.c,$(FUZZ_OUT)/obj/%.o,$$(call host_words,sources,tests/fuzz/fuzz_$(1).c))
+	@$(FUZZ_CC) $(FUZZ_SANITIZE) $$^ -o $$@ $$(call host_words,libs,tests/fuzz/fuzz_$(1).c)
+$(FUZZ_OUT)/corpus/$(1)/.seeded: $(if $(wildcard tests/fuzz/seeds_$(1).c),$(FUZZ_OUT)/seeds_$(1))
+	@mkdir -p $$(@D)
+	@$$(if $$<,$$< $$(@D),:)
+	@touch $$@
+.PHONY: fuzz-$(1)
+fuzz-$(1): $(FUZZ_OUT)/$(1) $(FUZZ_OUT)/corpus/$(1)/.seeded
+	@if $$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=$(FUZZ_OUT)/$(1)- $$(call host_words,options,tests/fuzz/fuzz_$(1).c) \
+		$(FUZZ_OUT)/corpus/$(1) >$$<.log 2>&1; \
+	then echo "fuzz: $(1) ok," \
+		"$$$$(sed -n 's/^stat::number_of_executed_units: *//p' $$<.log) runs"; \
+	else tail -n 60 $$<.log; echo "fuzz: $(1) FAILED"; exit 1; fi
+endef
+$(foreach fuzzer,$(FUZZERS),$(eval $(call fuzz_rules,$(fuzzer))))
+
+$(FUZZ_OUT)/seeds_%: tests/fuzz/seeds_%.c
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) $(HOST_CFLAGS) -MMD -MP -MF $@.d $< -o $@ $(call host_words,libs,$<)
+$(FUZZ_OUT)/fuzz/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) $(HOST_CFLAGS) $(FUZZ_SANITIZE) -MMD -MP -c $< -o $@
+$(FUZZ_OUT)/host/%.o: tests/unit/host/%.c
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) $(HOST_CFLAGS) $(FUZZ_SANITIZE) -MMD -MP -c $< -o $@
+$(FUZZ_OUT)/obj/%.o: hypervisor/%.c
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) $(HOST_CFLAGS) $(FUZZ_SANITIZE) -MMD -MP -c $< -o $@
+
+.PHONY: fuzz
+fuzz: $(FUZZERS:%=fuzz-%)
+
+-include $(wildcard $(FUZZ_OUT)/*.d $(FUZZ_OUT)/fuzz/*.d $(FUZZ_OUT)/host/*.d)
+-include $(wildcard $(FUZZ_OUT)/obj/*/*.d $(FUZZ_OUT)/obj/*/*/*.d)

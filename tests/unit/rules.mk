@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Unit tests on the host. Included by the top Makefile; `make unit` builds and
+# runs them all, `make unit-NAME` one of them with its full output.
+#
+# To add a test: write tests/unit/test_NAME.c with a cmocka main(). Its first
+# lines say what of the hypervisor is linked in, relative to hypervisor/:
+#     // sources: lib/bitmap.c lib/list.c
+#     // libs: -lz            (optional: host libraries)
+# Everything is compiled with -DTENON_HOST and under address and undefined
+# sanitizers. tests/unit/host comes first in the include path: a header there
+# stands in for the hypervisor's header of the same name (one with privileged
+# instructions, say). host/host.c is always linked: panic() and assertions abort.
+# Include <stdarg.h> <stddef.h> <setjmp.h> <stdint.h> before <cmocka.h>.
+
+BUILD ?= build
+UNIT_CC ?= gcc
+UNIT_OUT := $(BUILD)/unit
+HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fno-strict-aliasing -fno-common \
+	-fno-omit-frame-pointer -DTENON_HOST -Itests/unit/host -Ihypervisor
+HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+UNIT_TESTS := $(patsubst tests/unit/test_%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+
+# $(call host_words,KEY,FILE): what the line "// KEY: ..." of FILE says.
+host_words = $(shell sed -n '1,12s,^// $(1): *,,p' $(2))
+
+define unit_rules
+$(UNIT_OUT)/test_$(1): $(UNIT_OUT)/test/test_$(1).o $(UNIT_OUT)/host/host.o \
+		$$(patsubst %.c,$(UNIT_OUT)/obj/%.o,$$(call host_words,sources,tests/unit/test_$(1).c))
+	@$(UNIT_CC) $(HOST_SANITIZE) $$^ -o $$@ -lcmocka $$(call host_words,libs,tests/unit/test_$(1).c)
+.PHONY: unit-$(1)
+unit-$(1): $(UNIT_OUT)/test_$(1)
+	$$<
+endef
+$(foreach test,$(UNIT_TESTS),$(eval $(call unit_rules,$(test))))
+
+$(UNIT_OUT)/test/%.o: tests/unit/%.c
+	@mkdir -p $(@D)
+	@$(UNIT_CC) $(HOST_CFLAGS) $(HOST_SANITIZE) -MMD -MP -c $< -o $@
+$(UNIT_OUT)/host/%.o: tests/unit/host/%.c
+	@mkdir -p $(@D)
+	@$(UNIT_CC) $(HOST_CFLAGS) $(HOST_SANITIZE) -MMD -MP -c $< -o $@
+$(UNIT_OUT)/obj/%.o: hypervisor/%.c
+	@mkdir -p $(@D)
+	@$(UNIT_CC) $(HOST_CFLAGS) $(HOST_SANITIZE) -MMD -MP -c $< -o $@
+
+.PHONY: unit
+unit: $(UNIT_TESTS:%=$(UNIT_OUT)/test_%)
+	@tests/unit/run.sh $^
+
+.SECONDARY:
+-include $(wildcard $(UNIT_OUT)/test/*.d $(UNIT_OUT)/host/*.d)
+-include $(wildcard $(UNIT_OUT)/obj/*.d $(UNIT_OUT)/obj/*/*.d $(UNIT_OUT)/obj/*/*/*.d)
