@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Domains and their vCPUs: the abstract machine, without hardware.
+ *
+ * A domain lives from domain_create to the drop of its last reference, which
+ * cannot come before its frames are all given back. domain_get* take a
+ * reference, domain_put drops it. vCPUs live as long as their domain.
+ *
+ * struct pv_domain and struct pv_vcpu (pv/pv.h) begin with these; the guest
+ * kind's operations (core/guest.h) say how big they are.
+ */
+#pragma once
+
+#include "core/reject.h"
+#include "core/sched.h"
+#include "core/timer.h"
+#include "cpu/cpumask.h"
+#include "cpu/fpu.h"
+#include "cpu/lock.h"
+#include "cpu/regs.h"
+#include "lib/list.h"
+#include "lib/rangeset.h"
+#include "lib/types.h"
+#include "lib/xen.h"
+#include "memory/frame.h"
+#include "platform/clock.h"
+#include <xen/vcpu.h>
+
+struct guest_ops;
+struct event_table; /* core/event.c */
+struct grant_table; /* core/grant.c */
+struct pirq_table;  /* core/pirq.c */
+struct fifo_vcpu;   /* core/event_fifo.c */
+struct cpu_policy;  /* core/cpu_policy.c */
+
+#define MAX_VCPUS 128 /* per domain; 8192 is what the interface allows at most */
+
+/* Why a vCPU does not run: any bit set means it is not runnable. */
+enum {
+    PAUSE_BLOCKED = 1,     /* SCHEDOP_block: until an event */
+    PAUSE_DOWN = 2,        /* not brought up, or VCPUOP_down */
+    PAUSE_POLL = 4,        /* SCHEDOP_poll */
+    PAUSE_CRASHED = 8,
+};
+
+enum shutdown_state { SHUTDOWN_NOT, SHUTDOWN_PENDING, SHUTDOWN_DONE };
+enum dying_state { DYING_NOT, DYING_NOW, DYING_DEAD };
+
+struct vcpu {
+    struct domain *domain;
+    const struct guest_ops *ops; /* same as domain's */
+    u32 id;
+    u32 cpu;           /* where it runs or ran last; changes under the scheduler's lock */
+    bool initialised;  /* has a context (VCPUOP_initialise, setvcpucontext, builder) */
+    bool is_running;   /* its registers are on `cpu` now */
+    u32 pause_flags;   /* PAUSE_*, atomic */
+    u32 pause_count;   /* nested pauses by control or by us, atomic; domain's pause_count adds */
+    struct sched_vcpu sched;
+
+    struct cpu_user_regs regs; /* while not running; on its CPU: cpu_local.guest */
+    struct fpu_state *fpu;
+
+    /* Where the guest looks: in shared_info, or a frame it registered. */
+    struct vcpu_info *info;    /* our mapping; never NULL: a dummy before registration */
+    mfn_t info_frame;          /* MFN_NONE unless registered; we hold a reference + writable */
+    u64 runstate_guest;        /* guest VA registered for runstate, 0 none */
+    struct vcpu_runstate_info runstate;
+    u64 time_guest;            /* VCPUOP_register_vcpu_time_memory_area, 0 none */
+
+    struct timer singleshot, periodic, poll_timer;
+    ns_t periodic_period, periodic_last;
+    u32 poll_port;             /* SCHEDOP_poll of one port; ~0: several */
+    struct fifo_vcpu *fifo;
+    u16 virq_port[24];         /* NR_VIRQS: port bound to each per-vCPU virq */
+
+    cpumask_t hard_affinity, soft_affinity;
+    bool nmi_pending, mce_pending;
+    u32 work;                  /* VCPU_WORK_*: to be done before it enters its guest */
+
+    struct rejection rejections[REJECTIONS_KEPT];
+    u32 rejection_next;
+};
+
+struct domain {
+    struct frame_owner frames; /* first: struct frame finds us by it */
+    const struct guest_ops *ops;
+    domid_t id;
+    u32 references;            /* atomic */
+    struct list_head link;     /* all domains, in order of id; LOCK_DOMAIN_LIST */
+    spinlock_t lock;           /* LOCK_DOMAIN */
+
+    bool is_control;           /* dom0: may call control operations */
+    bool is_hardware;          /* has the machine's ports, interrupts, console */
+    bool is_idle;
+    bool is_hvm;               /* translated; never with PV */
+    bool created_paused;
+    enum dying_state dying;
+    enum shutdown_state shutdown;
+    u32 shutdown_code;         /* SHUTDOWN_*; ~0 none */
+    u32 pause_count;           /* atomic: every vCPU stands still while it is not 0 */
+    u32 control_pause_count;   /* of those, by pausedomain */
+    u32 options;               /* XEN_DOMCTL_CDF_* */
+    u32 ssidref;
+    u8 handle[16];             /* UUID */
+    u32 max_vcpus;
+    struct vcpu **vcpus;       /* max_vcpus slots, NULL until created */
+
+    struct shared_info *shared_info; /* our page, shared; never NULL for a guest */
+    u32 vm_assist;             /* VMASST_TYPE bits */
+    u32 address_width;
+    cpumask_t dirty_cpus;      /* CPUs that may hold TLB entries of it */
+    ns_t wall_offset;          /* time_offset_seconds etc. of this guest's clock */
+    u32 tsc_mode;
+
+    struct event_table *events;
+    struct grant_table *grants;
+    struct pirq_table *pirqs;
+    struct rangeset io_memory; /* machine frames it may map though they are no RAM */
+    struct rangeset io_ports;
+    struct rangeset irqs;
+
+    void *e820;                /* XENMEM_set_memory_map: heap array of e820_count 20-byte entries */
+    u32 e820_count;
+    u32 suspend_port;
+    u32 max_evtchn, max_grant_frames, max_maptrack_frames, grant_version_max;
+    struct cpu_policy *cpu_policy; /* core/cpu_policy.h */
+    u64 created_at;            /* clock_now at creation */
+    u32 sched_weight, sched_cap;
+    u32 target_vcpus;
+};
+
+extern struct domain *hardware_domain; /* dom0 */
+extern struct domain *idle_domain;
+
+/* config NULL: idle domain only. id DOMID_INVALID-like 0xffff: first free.
+ * Errors: -EEXIST, -EINVAL, -ENOMEM, -EOPNOTSUPP (guest kind not there). */
+struct xen_domctl_createdomain;
+int domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool control,
+                  struct domain **result);
+/* Reference taken; NULL: none. DOMID_SELF gives the caller's own. */
+struct domain *domain_get(domid_t id);
+/* The first domain with an id >= from; reference taken. */
+struct domain *domain_get_next(domid_t from);
+static inline void domain_get_again(struct domain *d)
+{
+    __atomic_fetch_add(&d->references, 1, __ATOMIC_RELAXED);
+}
+void domain_put(struct domain *d);
+#define for_each_vcpu(d, v)                                                    \
+    for (u32 i_##v = 0; i_##v < (d)->max_vcpus; i_##v++)                       \
+        if (((v) = (d)->vcpus[i_##v]) != NULL)
+
+int vcpu_create(struct domain *d, u32 id); /* slot below max_vcpus; -EEXIST, -ENOMEM */
+struct vcpu *domain_vcpu(struct domain *d, u32 id); /* NULL: out of range or not created; speculation safe */
+
+/* Pausing: *_sync returns when no vCPU of it runs anywhere. Nestable. */
+void vcpu_pause(struct vcpu *v); /* sync; not for current */
+void vcpu_pause_nosync(struct vcpu *v);
+void vcpu_unpause(struct vcpu *v);
+void domain_pause(struct domain *d);
+void domain_pause_nosync(struct domain *d);
+void domain_unpause(struct domain *d);
+int domain_pause_by_control(struct domain *d);   /* counted apart; -EOVERFLOW... */
+int domain_unpause_by_control(struct domain *d); /* -EINVAL when not paused so */
+
+/* The guest says it ends (SCHEDOP_shutdown) or is ended by us (crash). */
+void domain_shutdown(struct domain *d, u32 reason);
+void domain_resume(struct domain *d);            /* XEN_DOMCTL_resumedomain */
+/* A guest did what only its death answers; it is the current one. Logs why. */
+void domain_crash(struct domain *d, const char *why);
+/* XEN_DOMCTL_destroydomain: preemptible: -ERESTART_HYPERCALL until all is given up, then 0. */
+int domain_destroy(struct domain *d);
+void domain_reap(void);                          /* WORK_REAP handler */
+
+/* vcpu_info and friends (VCPUOP_register_*). */
+int vcpu_register_info(struct vcpu *v, mfn_t frame, u32 offset);
+void vcpu_update_runstate(struct vcpu *v, int state, ns_t now); /* RUNSTATE_*; scheduler only */
+void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
+void vcpu_update_time(struct vcpu *v);           /* writes vcpu_time_info if it changed */
+void domain_update_wallclock(struct domain *d);
+void domains_update_wallclock(void);             /* after dom0 set the time */
+/* Runs on the way into v (pv exit path): runstate copy to the guest etc. */
+void vcpu_do_work(struct vcpu *v);
+int vcpu_up(struct vcpu *v);                     /* -EINVAL not initialised */
+void vcpu_down(struct vcpu *v);
+
+void vcpu_block(void);                           /* current: SCHEDOP_block semantics */
+int vcpu_poll(const u32 *ports, u32 count, ns_t timeout); /* current */
+void vcpu_wake(struct vcpu *v);                  /* after clearing pause bits */
+void vcpu_kick(struct vcpu *v);                  /* make it re-examine pending events soon, wherever it is */
+/* An upcall is pending: sets vcpu_info bits, unblocks, kicks. */
+void vcpu_mark_events_pending(struct vcpu *v);
+static inline bool vcpu_runnable(const struct vcpu *v)
+{
+    return !(READ_ONCE(v->pause_flags) | READ_ONCE(v->pause_count) |
+             READ_ONCE(v->domain->pause_count));
+}
+
+void crash_describe_vcpu(void); /* one line about the current vCPU */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest kind operations: what core/ needs of pv/ and hvm/, which are above it.
+ * Also the seams by which grants reach a guest's page tables.
+ */
+#pragma once
+
+#include "core/domain.h"
+
+struct vcpu_guest_context;
+
+struct guest_ops {
+    const char *name;
+    size_t domain_size, vcpu_size;
+    /* Parts of the kind's own; called with core's fields set. 0 or -errno with nothing kept. */
+    int (*domain_init)(struct domain *d, const struct xen_domctl_createdomain *config);
+    void (*domain_free)(struct domain *d);
+    /* Gives up page tables and the like of a dying domain, none of whose vCPUs runs.
+     * Preemptible: -ERESTART_HYPERCALL until done. */
+    int (*domain_relinquish)(struct domain *d);
+    int (*vcpu_init)(struct vcpu *v);
+    void (*vcpu_free)(struct vcpu *v);
+    /* VCPUOP_initialise, XEN_DOMCTL_set/getvcpucontext; v stands still. */
+    int (*vcpu_set_context)(struct vcpu *v, const struct vcpu_guest_context *c);
+    void (*vcpu_get_context)(struct vcpu *v, struct vcpu_guest_context *c);
+    void (*vcpu_reset)(struct vcpu *v);
+    /* Context switch: this CPU's registers -> v; v -> this CPU's registers. */
+    void (*save)(struct vcpu *v);
+    void (*restore)(struct vcpu *v);
+    /* Enters the guest; called with a fresh stack. */
+    void (*resume)(void);
+};
+
+extern const struct guest_ops guest_pv; /* supplied by pv/ */
+/* NULL until hvm/ supplies it. */
+extern const struct guest_ops *const guest_hvm;
+
+/*
+ * Host mappings of grants (supplied by pv/). host_addr is the machine address
+ * of an L1 entry with GNTMAP_contains_pte, else a virtual address of the
+ * current address space of d's running vCPU. The entry written holds exactly
+ * one frame reference and, if writable, one writable reference, which these
+ * functions take and drop; the maptrack entry holds its own besides.
+ * Returns GNTST_*. On unmap, new_addr != 0 means unmap_and_replace.
+ */
+s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t frame, u32 flags);
+s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t frame, u32 flags, u64 new_addr);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a PV domain and its vCPUs have beyond the abstract machine. Assembly
+ * (pv/entry.S) reads struct pv_vcpu through generated offsets (pv/offsets.c).
+ */
+#pragma once
+
+#include "core/domain.h"
+#include "core/guest.h"
+
+struct pv_domain {
+    struct domain d;
+    spinlock_t tables;       /* LOCK_PV_TABLES: one page-table update at a time */
+    mfn_t perdomain_l3;      /* slot 257: the GDT/LDT windows */
+    u64 **window_l1;         /* per vCPU: the 32 entries (in L1 pages of ours) of its window */
+    u64 relinquish_step;
+};
+
+/* A callback of the guest kernel: address, and whether upcalls are masked on entry. */
+struct pv_callback {
+    u64 address;
+    u32 flags; /* CALLBACKF_mask_events */
+    u32 pad;
+};
+
+struct pv_vcpu {
+    struct vcpu v;
+    /* Address spaces: the guest's own top tables. cr3 is what is loaded for the mode it is in. */
+    mfn_t kernel_table, user_table; /* MFN_NONE: none; each holds a type reference */
+    u64 cr3;
+    bool kernel_mode;               /* guest kernel (true) or guest user */
+    u8 iopl;                        /* virtual IOPL, from PHYSDEVOP_set_iopl and iret */
+    bool in_failsafe;
+    /* Entry points. */
+    struct trap_info *traps;        /* 256 */
+    struct pv_callback event, failsafe, syscall, syscall32, sysenter;
+    u64 kernel_sp, kernel_ss;
+    /* Bounce: filled by C, acted on by the exit path (pv/bounce.c). */
+    u64 fs_base, gs_base_kernel, gs_base_user; /* saved while it does not run */
+    u16 ds, es, fs, gs;
+    /* Descriptor tables. */
+    mfn_t gdt_frames[14];
+    u32 gdt_entries;                /* 0: none */
+    u64 ldt_base;
+    u32 ldt_entries;
+    u32 ldt_mapped;                 /* pages of the LDT window filled on demand */
+    /* Control and debug registers as it sees them. */
+    u64 cr0_ts, cr2, cr4;
+    u64 dr[8];
+    u64 io_bitmap;                  /* PHYSDEVOP_set_iobitmap: guest VA */
+    u32 io_bitmap_limit;
+    u64 msr_de_cfg;
+};
+
+static inline struct pv_vcpu *to_pv(struct vcpu *v)
+{
+    return (struct pv_vcpu *)v;
+}
+static inline struct pv_domain *to_pv_domain(struct domain *d)
+{
+    return (struct pv_domain *)d;
+}
+
+/* pv/traps.c */
+void pv_inject_exception(u32 vector, s64 error_code /* -1: none */); /* into current's kernel, at the way out */
+void pv_inject_page_fault(u64 address, u32 error_code);
+/* pv/mm.c: true when the fault was ours to mend (spurious, emulated write, LDT page). */
+bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code);
+/* pv/emulate.c: #GP or forced-emulation #UD from the guest kernel: true when emulated. */
+bool pv_emulate_privileged(struct cpu_user_regs *regs);
+bool pv_emulate_forced(struct cpu_user_regs *regs); /* #UD: ud2; 'xen'; cpuid */
+/* pv/context.c */
+void pv_load_cr3(struct pv_vcpu *v);  /* the table of the mode it is in; flushes the TLB */
+void pv_toggle_mode(struct pv_vcpu *v); /* kernel <-> user: tables, GS base */
+/* pv/descriptors.c */
+int pv_set_gdt(struct pv_vcpu *v, const u64 *frames, u32 entries);
+void pv_drop_gdt(struct pv_vcpu *v);
+bool pv_map_ldt_page(struct pv_vcpu *v, u32 page); /* on a fault in the LDT window */
+void pv_drop_ldt(struct pv_vcpu *v);
