@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * See printf.h. One pass over the format; each conversion is read into a
+ * struct spec, turned into digits or text, and written with its padding.
+ * Output beyond the buffer is counted and dropped. No state outside the stack.
+ */
+#ifdef TENON_HOST
+/* The host has its own: ours get other names so that tests can compare the two. */
+#include <stdio.h>
+#define snprintf  tenon_snprintf
+#define vsnprintf tenon_vsnprintf
+int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments);
+#endif
+
+#include "lib/printf.h"
+#include "lib/string.h"
+
+struct output {
+    char *buffer;
+    size_t size;
+    size_t length; /* of the whole text, written or not */
+};
+
+struct spec {
+    bool left, zero, plus, space, alternative;
+    int width;
+    int precision; /* -1: none given */
+    int bytes;     /* of the integer argument */
+    char conversion;
+};
+
+static void put(struct output *out, char c)
+{
+    if (out->length < out->size)
+        out->buffer[out->length] = c;
+    out->length++;
+}
+
+static void put_many(struct output *out, char c, int count)
+{
+    for (; count > 0; count--)
+        put(out, c);
+}
+
+/* Pads `text` with spaces to the width. */
+static void put_text(struct output *out, const struct spec *spec, const char *text, int length)
+{
+    if (!spec->left)
+        put_many(out, ' ', spec->width - length);
+    for (int i = 0; i < length; i++)
+        put(out, text[i]);
+    if (spec->left)
+        put_many(out, ' ', spec->width - length);
+}
+
+/* sign is a zero-terminated prefix: "", "-", "+", " ", "0x", "0X". */
+static void put_number(struct output *out, const struct spec *spec, u64 value, unsigned int base,
+                       const char *sign)
+{
+    char digits[24]; /* 22 octal digits and a leading zero */
+    const char *set = spec->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+    int length = 0, zeros, pad;
+
+    for (u64 rest = value; rest; rest /= base)
+        digits[length++] = set[rest % base];
+    zeros = (spec->precision < 0 ? 1 : spec->precision) - length;
+    if (base == 8 && spec->alternative && zeros <= 0)
+        zeros = 1;
+    zeros = MAX(zeros, 0);
+    pad = spec->width - (int)strlen(sign) - zeros - length;
+    pad = MAX(pad, 0);
+    if (spec->zero && !spec->left && spec->precision < 0) {
+        zeros += pad;
+        pad = 0;
+    }
+
+    if (!spec->left)
+        put_many(out, ' ', pad);
+    while (*sign)
+        put(out, *sign++);
+    put_many(out, '0', zeros);
+    while (length)
+        put(out, digits[--length]);
+    if (spec->left)
+        put_many(out, ' ', pad);
+}
+
+/* Decimal digits at *format, capped far above any sane width. */
+static int read_count(const char **format)
+{
+    int count = 0;
+
+    for (; **format >= '0' && **format <= '9'; (*format)++)
+        if (count < 100000)
+            count = count * 10 + (**format - '0');
+    return count;
+}
+
+static const char *read_flags(const char *format, struct spec *spec)
+{
+    for (;; format++) {
+        switch (*format) {
+        case '-':
+            spec->left = true;
+            break;
+        case '0':
+            spec->zero = true;
+            break;
+        case '+':
+            spec->plus = true;
+            break;
+        case ' ':
+            spec->space = true;
+            break;
+        case '#':
+            spec->alternative = true;
+            break;
+        default:
+            return format;
+        }
+    }
+}
+
+static const char *read_length(const char *format, struct spec *spec)
+{
+    spec->bytes = sizeof(int);
+    switch (*format) {
+    case 'h':
+        spec->bytes = format[1] == 'h' ? 1 : 2;
+        return format + (format[1] == 'h' ? 2 : 1);
+    case 'l':
+        spec->bytes = 8;
+        return format + (format[1] == 'l' ? 2 : 1);
+    case 'z':
+    case 't':
+    case 'j':
+        spec->bytes = 8;
+        return format + 1;
+    default:
+        return format;
+    }
+}
+
+static s64 sign_extend(u64 value, int bytes)
+{
+    int shift = 64 - 8 * bytes;
+
+    return (s64)(value << shift) >> shift;
+}
+
+/* Writes an integer argument, already fetched at full width. */
+static void put_integer(struct output *out, const struct spec *spec, u64 value)
+{
+    const char *sign = "";
+    s64 number;
+
+    switch (spec->conversion) {
+    case 'd':
+    case 'i':
+        number = sign_extend(value, spec->bytes);
+        if (number < 0)
+            sign = "-";
+        else if (spec->plus)
+            sign = "+";
+        else if (spec->space)
+            sign = " ";
+        put_number(out, spec, number < 0 ? -(u64)number : (u64)number, 10, sign);
+        return;
+    case 'p':
+        put_number(out, spec, value, 16, "0x");
+        return;
+    }
+
+    if (spec->bytes < 8)
+        value &= (1UL << (8 * spec->bytes)) - 1;
+    if (spec->alternative && value && spec->conversion == 'x')
+        sign = "0x";
+    if (spec->alternative && value && spec->conversion == 'X')
+        sign = "0X";
+    put_number(out, spec, value,
+               spec->conversion == 'u'   ? 10
+               : spec->conversion == 'o' ? 8
+                                         : 16,
+               sign);
+}
+
+static void put_string(struct output *out, const struct spec *spec, const char *text)
+{
+    if (!text)
+        text = "(null)";
+    put_text(out, spec, text,
+             (int)strnlen(text, spec->precision < 0 ? INT32_MAX : (size_t)spec->precision));
+}
+
+/* What lies between '%' and the conversion letter. */
+static const char *read_spec(const char *format, struct spec *spec, va_list *arguments)
+{
+    *spec = (struct spec){.precision = -1};
+    format = read_flags(format, spec);
+    if (*format == '*') {
+        format++;
+        spec->width = va_arg(*arguments, int);
+        if (spec->width < 0) {
+            spec->left = true;
+            spec->width = -spec->width;
+        }
+    } else {
+        spec->width = read_count(&format);
+    }
+    if (*format == '.') {
+        format++;
+        if (*format == '*') {
+            format++;
+            spec->precision = va_arg(*arguments, int);
+        } else {
+            spec->precision = read_count(&format);
+        }
+    }
+    format = read_length(format, spec);
+    spec->conversion = *format;
+    return format;
+}
+
+static void format_all(struct output *out, const char *format, va_list *arguments)
+{
+    struct spec spec;
+    char c;
+
+    for (; *format; format++) {
+        const char *start = format;
+
+        if (*format != '%') {
+            put(out, *format);
+            continue;
+        }
+        format = read_spec(format + 1, &spec, arguments);
+        switch (spec.conversion) {
+        case 'd':
+        case 'i':
+        case 'u':
+        case 'o':
+        case 'x':
+        case 'X':
+            put_integer(out, &spec,
+                        spec.bytes == 8 ? va_arg(*arguments, u64) : va_arg(*arguments, u32));
+            break;
+        case 'p':
+            put_integer(out, &spec, (u64)va_arg(*arguments, void *));
+            break;
+        case 's':
+            put_string(out, &spec, va_arg(*arguments, const char *));
+            break;
+        case 'c':
+            c = (char)va_arg(*arguments, int);
+            put_text(out, &spec, &c, 1);
+            break;
+        case '%':
+            put(out, '%');
+            break;
+        case '\0':
+            format--; /* the format ends inside a conversion: show it as it stands */
+            /* fall through */
+        default:
+            while (start <= format)
+                put(out, *start++);
+            break;
+        }
+    }
+}
+
+int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
+{
+    struct output out = {buffer, size, 0};
+    va_list copy; /* a va_list parameter is an array in disguise: &arguments is no va_list * */
+
+    va_copy(copy, arguments);
+    format_all(&out, format, &copy);
+    va_end(copy);
+    if (size)
+        buffer[MIN(out.length, size - 1)] = '\0';
+    return (int)out.length;
+}
+
+int snprintf(char *buffer, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(buffer, size, format, arguments);
+    va_end(arguments);
+    return length;
+}
