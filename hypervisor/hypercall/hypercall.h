@@ -6,9 +6,10 @@
  */
 #pragma once
 
+#include "core/access.h"
+#include "core/continuation.h"
 #include "core/domain.h"
 #include "core/reject.h"
-#include "hypercall/access.h"
 #include "lib/types.h"
 
 /* Returns what goes into rax: >= 0 or -errno; or -ERESTART_HYPERCALL after
@@ -19,16 +20,6 @@ typedef s64 (*hypercall_fn)(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
 void hypercall_pv(struct cpu_user_regs *regs);
 /* One call by number with arguments given: multicall and HVM use it. */
 s64 hypercall_call(u32 number, const u64 args[5]);
-
-/*
- * A long operation's way to stop half-way: notes the arguments with which the
- * same hypercall is to run again and returns -ERESTART_HYPERCALL, which the
- * handler returns. The vCPU goes to its exit path (interrupts, scheduling) and
- * comes back by itself.
- */
-s64 hypercall_continue(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
-/* True when a long operation should do so: a CPU has work, or the slice is used up. */
-bool hypercall_should_yield(void);
 
 /* One per family; prototypes for the table. */
 s64 hypercall_set_trap_table(u64, u64, u64, u64, u64);
