@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Segment, debug and address-space state of the guest that runs on this CPU.
+ * Callers: pv/context.c at context switch, pv/calls.c for the hypercalls, the
+ * idle loop. No locks: everything belongs to this CPU.
+ */
+#include "cpu/guest_state.h"
+#include "cpu/desc.h"
+#include "cpu/extable.h"
+#include "cpu/features.h"
+#include "cpu/instructions.h"
+#include "cpu/percpu.h"
+
+DEFINE_PER_CPU(cpumask_t *, space_users); /* the set this CPU is in for what is loaded */
+
+u64 cpu_fs_base(void)
+{
+    return cpu_has_fsgsbase ? rdfsbase() : rdmsr(MSR_FS_BASE);
+}
+
+u64 cpu_gs_base(void)
+{
+    return cpu_has_fsgsbase ? rdgsbase() : rdmsr(MSR_GS_BASE);
+}
+
+u64 cpu_gs_base_other(void)
+{
+    return rdmsr(MSR_KERNEL_GS_BASE);
+}
+
+void cpu_set_fs_base(u64 base)
+{
+    if (cpu_has_fsgsbase)
+        wrfsbase(base);
+    else
+        wrmsr(MSR_FS_BASE, base);
+}
+
+void cpu_set_gs_base(u64 base)
+{
+    if (cpu_has_fsgsbase)
+        wrgsbase(base);
+    else
+        wrmsr(MSR_GS_BASE, base);
+}
+
+void cpu_set_gs_base_other(u64 base)
+{
+    wrmsr(MSR_KERNEL_GS_BASE, base);
+}
+
+void cpu_swap_gs(void)
+{
+    __asm__ volatile("swapgs" ::: "memory");
+}
+
+/* Loads one data segment register with a guest's selector; null on a fault. */
+#define LOAD_SELECTOR(reg, selector)                          \
+    ({                                                        \
+        u32 ok_ = 1;                                          \
+        __asm__ volatile("1: mov %w1, %%" reg "\n"            \
+                         "2:\n"                               \
+                         ".pushsection .text.fixup, \"ax\"\n" \
+                         "3: xor %0, %0\n"                    \
+                         "mov %0, %%" reg "\n"                \
+                         "jmp 2b\n"                           \
+                         ".popsection\n" EX_TABLE("1b", "3b") \
+                         : "+r"(ok_)                          \
+                         : "r"((u32)(selector)));             \
+        ok_ != 0;                                             \
+    })
+
+bool cpu_load_gs_other_selector(u16 selector)
+{
+    /* Loading GS writes its base, so do it on the far side of SWAPGS. */
+    cpu_swap_gs();
+    bool ok = LOAD_SELECTOR("gs", selector);
+    cpu_swap_gs();
+    return ok;
+}
+
+static u16 read_selector_ds(void)
+{
+    u16 s;
+    __asm__ volatile("mov %%ds, %0" : "=r"(s));
+    return s;
+}
+
+void cpu_save_segments(struct guest_segments *s)
+{
+    s->ds = read_selector_ds();
+    __asm__ volatile("mov %%es, %0" : "=r"(s->es));
+    __asm__ volatile("mov %%fs, %0" : "=r"(s->fs));
+    __asm__ volatile("mov %%gs, %0" : "=r"(s->gs));
+    s->fs_base = cpu_fs_base();
+    s->gs_base = cpu_gs_base();
+    s->gs_base_other = cpu_gs_base_other();
+}
+
+bool cpu_load_segments(const struct guest_segments *s)
+{
+    bool ok = true;
+    /* Selectors first: loading FS and GS overwrites the bases. Null ones are
+     * loaded too: the last guest's must not shine through. */
+    ok &= LOAD_SELECTOR("ds", s->ds);
+    ok &= LOAD_SELECTOR("es", s->es);
+    ok &= LOAD_SELECTOR("fs", s->fs);
+    ok &= LOAD_SELECTOR("gs", s->gs);
+    cpu_set_fs_base(s->fs_base);
+    cpu_set_gs_base(s->gs_base);
+    cpu_set_gs_base_other(s->gs_base_other);
+    return ok;
+}
+
+void cpu_set_debug(u32 n, u64 value)
+{
+    switch (n) {
+    case 0:
+        __asm__ volatile("mov %0, %%db0" ::"r"(value));
+        break;
+    case 1:
+        __asm__ volatile("mov %0, %%db1" ::"r"(value));
+        break;
+    case 2:
+        __asm__ volatile("mov %0, %%db2" ::"r"(value));
+        break;
+    case 3:
+        __asm__ volatile("mov %0, %%db3" ::"r"(value));
+        break;
+    case 6:
+        __asm__ volatile("mov %0, %%db6" ::"r"(value));
+        break;
+    case 7:
+        __asm__ volatile("mov %0, %%db7" ::"r"(value));
+        break;
+    default:
+        BUG();
+    }
+}
+
+void cpu_load_debug(const u64 dr[8])
+{
+    for (u32 n = 0; n < 4; n++)
+        cpu_set_debug(n, dr[n]);
+    cpu_set_debug(6, dr[6]);
+    cpu_set_debug(7, dr[7]);
+}
+
+u64 cpu_debug_status(void)
+{
+    u64 value;
+    __asm__ volatile("mov %%db6, %0" : "=r"(value));
+    return value;
+}
+
+void cpu_debug_off(void)
+{
+    cpu_set_debug(7, 0);
+}
+
+void cpu_load_space(u64 cr3, cpumask_t *users)
+{
+    cpumask_t **slot = &this_cpu(space_users);
+    u32 cpu = this_cpu_id();
+
+    if (users)
+        cpumask_set(users, cpu);
+    cpu_load_cr3(cr3);
+    if (*slot && *slot != users)
+        cpumask_clear(*slot, cpu);
+    *slot = users;
+}
+
+void cpu_load_cr3(u64 cr3)
+{
+    write_cr3(cr3);
+}
+
+u64 cpu_loaded_cr3(void)
+{
+    return read_cr3();
+}
+
+void cpu_load_ldt(u64 base, u32 entries)
+{
+    if (!entries) {
+        __asm__ volatile("lldt %w0" ::"r"(0));
+        return;
+    }
+    cpu_set_ldt_descriptor(base, entries * 8 - 1);
+    __asm__ volatile("lldt %w0" ::"r"((u32)HV_LDT));
+}
