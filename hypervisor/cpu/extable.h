@@ -9,11 +9,13 @@
 #pragma once
 
 #ifdef __ASSEMBLER__
-#define EX_TABLE(from, to)      \
-    .pushsection.ex_table, "a"; \
-    .balign 8;                  \
-    .quad from, to;             \
+/* clang-format off */
+#define EX_TABLE(from, to)          \
+    .pushsection .ex_table, "a";    \
+    .balign 8;                      \
+    .quad from, to;                 \
     .popsection
+/* clang-format on */
 #else
 #define EX_TABLE(from, to) \
     ".pushsection .ex_table, \"a\"; .balign 8; .quad " from ", " to "; .popsection\n"

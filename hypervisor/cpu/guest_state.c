@@ -181,6 +181,14 @@ u64 cpu_loaded_cr3(void)
     return read_cr3();
 }
 
+void cpu_set_task_switched(bool on)
+{
+    if (on)
+        write_cr0(read_cr0() | CR0_TS);
+    else
+        clts();
+}
+
 void cpu_load_ldt(u64 base, u32 entries)
 {
     if (!entries) {

@@ -44,5 +44,8 @@ void cpu_load_space(u64 cr3, cpumask_t *users);
 void cpu_load_cr3(u64 cr3);
 u64 cpu_loaded_cr3(void);
 
+/* CR0.TS: on, the next x87/SSE instruction raises #NM. */
+void cpu_set_task_switched(bool on);
+
 /* LDT of `entries` descriptors at base; 0 entries: none. */
 void cpu_load_ldt(u64 base, u32 entries);

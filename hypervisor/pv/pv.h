@@ -10,9 +10,9 @@
 
 struct pv_domain {
     struct domain d;
-    spinlock_t tables;       /* LOCK_PV_TABLES: one page-table update at a time */
-    mfn_t perdomain_l3;      /* slot 257: the GDT/LDT windows */
-    u64 **window_l1;         /* per vCPU: the 32 entries (in L1 pages of ours) of its window */
+    spinlock_t tables;  /* LOCK_PV_TABLES: one page-table update at a time */
+    mfn_t perdomain_l3; /* slot 257: the GDT/LDT windows */
+    u64 **window_l1;    /* per vCPU: the 32 entries (in L1 pages of ours) of its window */
     u64 relinquish_step;
 };
 
@@ -28,11 +28,11 @@ struct pv_vcpu {
     /* Address spaces: the guest's own top tables. cr3 is what is loaded for the mode it is in. */
     mfn_t kernel_table, user_table; /* MFN_NONE: none; each holds a type reference */
     u64 cr3;
-    bool kernel_mode;               /* guest kernel (true) or guest user */
-    u8 iopl;                        /* virtual IOPL, from PHYSDEVOP_set_iopl and iret */
+    bool kernel_mode; /* guest kernel (true) or guest user */
+    u8 iopl;          /* virtual IOPL, from PHYSDEVOP_set_iopl and iret */
     bool in_failsafe;
     /* Entry points. */
-    struct trap_info *traps;        /* 256 */
+    struct trap_info *traps; /* 256 */
     struct pv_callback event, failsafe, syscall, syscall32, sysenter;
     u64 kernel_sp, kernel_ss;
     /* Bounce: filled by C, acted on by the exit path (pv/bounce.c). */
@@ -40,14 +40,14 @@ struct pv_vcpu {
     u16 ds, es, fs, gs;
     /* Descriptor tables. */
     mfn_t gdt_frames[14];
-    u32 gdt_entries;                /* 0: none */
+    u32 gdt_entries; /* 0: none */
     u64 ldt_base;
     u32 ldt_entries;
-    u32 ldt_mapped;                 /* pages of the LDT window filled on demand */
+    u32 ldt_mapped; /* pages of the LDT window filled on demand */
     /* Control and debug registers as it sees them. */
     u64 cr0_ts, cr2, cr4;
     u64 dr[8];
-    u64 io_bitmap;                  /* PHYSDEVOP_set_iobitmap: guest VA */
+    u64 io_bitmap; /* PHYSDEVOP_set_iobitmap: guest VA */
     u32 io_bitmap_limit;
     u64 msr_de_cfg;
 };
@@ -62,7 +62,8 @@ static inline struct pv_domain *to_pv_domain(struct domain *d)
 }
 
 /* pv/traps.c */
-void pv_inject_exception(u32 vector, s64 error_code /* -1: none */); /* into current's kernel, at the way out */
+void pv_inject_exception(u32 vector,
+                         s64 error_code /* -1: none */); /* into current's kernel, at the way out */
 void pv_inject_page_fault(u64 address, u32 error_code);
 /* pv/mm.c: true when the fault was ours to mend (spurious, emulated write, LDT page). */
 bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code);
@@ -70,7 +71,7 @@ bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code);
 bool pv_emulate_privileged(struct cpu_user_regs *regs);
 bool pv_emulate_forced(struct cpu_user_regs *regs); /* #UD: ud2; 'xen'; cpuid */
 /* pv/context.c */
-void pv_load_cr3(struct pv_vcpu *v);  /* the table of the mode it is in; flushes the TLB */
+void pv_load_cr3(struct pv_vcpu *v);    /* the table of the mode it is in; flushes the TLB */
 void pv_toggle_mode(struct pv_vcpu *v); /* kernel <-> user: tables, GS base */
 /* pv/descriptors.c */
 int pv_set_gdt(struct pv_vcpu *v, const u64 *frames, u32 entries);

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hypercalls about the processor as a PV kernel sees it: where traps and
+ * callbacks go, its stack, segment bases, debug registers, and its IRET.
+ * Each acts on the current vCPU only; no locks.
+ */
+#include "core/access.h"
+#include "pv/calls.h"
+#include "cpu/guest_state.h"
+#include "pv/context.h"
+#include "pv/entry.h"
+#include "pv/traps.h"
+#include <xen/callback.h>
+
+#define FLAG_IF     0x200UL
+#define FLAGS_NEVER 0x1b7000UL /* IOPL NT RF VM VIF VIP */
+
+static bool canonical(u64 address)
+{
+    return (u64)((s64)(address << 16) >> 16) == address;
+}
+
+s64 hypercall_set_trap_table(u64 list, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+    struct pv_vcpu *v = to_pv(current);
+    struct trap_info trap;
+    (void)a1, (void)a2, (void)a3, (void)a4;
+
+    if (!list) { /* the interface's way to clear it */
+        for (u32 i = 0; i < 256; i++)
+            v->traps[i] = (struct trap_info){0};
+        return 0;
+    }
+    /* At most every vector once, however long the guest's list claims to be. */
+    for (u32 i = 0; i <= 256; i++) {
+        if (guest_copy_in_at(&trap, list, i, sizeof(trap)))
+            return reject(-EFAULT, "trap table not readable");
+        if (!trap.address)
+            return 0;
+        if (!canonical(trap.address))
+            return reject(-EINVAL, "non-canonical trap handler");
+        v->traps[trap.vector] = trap;
+    }
+    return reject(-EINVAL, "trap table without an end");
+}
+
+s64 hypercall_stack_switch(u64 ss, u64 sp, u64 a2, u64 a3, u64 a4)
+{
+    struct pv_vcpu *v = to_pv(current);
+    (void)a2, (void)a3, (void)a4;
+
+    v->kernel_ss = (ss & 0xffff) | 3;
+    v->kernel_sp = sp;
+    return 0;
+}
+
+s64 hypercall_set_callbacks(u64 event, u64 failsafe, u64 syscall, u64 a3, u64 a4)
+{
+    struct pv_vcpu *v = to_pv(current);
+    (void)a3, (void)a4;
+
+    if (!canonical(event) || !canonical(failsafe) || !canonical(syscall))
+        return reject(-EINVAL, "non-canonical callback");
+    v->event.address = event;
+    v->failsafe.address = failsafe;
+    v->syscall.address = syscall;
+    return 0;
+}
+
+static struct pv_callback *callback_slot(struct pv_vcpu *v, u32 type)
+{
+    switch (type) {
+    case CALLBACKTYPE_event:
+        return &v->event;
+    case CALLBACKTYPE_failsafe:
+        return &v->failsafe;
+    case CALLBACKTYPE_syscall:
+        return &v->syscall;
+    case CALLBACKTYPE_syscall32:
+        return &v->syscall32;
+    case CALLBACKTYPE_sysenter:
+        return &v->sysenter;
+    default:
+        return NULL;
+    }
+}
+
+s64 hypercall_callback_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
+{
+    struct pv_vcpu *v = to_pv(current);
+    (void)a2, (void)a3, (void)a4;
+
+    switch (op) {
+    case CALLBACKOP_register: {
+        struct callback_register reg;
+        if (guest_copy_in(&reg, arg, sizeof(reg)))
+            return -EFAULT;
+        if (!canonical(reg.address))
+            return reject(-EINVAL, "non-canonical callback");
+        if (reg.type == CALLBACKTYPE_nmi) { /* an older name of trap 2 */
+            v->traps[2] = (struct trap_info){
+                .vector = 2, .flags = 4, .cs = GUEST_CS64, .address = reg.address};
+            return 0;
+        }
+        struct pv_callback *slot = callback_slot(v, reg.type);
+        if (!slot)
+            return reject(-ENOSYS, "unknown callback type");
+        slot->address = reg.address;
+        slot->flags = reg.flags;
+        return 0;
+    }
+    case CALLBACKOP_unregister: {
+        struct callback_unregister un;
+        if (guest_copy_in(&un, arg, sizeof(un)))
+            return -EFAULT;
+        switch (un.type) {
+        case CALLBACKTYPE_event:
+        case CALLBACKTYPE_failsafe:
+        case CALLBACKTYPE_syscall:
+        case CALLBACKTYPE_syscall32:
+        case CALLBACKTYPE_sysenter:
+            /* A kernel cannot do without these. */
+            return reject(-EINVAL, "callback cannot be unregistered");
+        case CALLBACKTYPE_nmi:
+            v->traps[2] = (struct trap_info){0};
+            return 0;
+        default:
+            return reject(-ENOSYS, "unknown callback type");
+        }
+    }
+    default:
+        return reject(-ENOSYS, "unknown callback operation");
+    }
+}
+
+s64 hypercall_fpu_taskswitch(u64 set, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+    struct pv_vcpu *v = to_pv(current);
+    (void)a1, (void)a2, (void)a3, (void)a4;
+
+    v->cr0_ts = set ? 8 : 0;
+    cpu_set_task_switched(set);
+    return 0;
+}
+
+bool pv_check_breakpoint(u64 address)
+{
+    return canonical(address) && (address < HV_START || address >= HV_END);
+}
+
+bool pv_check_dr7(u64 value)
+{
+    /* Bits 11, 12, 14, 15 and the upper half are reserved; GD would trap our
+     * own accesses; I/O breakpoints (type 2) need CR4.DE, which is off. */
+    if (value >> 32 || value & 0xf800)
+        return false;
+    if (value & 0x2000)
+        return false;
+    for (u32 i = 0; i < 4; i++)
+        if (((value >> (16 + i * 4)) & 3) == 2)
+            return false;
+    return true;
+}
+
+s64 hypercall_set_debugreg(u64 n, u64 value, u64 a2, u64 a3, u64 a4)
+{
+    struct pv_vcpu *v = to_pv(current);
+    (void)a2, (void)a3, (void)a4;
+
+    switch (n) {
+    case 0 ... 3:
+        if (!pv_check_breakpoint(value))
+            return reject(-EPERM, "breakpoint inside the hypervisor");
+        v->dr[n] = value;
+        if (v->dr[7] & 0xff)
+            cpu_set_debug(n, value);
+        return 0;
+    case 4:
+    case 6:
+        v->dr[6] = (value & 0xe00f) | 0xffff0ff0;
+        return 0;
+    case 5:
+    case 7:
+        if (!pv_check_dr7(value))
+            return reject(-EINVAL, "reserved bits in DR7");
+        value |= 0x400;
+        if (value & 0xff) {
+            v->dr[7] = value;
+            cpu_load_debug(v->dr);
+        } else if (v->dr[7] & 0xff) {
+            cpu_debug_off();
+        }
+        v->dr[7] = value;
+        return 0;
+    default:
+        return reject(-EINVAL, "no such debug register");
+    }
+}
+
+s64 hypercall_get_debugreg(u64 n, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+    struct pv_vcpu *v = to_pv(current);
+    (void)a1, (void)a2, (void)a3, (void)a4;
+
+    switch (n) {
+    case 0 ... 3:
+        return v->dr[n];
+    case 4:
+    case 6:
+        return v->dr[6];
+    case 5:
+    case 7:
+        return v->dr[7];
+    default:
+        return reject(-EINVAL, "no such debug register");
+    }
+}
+
+s64 hypercall_set_segment_base(u64 which, u64 base, u64 a2, u64 a3, u64 a4)
+{
+    (void)a2, (void)a3, (void)a4;
+
+    if (which == SEGBASE_GS_USER_SEL) {
+        cpu_load_gs_other_selector(base & 0xffff);
+        return 0;
+    }
+    if (!canonical(base))
+        return reject(-EINVAL, "non-canonical segment base");
+    switch (which) {
+    case SEGBASE_FS:
+        cpu_set_fs_base(base);
+        return 0;
+    case SEGBASE_GS_USER:
+        cpu_set_gs_base_other(base);
+        return 0;
+    case SEGBASE_GS_KERNEL:
+        cpu_set_gs_base(base);
+        return 0;
+    default:
+        return reject(-EINVAL, "no such segment base");
+    }
+}
+
+/* The frame is on the kernel's stack; xen-x86_64.h, struct iret_context. */
+s64 hypercall_iret(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+    struct pv_vcpu *v = to_pv(current);
+    struct cpu_user_regs *regs = guest_regs();
+    struct iret_context frame;
+    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4;
+
+    if (guest_copy_in(&frame, regs->rsp, sizeof(frame))) {
+        domain_crash(v->v.domain, "IRET frame not readable");
+        return 0;
+    }
+    /* RPL 3 in the frame means one of its processes; its own mode shows RPL 0. */
+    if ((frame.cs & 3) == 3) {
+        if (mfn_is_none(v->user_table)) {
+            domain_crash(v->v.domain, "enters user mode without a user page table");
+            return 0;
+        }
+        pv_toggle_mode(v);
+    }
+    if (v->v.domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl))
+        v->iopl = (frame.rflags >> 12) & 3;
+
+    regs->rip = frame.rip;
+    regs->cs = (frame.cs & 0xffff) | 3;
+    regs->rflags = (frame.rflags & ~FLAGS_NEVER) | FLAG_IF | 2;
+    regs->rsp = frame.rsp;
+    regs->ss = (frame.ss & 0xffff) | 3;
+    if (frame.flags & VGCF_in_syscall) {
+        regs->entry_vector = ENTRY_SYSCALL;
+    } else {
+        regs->entry_vector = 0;
+        regs->r11 = frame.r11;
+        regs->rcx = frame.rcx;
+    }
+    v->v.info->evtchn_upcall_mask = !(frame.rflags & FLAG_IF);
+    return frame.rax;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ways from a PV guest into the hypervisor by SYSCALL and its kin, and the
+ * one way back.
+ *
+ * Entry: the per-CPU stubs (cpu/) have switched to this CPU's stack and jump
+ * here with: rsp just past guest.ss, guest.ss holding the guest's rax, rax the
+ * guest's rsp, rcx its rip, r11 its rflags (SYSCALL) - the rest is the guest's.
+ * Interrupts are off and stay off. Exceptions and interrupts come through
+ * cpu/entry.S, which calls C and then jumps to guest_exit as well.
+ *
+ * Exit: one check of work, then of the vCPU's pending upcall, then SYSRET when
+ * the guest expects rcx and r11 to be lost, else IRET. Between the check and
+ * the return interrupts are off, so nothing new can slip in unseen but what an
+ * interrupt right after the return brings back here.
+ */
+#include "cpu/asm.h"
+#include "pv/entry.h"
+
+    .section .text, "ax", @progbits
+
+/*
+ * The frame ends at an address the processor aligns to 16 (TSS.rsp0), which
+ * leaves its start 8 off: C wants rsp aligned at a call.
+ */
+.macro call_c function
+    sub   $8, %rsp
+    call  \function
+    add   $8, %rsp
+.endm
+
+/* The frame from an rsp just past guest.ss; see above for what is where. */
+.macro save_syscall_frame vector cs
+    mov   %rax, -16(%rsp)
+    mov   -8(%rsp), %rax
+    movq  $GUEST_SS, -8(%rsp)
+    sub   $16, %rsp
+    push  %r11
+    pushq $\cs
+    push  %rcx
+    pushq $0
+    movl  $\vector, 4(%rsp)
+    SAVE_GPRS
+    CLEAR_GPRS
+    mov   %rsp, %rdi
+.endm
+
+    .globl pv_syscall_entry
+    .type pv_syscall_entry, @function
+pv_syscall_entry:
+    save_syscall_frame ENTRY_SYSCALL, GUEST_CS64
+    mov   CPU_CURRENT(%rsp), %rbx
+    cmpb  $0, PV_KERNEL_MODE(%rbx)
+    je    1f
+    call_c hypercall_pv
+    jmp   guest_exit
+1:  call_c pv_guest_syscall
+    jmp   guest_exit
+    .size pv_syscall_entry, . - pv_syscall_entry
+
+/* SYSCALL from 32-bit code of a guest: only ever from its user mode. */
+    .globl pv_cstar_entry
+    .type pv_cstar_entry, @function
+pv_cstar_entry:
+    save_syscall_frame ENTRY_SYSCALL32, GUEST_CS32
+    call_c pv_guest_syscall32
+    jmp   guest_exit
+    .size pv_cstar_entry, . - pv_cstar_entry
+
+/*
+ * SYSENTER keeps neither rip nor rsp: the guest's user code put them where its
+ * kernel knows. The stub leaves rax, and rsp at its usual place, untouched.
+ */
+    .globl pv_sysenter_entry
+    .type pv_sysenter_entry, @function
+pv_sysenter_entry:
+    xor   %ecx, %ecx
+    mov   $0x202, %r11d
+    save_syscall_frame ENTRY_SYSENTER, GUEST_CS32
+    call_c pv_guest_sysenter
+    jmp   guest_exit
+    .size pv_sysenter_entry, . - pv_sysenter_entry
+
+/*
+ * Back to the guest that is current, whose frame is at rsp. Whoever comes here
+ * needs no register preserved.
+ */
+    .globl guest_exit
+    .type guest_exit, @function
+guest_exit:
+    mov   CPU_CURRENT(%rsp), %rbx
+.Lcheck:
+    cmpl  $0, CPU_WORK(%rsp)
+    jne   .Lwork
+    cmpl  $0, VCPU_WORK(%rbx)
+    jne   .Lvcpu_work
+    cmpb  $0, VCPU_NMI(%rbx)
+    jne   .Lnmi
+    /* evtchn_upcall_pending and evtchn_upcall_mask are the first two bytes: 1 then 0. */
+    mov   VCPU_INFO(%rbx), %rax
+    cmpb  $0, (%rax)
+    jne   .Lupcall
+.Lrestore:
+    testl $ENTRY_SYSCALL, REGS_VECTOR(%rsp)
+    jz    .Liret
+    /* SYSRET takes a fault in ring 0 if rip is not canonical. */
+    mov   REGS_RIP(%rsp), %rcx
+    mov   %rcx, %rax
+    shl   $16, %rax
+    sar   $16, %rax
+    cmp   %rax, %rcx
+    jne   .Liret
+    cmpw  $GUEST_CS64, REGS_CS(%rsp)
+    jne   .Liret
+    RESTORE_GPRS
+    mov   8(%rsp), %rcx     /* rip */
+    mov   24(%rsp), %r11    /* rflags */
+    mov   32(%rsp), %rsp
+    sysretq
+
+.Liret:
+    RESTORE_GPRS
+    add   $8, %rsp
+.Liret_instruction:
+    iretq
+
+.Lwork:
+    call_c cpu_do_work
+    jmp   .Lcheck
+.Lvcpu_work:
+    mov   %rbx, %rdi
+    call_c vcpu_do_work
+    jmp   .Lcheck
+.Lnmi:
+    call_c pv_deliver_nmi
+    test  %al, %al
+    jnz   .Lcheck
+    mov   VCPU_INFO(%rbx), %rax
+    cmpb  $0, (%rax)
+    je    .Lrestore
+.Lupcall:
+    cmpb  $0, 1(%rax)
+    jne   .Lrestore
+    mov   %rsp, %rdi
+    call_c pv_deliver_upcall
+    jmp   .Lcheck
+    .size guest_exit, . - guest_exit
+
+/*
+ * The guest's frame was one the processor refuses (a selector that is not
+ * there, a bad rip): rsp is as it was at the IRET, the registers are the
+ * guest's. Save them again and let its kernel know.
+ */
+    EX_TABLE(.Liret_instruction, .Liret_refused)
+    .type iret_refused, @function
+iret_refused:
+.Liret_refused:
+    pushq $0
+    SAVE_GPRS
+    mov   %rsp, %rdi
+    call_c pv_iret_refused
+    jmp   guest_exit
+    .size iret_refused, . - iret_refused
+
+/* Entered by the scheduler on a fresh stack: registers are in cpu_local.guest. */
+    .globl pv_resume
+    .type pv_resume, @function
+pv_resume:
+    and   $~(STACK_SIZE - 1), %rsp
+    add   $(STACK_SIZE - CPU_LOCAL_SIZE), %rsp
+    jmp   guest_exit
+    .size pv_resume, . - pv_resume
+
+    .section .note.GNU-stack, "", @progbits

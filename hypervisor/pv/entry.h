@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How a guest came in, beyond the processor's vectors: values of
+ * cpu_user_regs.entry_vector. ENTRY_SYSCALL as a bit says that the guest
+ * expects rcx and r11 to be lost on the way back, so SYSRET may be used.
+ */
+#pragma once
+
+#define ENTRY_SYSCALL   0x100
+#define ENTRY_SYSCALL32 0x200
+#define ENTRY_SYSENTER  0x400

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Exceptions of a PV guest: ours to mend (page tables, privileged
+ * instructions), or its kernel's to handle.
+ *
+ * Called by cpu/entry.S with the frame of the current vCPU, which then goes
+ * to guest_exit. Interrupts are off.
+ */
+#include "cpu/guest_state.h"
+#include "cpu/traps.h"
+#include "cpu/uaccess.h"
+#include "platform/console.h"
+#include "pv/entry.h"
+#include "pv/traps.h"
+
+enum {
+    TRAP_DB = 1,
+    TRAP_BP = 3,
+    TRAP_OF = 4,
+    TRAP_UD = 6,
+    TRAP_NM = 7,
+    TRAP_GP = 13,
+    TRAP_PF = 14,
+};
+
+/* Error code of a #GP raised by INT n through a gate of ours (Intel SDM 6.13). */
+#define ERROR_IDT 2u
+
+/* Page-fault error code bits (Intel SDM 4.7). */
+#define PF_USER     4u
+#define PF_RESERVED 8u
+
+static void debug_trap(struct cpu_user_regs *regs)
+{
+    struct pv_vcpu *v = to_pv(current);
+    (void)regs;
+
+    /* Bits 0-3 and BS of DR6 accumulate until the guest clears them. */
+    v->dr[6] |= cpu_debug_status() & 0xe00f;
+    cpu_set_debug(6, 0xffff0ff0);
+    pv_inject_exception(TRAP_DB, -1);
+}
+
+/* INT n: the guest's own gate if it may be used from its present mode. */
+static bool software_interrupt(struct cpu_user_regs *regs)
+{
+    struct pv_vcpu *v = to_pv(current);
+
+    if (!(regs->error_code & ERROR_IDT))
+        return false;
+    u32 vector = (regs->error_code >> 3) & 0xff;
+    const struct trap_info *trap = &v->traps[vector];
+    /* The gate's privilege is stated for a kernel in ring 1 or 3: only user mode is held back. */
+    if (!trap->address || (!v->kernel_mode && TI_GET_DPL(trap) < 3))
+        return false;
+    regs->rip += 2; /* INT n is two bytes long; INT3 and INTO have gates of their own */
+    pv_inject_exception(vector, -1);
+    return true;
+}
+
+static void general_protection(struct cpu_user_regs *regs)
+{
+    if (software_interrupt(regs))
+        return;
+    if (regs->error_code == 0 && pv_emulate_privileged(regs))
+        return;
+    pv_inject_exception(TRAP_GP, regs->error_code);
+}
+
+static void page_fault(struct cpu_user_regs *regs)
+{
+    struct pv_vcpu *v = to_pv(current);
+    u64 address = cpu_fault_address();
+
+    if (pv_mm_page_fault(regs, address, regs->error_code))
+        return;
+    u32 error = regs->error_code;
+    if (error & PF_RESERVED)
+        printk_guest(LOG_ERROR, "d%dv%d: reserved bits in a page table for %lx\n", v->v.domain->id,
+                     v->v.id, address);
+    /* The kernel believes in a ring of its own. */
+    if (v->kernel_mode)
+        error &= ~PF_USER;
+    pv_inject_page_fault(address, error);
+}
+
+/* The guest asked for lazy FPU (fpu_taskswitch): the first use is its kernel's to see. */
+static void device_not_available(void)
+{
+    struct pv_vcpu *v = to_pv(current);
+
+    cpu_set_task_switched(false);
+    v->cr0_ts = 0;
+    pv_inject_exception(TRAP_NM, -1);
+}
+
+void guest_trap(struct cpu_user_regs *regs)
+{
+    switch (regs->entry_vector) {
+    case TRAP_PF:
+        page_fault(regs);
+        break;
+    case TRAP_GP:
+        general_protection(regs);
+        break;
+    case TRAP_UD:
+        if (!pv_emulate_forced(regs))
+            pv_inject_exception(TRAP_UD, -1);
+        break;
+    case TRAP_NM:
+        device_not_available();
+        break;
+    case TRAP_DB:
+        debug_trap(regs);
+        break;
+    case 10: /* #TS */
+    case 11: /* #NP */
+    case 12: /* #SS */
+    case 17: /* #AC */
+    case 21: /* #CP */
+        pv_inject_exception(regs->entry_vector, regs->error_code);
+        break;
+    case 0:
+    case TRAP_BP:
+    case TRAP_OF:
+    case 5:
+    case 16:
+    case 19:
+        pv_inject_exception(regs->entry_vector, -1);
+        break;
+    default:
+        printk_guest(LOG_ERROR, "d%dv%d: unexpected exception %u\n", current->domain->id,
+                     current->id, regs->entry_vector);
+        domain_crash(current->domain, "unexpected exception");
+    }
+}

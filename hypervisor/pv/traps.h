@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a PV guest's exceptions, system calls and upcalls become: entries of its kernel. */
+#pragma once
+
+#include "pv/pv.h"
+
+/*
+ * Makes the current vCPU continue in its kernel at `entry` with a frame on the
+ * kernel's stack: rcx, r11, [error code], rip, cs, rflags, rsp, ss (public
+ * arch-x86/xen-x86_64.h, "iret_context" and the trap frame of xen.h). The
+ * domain is crashed when its kernel gave no entry or no usable stack.
+ */
+struct pv_entry {
+    u64 address;
+    bool mask_events;    /* upcalls masked on entry */
+    bool has_error_code; /* error_code is pushed below rip */
+    bool failsafe;       /* ds, es, fs, gs are pushed below r11 */
+    u32 error_code;
+};
+void pv_enter_kernel(struct cpu_user_regs *regs, const struct pv_entry *entry);
+
+/* From assembly. */
+void guest_trap(struct cpu_user_regs *regs);
+void pv_guest_syscall(struct cpu_user_regs *regs);
+void pv_guest_syscall32(struct cpu_user_regs *regs);
+void pv_guest_sysenter(struct cpu_user_regs *regs);
+void pv_deliver_upcall(struct cpu_user_regs *regs);
+bool pv_deliver_nmi(void);
+void pv_iret_refused(struct cpu_user_regs *regs);
+
+/* Debug registers a guest may set: an address not ours; a DR7 without reserved or general-detect
+ * bits. */
+bool pv_check_breakpoint(u64 address);
+bool pv_check_dr7(u64 value);
