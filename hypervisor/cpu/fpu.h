@@ -9,6 +9,8 @@
 
 struct fpu_state; /* heap object, 64-byte aligned */
 
+void fpu_init(void); /* boot CPU, after features_init() */
+void fpu_init_secondary(void);
 struct fpu_state *fpu_state_new(void); /* initial state; NULL: no memory */
 void fpu_state_free(struct fpu_state *state);
 void fpu_save(struct fpu_state *state);    /* this CPU's registers -> memory */
@@ -23,3 +25,7 @@ void fpu_set_legacy(struct fpu_state *state, const void *image512);
 /* Whole XSAVE image in standard format for save/restore: size in bytes for xcr0 mask. */
 u32 fpu_xsave_size(u64 xcr0);
 u64 fpu_xcr0_supported(void);
+
+/* Supplied by memory/. */
+void *heap_zalloc(size_t size);
+void heap_free(void *p);

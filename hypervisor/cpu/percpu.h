@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "cpu/cpumask.h"
 #include "cpu/regs.h"
 
 #ifdef TENON_HOST
@@ -21,4 +22,9 @@ extern u64 percpu_offsets[MAX_CPUS];
     (*(__typeof__(percpu_##name) *)((char *)&percpu_##name + (offset)))
 #define this_cpu(name) percpu_at(name, cpu_local()->percpu_offset)
 #define per_cpu(name, n) percpu_at(name, percpu_offsets[n])
+
+/* Boot: puts the template aside; its size; makes an area of that size and returns its offset. */
+void percpu_init(void);
+size_t percpu_size(void);
+u64 percpu_fill(void *area);
 #endif

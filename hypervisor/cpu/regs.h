@@ -40,6 +40,27 @@ static __always_inline struct cpu_local *cpu_local(void)
 }
 #endif
 
+/* Empties this CPU's main stack and calls fn, which does not return. */
+#ifdef TENON_HOST
+#define reset_stack_and_jump(fn) \
+    ({                           \
+        (fn)();                  \
+        __builtin_unreachable(); \
+    })
+#else
+#define reset_stack_and_jump(fn)                       \
+    ({                                                 \
+        void (*fn_)(void) = (fn);                      \
+        __asm__ volatile("lea -8(%0), %%rsp\n"         \
+                         "xor %%ebp, %%ebp\n"          \
+                         "call *%1\n"                  \
+                         "ud2" ::"r"(cpu_local()),     \
+                         "r"(fn_)                      \
+                         : "memory");                  \
+        __builtin_unreachable();                       \
+    })
+#endif
+
 #define current   (cpu_local()->current)
 #define this_cpu_id() (cpu_local()->cpu)
 

@@ -24,9 +24,16 @@ extern void (*const work_handlers[WORK_COUNT])(void);
 
 /* Sets the bit on that CPU; interrupts the CPU if it is another one. */
 void cpu_raise_work(u32 cpu, u32 bit);
+/* That CPU's record. Only `work` may be written from another CPU. */
+struct cpu_local *cpu_local_of(u32 cpu);
+/* Handler of WORK_CALL, for the table. */
+void cpu_call_work(void);
 /* Runs handlers until no bit is set. Called on every way out and when idle. */
 void cpu_do_work(void);
 static inline bool cpu_has_work(void);
+
+/* Idle loop: halts until an interrupt, unless work is pending. Interrupts are off before and after. */
+void cpu_idle_wait(void);
 
 /* One turn of any wait loop: pause, and serve flush requests from other CPUs. */
 void cpu_wait(void);
@@ -50,8 +57,14 @@ void cpu_flush_local(enum flush_kind kind, u64 addr);
  * no stale entry for it.
  */
 u32 flush_clock_now(void);
+/* This CPU is about to drop all its non-global entries (a load of CR3): stamps it. */
+void flush_clock_tick(void);
 /* Removes from mask the CPUs that have flushed since stamp. */
 void flush_clock_filter(cpumask_t *mask, u32 stamp);
+
+/* Supplied by platform/; the vector that cpu_raise_work sends. */
+void apic_send_ipi(u32 cpu, u32 vector);
+#define CPU_WORK_VECTOR 0xf1
 
 #include "cpu/regs.h"
 static inline bool cpu_has_work(void)

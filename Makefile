@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds the hypervisor; no configure step. `make` gives
+#   build/tenon       what boot loaders and QEMU -kernel load (32-bit multiboot ELF)
+#   build/tenon.gz    the same for /boot
+#   build/tenon-syms  64-bit ELF with symbols and debugging data
+# CC=clang, DEBUG=1 (lock order and other costly checks), BUILD=folder are understood.
+
+CC := gcc
+BUILD ?= build
+PYTHON ?= python3
+OBJ := $(BUILD)/obj
+
+SOURCES := $(sort $(filter-out %/offsets.c,$(wildcard hypervisor/*/*.c hypervisor/*/*/*.c)))
+ASSEMBLY := $(sort $(wildcard hypervisor/*/*.S hypervisor/*/*/*.S))
+OFFSETS := $(sort $(wildcard hypervisor/*/offsets.c))
+OBJECTS := $(patsubst hypervisor/%.c,$(OBJ)/%.o,$(SOURCES)) \
+	$(patsubst hypervisor/%.S,$(OBJ)/%.o,$(ASSEMBLY))
+
+CPPFLAGS := -Ihypervisor -I$(BUILD)/include $(if $(DEBUG),-DTENON_DEBUG)
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fPIE -fvisibility=hidden \
+	-fno-common -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-jump-tables \
+	-ffunction-sections -fdata-sections -mno-red-zone -mgeneral-regs-only \
+	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none
+ASFLAGS := -g -Wa,--noexecstack
+LDFLAGS := -nostdlib --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
+	--build-id=none
+# The decompressors of kernel images; they end up in the init region.
+ARCHIVES := $(foreach name,lzma z zstd lz4,$(shell $(CC) -print-file-name=lib$(name).a))
+
+.DEFAULT_GOAL := all
+.PHONY: all
+all: $(BUILD)/tenon $(BUILD)/tenon.gz
+
+$(OBJ)/%.o: hypervisor/%.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(OBJ)/%.o: hypervisor/%.S $(BUILD)/include/asm-offsets.h Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -D__ASSEMBLY__ $(ASFLAGS) -MMD -MP -c $< -o $@
+
+# Offsets that assembly needs, from every folder that has some.
+$(OBJ)/%/offsets.s: hypervisor/%/offsets.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -g0 -MMD -MP -MT $@ -S $< -o $@
+
+$(BUILD)/include/asm-offsets.h: $(patsubst hypervisor/%.c,$(OBJ)/%.s,$(OFFSETS))
+	@mkdir -p $(@D)
+	@{ echo '/* Made from */offsets.c. */'; \
+	sed -n 's/^.*"->\([A-Za-z0-9_]*\) \$$*\(-*[0-9]*\)".*/#define \1 \2/p' $^; } >$@.new
+	@cmp -s $@.new $@ || mv $@.new $@; rm -f $@.new
+
+$(BUILD)/tenon.lds: hypervisor/tenon.lds.S hypervisor/cpu/layout.h Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -D__ASSEMBLY__ -E -P -x c $< -o $@
+
+# Two links: the first tells the addresses of functions, the second has their
+# names in it. Text does not move between them, since the tables come after it.
+LINK = $(LD) $(LDFLAGS) -T $(BUILD)/tenon.lds $(OBJECTS) $(1) $(ARCHIVES) -o $(2)
+define symbols
+@$(PYTHON) tools/symbols $(1) >$(2).S
+@$(CC) -c $(2).S -o $(2).o
+endef
+
+$(BUILD)/tenon-syms: $(OBJECTS) $(BUILD)/tenon.lds tools/symbols
+	$(call symbols,/dev/null,$(OBJ)/symbols-none)
+	@$(call LINK,$(OBJ)/symbols-none.o,$(OBJ)/tenon-first)
+	@nm $(OBJ)/tenon-first >$(OBJ)/tenon-first.nm
+	$(call symbols,$(OBJ)/tenon-first.nm,$(OBJ)/symbols-all)
+	@$(call LINK,$(OBJ)/symbols-all.o,$@)
+	@rm $(OBJ)/tenon-first
+
+$(BUILD)/tenon: $(BUILD)/tenon-syms tools/elf32
+	@$(PYTHON) tools/elf32 $< $@
+
+$(BUILD)/tenon.gz: $(BUILD)/tenon
+	@gzip -9nc $< >$@
+
+-include $(OBJECTS:.o=.d) $(patsubst hypervisor/%.c,$(OBJ)/%.d,$(OFFSETS))
+-include tests/unit/rules.mk tests/fuzz/rules.mk guests/rules.mk
+
+# What stays in memory, and what is freed after boot.
+.PHONY: size
+size: $(BUILD)/tenon-syms
+	@$(PYTHON) tools/size $<
+
+.PHONY: lint
+lint:
+	@$(PYTHON) tools/lint
+
+.PHONY: setup image run
+setup:
+	dom0/setup
+image: setup
+	dom0/image
+run: all image
+	dom0/run
+
+# Everything there is to test, with one count at the end.
+.PHONY: test
+test: setup
+	@tools/test $(MAKE)
+
+.PHONY: bench
+bench: all image
+	bench/run
+
+.PHONY: clean distclean
+clean:
+	rm -rf $(OBJ) $(BUILD)/include $(BUILD)/tenon $(BUILD)/tenon.gz $(BUILD)/tenon-syms $(BUILD)/tenon.lds
+distclean:
+	rm -rf $(BUILD)

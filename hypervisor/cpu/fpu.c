@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Owns the layout of saved processor state. With XSAVE, all components that
+ * the machine has are saved and restored whatever the guest turned on, with
+ * XCR0 full for that moment: nothing of one vCPU's stays behind for another
+ * that turns a component on later. Each state belongs to one vCPU that is not
+ * running, or to the CPU it runs on. No locks. Callers: pv/context.c, core/.
+ */
+#include "cpu/fpu.h"
+#include "cpu/features.h"
+#include "cpu/instructions.h"
+#include "lib/string.h"
+
+#define LEGACY_SIZE   512
+#define HEADER_SIZE   64
+#define FCW_RESET     0x37f
+#define MXCSR_RESET   0x1f80
+#define XCR0_X87      BIT(0)
+#define XCR0_SSE      BIT(1)
+#define XCR0_AVX      BIT(2)
+#define XCR0_MPX      (BIT(3) | BIT(4))
+#define XCR0_AVX512   (BIT(5) | BIT(6) | BIT(7))
+/* What we know how to check: x87 to AVX-512 without MPX, and PKRU is left out
+ * (PV guests cannot use protection keys: the hypervisor's CR4 has them off). */
+#define XCR0_KNOWN    (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+/* Offsets in the area: Intel SDM vol. 1, 10.5.1 and 13.4. */
+#define OFFSET_FCW    0
+#define OFFSET_MXCSR  24
+#define OFFSET_HEADER 512
+
+struct fpu_state {
+    void *block; /* as the heap gave it */
+    u64 xcr0;    /* the guest's, 0 without XSAVE */
+    u8 pad[48];
+    u8 area[] __aligned_to(64);
+};
+
+static u64 supported __ro_after_init; /* XCR0 bits; 0: no XSAVE */
+static u32 area_size __ro_after_init = LEGACY_SIZE;
+static u32 mxcsr_mask __ro_after_init = 0xffbf;
+/* Where component i lies in the standard format. */
+static struct {
+    u32 offset, size;
+} components[8] __ro_after_init;
+
+__init void fpu_init(void)
+{
+    u8 image[LEGACY_SIZE] __aligned_to(16);
+    u32 r[4];
+
+    clts();
+    memset(image, 0, sizeof(image));
+    __asm__ volatile("fninit; fxsave64 %0" : "+m"(image));
+    memcpy(r, image + 28, sizeof(r[0]));
+    if (r[0])
+        mxcsr_mask = r[0];
+    if (!cpu_has(FEATURE_XSAVE))
+        return;
+    cpuid(0xd, 0, r);
+    supported = (r[0] | (u64)r[3] << 32) & XCR0_KNOWN;
+    if ((supported & XCR0_AVX512) != XCR0_AVX512)
+        supported &= ~XCR0_AVX512;
+    for (u32 i = 2; i < ARRAY_SIZE(components); i++) {
+        if (!(supported & BIT(i)))
+            continue;
+        cpuid(0xd, i, r);
+        components[i].size = r[0];
+        components[i].offset = r[1];
+    }
+    area_size = fpu_xsave_size(supported);
+    xsetbv(0, supported);
+}
+
+void fpu_init_secondary(void)
+{
+    clts();
+    __asm__ volatile("fninit");
+    if (supported)
+        xsetbv(0, supported);
+}
+
+u32 fpu_xsave_size(u64 xcr0)
+{
+    u32 size = LEGACY_SIZE + HEADER_SIZE;
+
+    for (u32 i = 2; i < ARRAY_SIZE(components); i++)
+        if (xcr0 & BIT(i))
+            size = MAX(size, components[i].offset + components[i].size);
+    return size;
+}
+
+u64 fpu_xcr0_supported(void)
+{
+    return supported;
+}
+
+struct fpu_state *fpu_state_new(void)
+{
+    void *block = heap_zalloc(sizeof(struct fpu_state) + area_size + 64);
+    struct fpu_state *state;
+    u16 fcw = FCW_RESET;
+    u32 mxcsr = MXCSR_RESET;
+
+    if (!block)
+        return NULL;
+    state = (struct fpu_state *)ROUND_UP((u64)block, 64UL);
+    state->block = block;
+    state->xcr0 = supported ? XCR0_X87 : 0;
+    memcpy(state->area + OFFSET_FCW, &fcw, sizeof(fcw));
+    memcpy(state->area + OFFSET_MXCSR, &mxcsr, sizeof(mxcsr));
+    return state;
+}
+
+void fpu_state_free(struct fpu_state *state)
+{
+    if (state)
+        heap_free(state->block);
+}
+
+void fpu_save(struct fpu_state *state)
+{
+    clts();
+    if (!supported) {
+        __asm__ volatile("fxsave64 (%0)" ::"r"(state->area) : "memory");
+        return;
+    }
+    if (state->xcr0 != supported)
+        xsetbv(0, supported);
+    /* XSAVEOPT would trust that nobody moved the area; a copy may have. */
+    __asm__ volatile("xsave64 (%0)" ::"r"(state->area), "a"((u32)supported),
+                     "d"((u32)(supported >> 32))
+                     : "memory");
+}
+
+void fpu_restore(struct fpu_state *state)
+{
+    static const u32 zero;
+    u16 fsw;
+
+    clts();
+    memcpy(&fsw, state->area + 2, sizeof(fsw));
+    /* AMD leaves the last instruction's and operand's addresses alone unless an
+     * exception is pending (APM vol. 2, 11.4.4): overwrite the last guest's. */
+    if (cpu_vendor == VENDOR_AMD && !(fsw & BIT(7)))
+        __asm__ volatile("fnclex; ffree %%st(7); fildl %0" ::"m"(zero));
+    if (!supported) {
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(state->area) : "memory");
+        return;
+    }
+    if (xgetbv(0) != supported)
+        xsetbv(0, supported);
+    __asm__ volatile("xrstor64 (%0)" ::"r"(state->area), "a"((u32)supported),
+                     "d"((u32)(supported >> 32))
+                     : "memory");
+    if (state->xcr0 != supported)
+        xsetbv(0, state->xcr0);
+}
+
+u64 fpu_xcr0(const struct fpu_state *state)
+{
+    return state->xcr0;
+}
+
+/* state must be the running vCPU's. The rules are Intel SDM vol. 1, 13.3. */
+int fpu_set_xcr0(struct fpu_state *state, u64 value)
+{
+    if ((value & ~supported) || !(value & XCR0_X87))
+        return -EINVAL;
+    if ((value & XCR0_AVX) && !(value & XCR0_SSE))
+        return -EINVAL;
+    if ((value & XCR0_AVX512) &&
+        ((value & XCR0_AVX512) != XCR0_AVX512 || !(value & XCR0_AVX)))
+        return -EINVAL;
+    state->xcr0 = value;
+    xsetbv(0, value);
+    return 0;
+}
+
+void fpu_get_legacy(const struct fpu_state *state, void *image512)
+{
+    u64 present;
+    u16 fcw = FCW_RESET;
+    u32 mxcsr = MXCSR_RESET;
+
+    memcpy(image512, state->area, LEGACY_SIZE);
+    if (!supported)
+        return;
+    /* A component in its initial state is not written by XSAVE. */
+    memcpy(&present, state->area + OFFSET_HEADER, sizeof(present));
+    if (!(present & XCR0_X87)) {
+        memset(image512, 0, OFFSET_MXCSR);
+        memset((u8 *)image512 + 32, 0, 128);
+        memcpy(image512, &fcw, sizeof(fcw));
+    }
+    if (!(present & XCR0_SSE))
+        memset((u8 *)image512 + 160, 0, 256);
+    if (!(present & (XCR0_SSE | XCR0_AVX)))
+        memcpy((u8 *)image512 + OFFSET_MXCSR, &mxcsr, sizeof(mxcsr));
+}
+
+void fpu_set_legacy(struct fpu_state *state, const void *image512)
+{
+    u64 present = XCR0_X87 | XCR0_SSE;
+    u32 mxcsr;
+
+    memset(state->area, 0, area_size);
+    memcpy(state->area, image512, LEGACY_SIZE);
+    /* A reserved bit set would make the restore fault. */
+    memcpy(&mxcsr, state->area + OFFSET_MXCSR, sizeof(mxcsr));
+    mxcsr &= mxcsr_mask;
+    memcpy(state->area + OFFSET_MXCSR, &mxcsr, sizeof(mxcsr));
+    if (supported)
+        memcpy(state->area + OFFSET_HEADER, &present, sizeof(present));
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Ticket locks: fair, and a waiter only reads until its number comes up.
+ * Debug builds note per CPU which levels are held and check the order.
+ */
+#include "cpu/lock.h"
+#include "cpu/percpu.h"
+#include "cpu/work.h"
+
+#ifdef TENON_DEBUG
+#define LEVELS (LOCK_CONSOLE + 1)
+typedef u8 held_t[LEVELS];
+static DEFINE_PER_CPU(held_t, held); /* how many locks of each level */
+
+/* lowest: the lowest level that must not be held already. */
+static void check_order(u32 lowest)
+{
+    for (u32 level = lowest; level < LEVELS; level++)
+        ASSERT(this_cpu(held)[level] == 0);
+}
+static void note_locked(spinlock_t *lock)
+{
+    lock->owner = (u16)(this_cpu_id() + 1);
+    this_cpu(held)[lock->level]++;
+}
+static void note_unlocked(spinlock_t *lock)
+{
+    ASSERT(spin_held(lock));
+    lock->owner = 0;
+    this_cpu(held)[lock->level]--;
+}
+bool spin_held(const spinlock_t *lock)
+{
+    return READ_ONCE(lock->owner) == this_cpu_id() + 1;
+}
+#else
+static void check_order(u32 lowest __unused)
+{
+}
+static void note_locked(spinlock_t *lock __unused)
+{
+}
+static void note_unlocked(spinlock_t *lock __unused)
+{
+}
+bool spin_held(const spinlock_t *lock __unused)
+{
+    return true;
+}
+#endif
+
+static void acquire(spinlock_t *lock)
+{
+    u16 ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+    while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket)
+        cpu_wait();
+    note_locked(lock);
+}
+
+void spin_lock(spinlock_t *lock)
+{
+    check_order(lock->level);
+    acquire(lock);
+}
+
+void spin_lock_second(spinlock_t *lock)
+{
+    check_order(lock->level + 1U);
+    acquire(lock);
+}
+
+bool spin_trylock(spinlock_t *lock)
+{
+    u16 ticket = READ_ONCE(lock->serving);
+
+    /* Free when the next ticket is the one being served; then take just that one.
+     * No order check: a lock that is not waited for cannot deadlock. */
+    if (!__atomic_compare_exchange_n(&lock->next, &ticket, (u16)(ticket + 1), false,
+                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return false;
+    note_locked(lock);
+    return true;
+}
+
+void spin_unlock(spinlock_t *lock)
+{
+    note_unlocked(lock);
+    /* Only the holder writes serving. */
+    __atomic_store_n(&lock->serving, (u16)(lock->serving + 1), __ATOMIC_RELEASE);
+}
+
+bool spin_is_locked(const spinlock_t *lock)
+{
+    return READ_ONCE(lock->next) != READ_ONCE(lock->serving);
+}
+
+void spin_lock_pair(spinlock_t *a, spinlock_t *b)
+{
+    spin_lock(a < b ? a : b);
+    if (a != b)
+        spin_lock_second(a < b ? b : a);
+}
+
+void spin_unlock_pair(spinlock_t *a, spinlock_t *b)
+{
+    spin_unlock(a);
+    if (a != b)
+        spin_unlock(b);
+}

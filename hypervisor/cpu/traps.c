@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Owns the IDT and the faults of our own code. A fault in ring 0 is, in this
+ * order: something PV demands (a descriptor window's page), an instruction
+ * that was allowed to fault (the exception table), or our end. No locks; NMI
+ * and machine-check handlers touch nothing another context may be changing.
+ */
+#include "cpu/traps.h"
+#include "cpu/extable.h"
+#include "cpu/instructions.h"
+#include "cpu/percpu.h"
+#include "cpu/vectors.h"
+
+struct gate {
+    u16 offset_low;
+    u16 selector;
+    u8 ist; /* 1..7, 0: none */
+    u8 attributes;
+    u16 offset_middle;
+    u32 offset_high;
+    u32 reserved;
+} __packed;
+
+#define GATE_INTERRUPT 0x8e /* present, DPL 0; interrupts go off */
+#define GATE_DPL3      0x60
+
+static struct gate idt[256] __ro_after_init __aligned_to(16);
+static DEFINE_PER_CPU(struct trap_record, mended);
+bool crash_stops_cpus;
+
+extern const u8 vector_stubs[256][VECTOR_STUB];
+extern const struct ex_entry __ex_table_start[], __ex_table_end[];
+
+/* Which page of the stack serves which vector: cpu/layout.h, cpu/desc.c. */
+static __init u8 ist_of(u32 vector)
+{
+    switch (vector) {
+    case VECTOR_MC:
+        return 1;
+    case VECTOR_NMI:
+        return 2;
+    case VECTOR_DF:
+        return 3;
+    case VECTOR_DB:
+        return 4;
+    default:
+        return 0;
+    }
+}
+
+__init void traps_init(void)
+{
+    for (u32 vector = 0; vector < 256; vector++) {
+        u64 entry = (u64)vector_stubs[vector];
+        bool from_guests = vector == VECTOR_BP || vector == VECTOR_OF;
+
+        idt[vector] = (struct gate){
+            .offset_low = (u16)entry,
+            .selector = HV_CS64,
+            .ist = ist_of(vector),
+            /* Any other INT n of a guest is a #GP, which pv/ takes apart. */
+            .attributes = GATE_INTERRUPT | (from_guests ? GATE_DPL3 : 0),
+            .offset_middle = (u16)(entry >> 16),
+            .offset_high = (u32)(entry >> 32),
+        };
+    }
+}
+
+void traps_load_idt(void)
+{
+    lidt(idt, sizeof(idt) - 1);
+}
+
+const struct trap_record *trap_last_mended(void)
+{
+    return &this_cpu(mended);
+}
+
+u64 cpu_fault_address(void)
+{
+    return read_cr2();
+}
+
+static bool mend(struct cpu_user_regs *regs)
+{
+    for (const struct ex_entry *e = __ex_table_start; e < __ex_table_end; e++) {
+        if (e->from != regs->rip)
+            continue;
+        this_cpu(mended) = (struct trap_record){
+            regs->entry_vector, regs->error_code,
+            regs->entry_vector == VECTOR_PF ? read_cr2() : 0};
+        regs->rip = e->to;
+        return true;
+    }
+    return false;
+}
+
+static const char *vector_name(u32 vector)
+{
+    static const char names[][4] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD",
+                                    "#NM", "#DF", "?",   "#TS", "#NP", "#SS", "#GP",
+                                    "#PF", "?",   "#MF", "#AC", "#MC", "#XM"};
+    return vector < ARRAY_SIZE(names) ? names[vector] : "trap";
+}
+
+void hv_fault(struct cpu_user_regs *regs)
+{
+    u32 vector = regs->entry_vector;
+
+    if ((vector == VECTOR_PF || vector == VECTOR_GP) && pv_handle_hv_fault(regs))
+        return;
+    if (mend(regs))
+        return;
+    crash(regs, vector_name(vector));
+}
+
+void hv_ist_trap(struct cpu_user_regs *regs)
+{
+    switch (regs->entry_vector) {
+    case VECTOR_NMI:
+        if (READ_ONCE(crash_stops_cpus))
+            halt_forever();
+        break; /* no source of NMIs concerns us: the machine's go unheard */
+    case VECTOR_DB:
+        /* A guest's breakpoint or single step reached into our code: SYSCALL
+         * behind MOV SS, SYSENTER with TF, or a watched buffer that we copied. */
+        write_dr6(0xffff0ff0);
+        regs->rflags &= ~RFLAGS_TF;
+        break;
+    default:
+        crash(regs, vector_name(regs->entry_vector));
+    }
+}

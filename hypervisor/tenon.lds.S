@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The image: linked at IMAGE_START, loaded at IMAGE_LOAD_ADDRESS. What stays
+ * comes first, each kind of access on pages of its own (text, rodata, data
+ * that is read-only after boot, data); then the init region, which is given to
+ * the page allocator once dom0 is built. Into that go all of boot/ but what
+ * EACH_STAYS names, everything marked __init, and the decompression libraries.
+ */
+#include "cpu/layout.h"
+
+#define ARCHIVES   *liblzma.a:* *libz.a:* *libzstd.a:* *liblz4.a:*
+#define BOOT_ALL   *boot/*.o
+#define LOAD(name) AT(ADDR(name) - IMAGE_START + IMAGE_LOAD_ADDRESS)
+/* Two patterns as the linker's grammar wants one file pattern each. */
+#define EACH_STAYS(...)                                \
+    *boot/crash.o(__VA_ARGS__)                         \
+    *boot/run.o(__VA_ARGS__)                           \
+    EXCLUDE_FILE (BOOT_ALL ARCHIVES) *(__VA_ARGS__)
+
+OUTPUT_FORMAT("elf64-x86-64")
+OUTPUT_ARCH(i386:x86-64)
+ENTRY(start32)
+
+PHDRS
+{
+    text PT_LOAD FLAGS(5);
+    rodata PT_LOAD FLAGS(4);
+    data PT_LOAD FLAGS(6);
+    init PT_LOAD FLAGS(7);
+}
+
+SECTIONS
+{
+    . = IMAGE_START;
+    __image_start = .;
+
+    .text : LOAD(.text) {
+        __text_start = .;
+        /* Loaders look for it in the first 8 KiB of the file. */
+        KEEP(*(.multiboot))
+        EACH_STAYS(.text .text.*)
+        . = ALIGN(4096);
+        __text_end = .;
+    } :text
+
+    .rodata : LOAD(.rodata) {
+        __rodata_start = .;
+        EACH_STAYS(.rodata .rodata.*)
+        . = ALIGN(8);
+        __ex_table_start = .;
+        KEEP(*(.ex_table))
+        __ex_table_end = .;
+        /* Last, as its size is only known to the second link. */
+        KEEP(*(.symbols))
+        . = ALIGN(4096);
+        __rodata_end = .;
+    } :rodata
+
+    .data.ro_after_init : LOAD(.data.ro_after_init) {
+        __ro_after_init_start = .;
+        *(.data.ro_after_init .data.ro_after_init.* .data.rel.ro .data.rel.ro.*)
+        *(.got .got.plt .igot .igot.plt)
+        . = ALIGN(4096);
+        __ro_after_init_end = .;
+    } :data
+
+    .data : LOAD(.data) {
+        __data_start = .;
+        . = ALIGN(64);
+        __percpu_start = .;
+        *(.data.percpu)
+        . = ALIGN(64);
+        __percpu_end = .;
+        EACH_STAYS(.data .data.*)
+    } :data
+
+    .bss (NOLOAD) : LOAD(.bss) {
+        EACH_STAYS(.bss .bss.* COMMON)
+        . = ALIGN(4096);
+        __data_end = .;
+    } :data
+
+    .init : LOAD(.init) {
+        __init_start = .;
+        __init_text_start = .;
+        *(.init.text .init.text.*)
+        *(.text .text.*)
+        __init_text_end = .;
+        . = ALIGN(64);
+        *(.init.rodata .init.rodata.*)
+        *(.rodata .rodata.* .eh_frame_hdr)
+        . = ALIGN(8);
+        __smap_sites_start = .;
+        KEEP(*(.smap_sites))
+        __smap_sites_end = .;
+        . = ALIGN(8);
+        __start_tenon_options = .;
+        KEEP(*(tenon_options))
+        __stop_tenon_options = .;
+        . = ALIGN(64);
+        *(.init.data .init.data.*)
+        *(.data .data.* .tdata .tdata.*)
+        KEEP(*(.init.symbols))
+        . = ALIGN(64);
+    } :init
+
+    .init.bss (NOLOAD) : LOAD(.init.bss) {
+        __percpu_template = .;
+        . += __percpu_end - __percpu_start;
+        . = ALIGN(64);
+        *(.bss .bss.* COMMON .tbss .tbss.*)
+        . = ALIGN(4096);
+        __init_end = .;
+    } :init
+
+    __image_end = .;
+
+    .debug_info 0 : { *(.debug_info) }
+    .debug_abbrev 0 : { *(.debug_abbrev) }
+    .debug_line 0 : { *(.debug_line) }
+    .debug_line_str 0 : { *(.debug_line_str) }
+    .debug_str 0 : { *(.debug_str) }
+    .debug_str_offsets 0 : { *(.debug_str_offsets) }
+    .debug_addr 0 : { *(.debug_addr) }
+    .debug_aranges 0 : { *(.debug_aranges) }
+    .debug_ranges 0 : { *(.debug_ranges) }
+    .debug_rnglists 0 : { *(.debug_rnglists) }
+    .debug_loclists 0 : { *(.debug_loclists) }
+    .debug_loc 0 : { *(.debug_loc) }
+    .debug_frame 0 : { *(.debug_frame) }
+
+    /DISCARD/ : {
+        *(.eh_frame .comment .note .note.* .gnu.* .init_array .fini_array .ctors .dtors)
+        *(.rela.* .dynamic .dynsym .dynstr .hash .interp)
+    }
+
+    ASSERT(__image_end - __image_start <= 0x1000000, "start.S maps 16 MiB of image")
+}
