@@ -1,0 +1,267 @@
+"""One emulated machine booting one hypervisor: how it is started, watched and spoken to. Used by dom0/run, tests/system and
+bench/compare, so that all three boot the same thing.
+
+What a person would read on the serial console is all there is to go by; every wait is a wait for console text, and every wait
+ends at once when the hypervisor or dom0's kernel reports its own end. QMP is used for one thing: why the machine stopped.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+import pexpect
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+LOGS = BUILD / "logs"
+TENON = BUILD / "tenon"
+STOCK = BUILD / "stock" / "xen"
+KERNEL = BUILD / "dom0" / "vmlinuz"
+IMAGE = BUILD / "dom0" / "dom0.img"
+
+# Deadlines are for a machine that is much slower than ours and busy: they only bound how long a hang costs.
+PATIENCE = float(os.environ.get("TENON_PATIENCE", "1"))
+BOOT = 300 * PATIENCE
+COMMAND = 120 * PATIENCE
+
+DEAD = (r"Tenon crash[^\r\n]*|(?:Panic on CPU|FATAL)[^\r\n]*|\(XEN\) Assertion [^\r\n]*|Kernel panic - not syncing[^\r\n]*"
+        r"|kernel BUG at[^\r\n]*|Hardware Dom0 (?:crashed|halted)[^\r\n]*")
+NOISE = re.compile(r"^(?:\(XEN\)|\[ *\d+\.\d+\]|\(d\d+\)).*\n", re.M)
+
+
+class Failure(Exception):
+    """The machine did something else than what was waited for: one line says what."""
+
+
+class Machine:
+    """A context manager: with Machine(...) as machine: machine.boot(); machine.dom0("xl list")."""
+
+    def __init__(self, hypervisor=TENON, *, name="machine", cpu="max", smp=2, mem=2048, dom0_mem=1024, dom0_vcpus=None, qemu="10",
+                 append="", dom0_append="", modules=None, files=None, emulator=(), accel="tcg,thread=multi", loglevel="loglvl=info",
+                 echo=None):
+        """modules: multiboot modules instead of dom0's kernel and image, as a list of (file, arguments).
+        files: {path: text} added to dom0's image; a "root/job" among them runs there at boot."""
+        self.name, self.hypervisor = name, pathlib.Path(hypervisor)
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="tenon-"))
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self.log, self.cpu_log = LOGS / f"{name}.log", LOGS / f"{name}.cpu.log"
+        options = [f"console=com1 {loglevel}"] + [f"dom0_mem={dom0_mem}M,max:{dom0_mem}M"] * bool(dom0_mem)
+        options += [f"dom0_max_vcpus={dom0_vcpus}"] * bool(dom0_vcpus) + [append] * bool(append)
+        if modules is None:
+            image = self.overlay(files) if files else IMAGE
+            modules = [(KERNEL, f"console=hvc0 earlyprintk=xen {dom0_append}".strip()), (image, "")]
+        self.command = emulator_command(qemu) + [
+            "-machine", "q35", "-accel", accel, "-cpu", cpu, "-smp", str(smp), "-m", str(mem), "-nodefaults", "-display", "none",
+            "-no-reboot", "-chardev", "stdio,id=serial,mux=on,signal=off", "-serial", "chardev:serial", "-mon", "chardev=serial",
+            "-qmp", f"unix:{self.scratch}/qmp,server=on,wait=off", "-d", "cpu_reset", "-D", str(self.cpu_log),
+            "-kernel", str(self.hypervisor), "-append", " ".join(options), *emulator]
+        if modules:  # QEMU's list: commas part modules, so one inside arguments is doubled
+            self.command += ["-initrd", ",".join(f"{file} {words}".strip().replace(",", ",,") for file, words in modules)]
+        self.child, self.qmp, self.echo, self.commands = None, None, echo, 0
+
+    # Starting and ending
+
+    def __enter__(self):
+        for file in (self.hypervisor, KERNEL, IMAGE):
+            if not file.exists():
+                shutil.rmtree(self.scratch, ignore_errors=True)
+                raise Failure(f"{file.relative_to(ROOT) if file.is_relative_to(ROOT) else file} is missing")
+        self.started = time.monotonic()
+        self.child = pexpect.spawn(self.command[0], self.command[1:], encoding="utf-8", codec_errors="replace", timeout=COMMAND,
+                                   maxread=65536, echo=False, dimensions=(50, 200))
+        self.child.delaybeforesend = None
+        self.child.logfile_read = Console(self.log, self.echo)
+        try:
+            self.connect()
+        except Failure:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.child.close(force=True)
+        self.child.logfile_read.close()
+        if self.qmp:
+            self.qmp.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def overlay(self, files):
+        """dom0's image with files added: an initramfs may be several archives in a row, later ones win."""
+        tree, image = self.scratch / "tree", self.scratch / "dom0.img"
+        for path, text in files.items():
+            file = tree / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+            file.chmod(0o755)
+        names = "".join(f"{path.relative_to(tree)}\n" for path in sorted(tree.rglob("*")))
+        extra = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names.encode(), cwd=tree, check=True,
+                               stdout=subprocess.PIPE).stdout
+        whole = IMAGE.read_bytes()
+        image.write_bytes(whole + bytes(-len(whole) % 4) + extra)
+        return image
+
+    @property
+    def seconds(self):
+        return time.monotonic() - self.started
+
+    # Waiting and speaking
+
+    def expect(self, pattern, timeout=COMMAND, what=None, dead=DEAD):
+        """Waits for console text. Returns the match. Raises Failure when it cannot come any more."""
+        patterns = [pattern, pexpect.EOF, pexpect.TIMEOUT] + ([dead] if dead else [])
+        try:
+            index = self.child.expect(patterns, timeout=timeout)
+        except OSError as error:
+            raise Failure(f"reading the console failed: {error}") from error
+        if index == 0:
+            return self.child.match
+        waited = what or f"'{pattern}'"
+        if index == 3:
+            reason = self.child.match.group(0)
+            self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=2)  # the rest of the report belongs in the log
+            raise Failure(f"while waiting for {waited}: {reason}")
+        if index == 1:
+            triple = ", after a triple fault" if self.triple_fault() else ""
+            raise Failure(f"the machine stopped while {waited} was awaited{triple}")
+        raise Failure(f"{waited} did not come within {timeout:.0f} s")
+
+    def send(self, text):
+        """Types text at a pace that a receive ring of 128 bytes (the stock hypervisor's) does not lose."""
+        for start in range(0, len(text), 32):
+            self.child.send(text[start:start + 32])
+            time.sleep(0.01)
+
+    def boot(self):
+        """To dom0's shell. Needs "agent" among dom0's arguments."""
+        self.expect(r"dom0: agent ready\s", BOOT, "dom0's userspace")
+        return self
+
+    def dom0(self, command, timeout=COMMAND, check=True):
+        """Runs a shell command in dom0 and returns what it printed, without the console lines of kernels and hypervisor."""
+        self.commands += 1
+        self.send(f"echo @{self.commands}; {{ {command}\n}}; echo @{self.commands} $?\n")
+        self.expect(rf"@{self.commands}\r*\n", timeout, f"'{command}' to start")
+        match = self.expect(rf"@{self.commands} (\d+)\r*\n", timeout, f"the end of '{command}'")
+        output = NOISE.sub("", re.sub(r"\r+\n", "\n", self.child.before))
+        if check and match.group(1) != "0":
+            last = output.strip().splitlines()[-1:] or ["(no output)"]
+            raise Failure(f"'{command}' exits with {match.group(1)}: {last[0]}")
+        return output
+
+    def guest(self, command, name="guest", timeout=60):
+        """Runs a shell command in a guest (see dom0/in-guest)."""
+        return self.dom0(f"in-guest {name} '{command}' {timeout:.0f}", timeout=COMMAND + timeout)
+
+    def guest_says(self, pattern, name="guest", timeout=180):
+        return self.dom0(f"in-guest {name} --until '{pattern}' {timeout:.0f}", timeout=COMMAND + timeout)
+
+    def free_memory(self):
+        return int(self.info()["free_memory"])
+
+    def info(self):
+        """`xl info` as a dictionary."""
+        pairs = (line.split(":", 1) for line in self.dom0("xl info").splitlines() if ":" in line)
+        return {key.strip(): value.strip() for key, value in pairs}
+
+    # The end
+
+    def connect(self):
+        """QMP, from the start: its events can then be read even after QEMU has gone."""
+        self.qmp = socket.socket(socket.AF_UNIX)
+        while True:
+            try:
+                self.qmp.connect(str(self.scratch / "qmp"))
+                break
+            except OSError:
+                if not self.child.isalive() or self.seconds > 30:
+                    raise Failure(f"the emulator did not start: {(self.child.read() or 'no reason given').strip()}") from None
+                time.sleep(0.02)
+        self.qmp.sendall(b'{"execute": "qmp_capabilities"}\n')
+
+    def ended(self, timeout=COMMAND):
+        """Waits until QEMU has gone; returns QMP's reason: guest-shutdown, guest-reset, ..."""
+        self.expect_end(timeout)
+        self.qmp.settimeout(5)
+        data = b""
+        try:
+            while chunk := self.qmp.recv(65536):
+                data += chunk
+        except OSError:
+            pass
+        events = [json.loads(line) for line in data.splitlines() if line.strip()]
+        return next((event["data"]["reason"] for event in events if event.get("event") == "SHUTDOWN"), "unknown")
+
+    def expect_end(self, timeout=COMMAND):
+        if self.child.expect([pexpect.EOF, pexpect.TIMEOUT, DEAD], timeout=timeout):
+            raise Failure("the machine did not stop" if self.child.match is pexpect.TIMEOUT else self.child.match.group(0))
+
+    def running(self):
+        return self.child.isalive()
+
+    def triple_fault(self):
+        return self.cpu_log.exists() and "Triple fault" in self.cpu_log.read_text(errors="replace")
+
+    def tail(self, lines=25):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class Console:
+    """Where the console's text goes besides the waiting code: a file, and a person's terminal if wanted."""
+
+    def __init__(self, path, echo):
+        self.file, self.echo = open(path, "w", errors="replace", newline=""), echo
+
+    def write(self, text):
+        self.file.write(text.replace("\r", ""))
+        if self.echo:
+            self.echo.write(text)
+
+    def flush(self):
+        self.file.flush()
+        if self.echo:
+            self.echo.flush()
+
+    def close(self):
+        self.file.close()
+
+
+def emulator_command(which="10"):
+    """QEMU 10: ours if dom0/setup had to unpack one, else the installed one. "system": the installed one, whatever it is."""
+    private = BUILD / "qemu" / "usr"
+    if which == "10" and (private / "bin/qemu-system-x86_64").exists():
+        share = private / "share"
+        return [str(private / "bin/qemu-system-x86_64"), "-L", str(share / "qemu"), "-L", str(share / "seabios")]
+    return [shutil.which("qemu-system-x86_64") or "/usr/bin/qemu-system-x86_64"]
+
+
+def tour(machine):
+    """The way through a whole system, in steps: yields (what was done, what dom0 printed). Any step may raise Failure."""
+    machine.boot()
+    yield "dom0's userspace and tools are up", ""
+    yield "xl info", machine.dom0("xl info")
+    yield "xl list", machine.dom0("xl list")
+    yield "xl create guest.cfg", machine.dom0("xl create -q guest.cfg", timeout=COMMAND + 60)
+    yield "the guest's userspace", machine.guest_says("^guest: ready") and machine.dom0(
+        "grep -E '^guest: ' /var/log/xen/console/guest-guest.log")
+    yield "guest pings dom0 over the bridge", machine.guest("ping -c 3 -w 30 192.0.2.1")
+    written, read = disk_check(machine)
+    if written != read:
+        raise Failure(f"the guest's disk gave back other data: {written} written, {read} read")
+    yield "guest writes its disk and reads it back", f"md5 of what was written {written}\nmd5 of what was read    {read}\n"
+    yield "xl list", machine.dom0("xl list")
+
+
+def disk_check(machine, megabytes=4):
+    """Writes random data to the guest's disk past its page cache and reads it back: both sums."""
+    output = machine.guest(f"dd if=/dev/urandom of=/tmp.bin bs=1M count={megabytes} && dd if=/tmp.bin of=/dev/xvda bs=1M conv=fsync && "
+                           f"echo 3 >/proc/sys/vm/drop_caches && md5sum </tmp.bin && "
+                           f"dd if=/dev/xvda bs=1M count={megabytes} | md5sum", timeout=180)
+    sums = re.findall(r"^([0-9a-f]{32})\b", output, re.M)
+    if len(sums) != 2:
+        raise Failure(f"the guest's disk check printed no two sums: {output.strip()[-200:]}")
+    return sums
