@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One face for the four compression formats of kernel images. The work is done
- * by Debian's static liblzma, zlib, libzstd and liblz4; see image.h for what the
- * caller must set up around it. Boot-time code: freed.
+ * by Debian's static liblzma, zlib and libzstd (lz4 is small enough to be our
+ * own); see image.h for what the caller must set up around it. Boot-time code: freed.
  */
 #pragma once
 

@@ -19,6 +19,8 @@
 
 #define KERNEL_SEGMENTS_MAX 16
 #define KERNEL_TEXT_MAX     64
+/* Largest distance between the ends of the loaded kernel, bytes. */
+#define KERNEL_SPAN_MAX (1UL << 30)
 
 struct kernel_segment {
     u64 file_offset; /* in the ELF file */
@@ -60,11 +62,15 @@ struct kernel_image {
     u64 phys32_entry;              /* guest physical below 4 GiB, if has_phys32_entry (PVH) */
     u64 l1_mfn_mask, l1_mfn_value; /* first pair of L1_MFN_VALID, if has_l1_mfn_valid */
     bool has_hypercall_page;
+    bool has_features; /* SUPPORTED_FEATURES is there, so features_supported is complete */
     bool has_init_p2m;
     bool has_phys32_entry;
     bool has_l1_mfn_valid;
-    bool mod_start_pfn;     /* the start info's mod_start may be a frame number */
-    bool pv;                /* can boot as a PV guest (ENTRY or VIRT_BASE, and LOADER generic) */
+    bool mod_start_pfn; /* the start info's mod_start may be a frame number */
+    /*
+     * Can boot as a PV guest: has ENTRY or VIRT_BASE, loader "generic", version "xen-3.0".
+     */
+    bool pv;
     u32 features_supported; /* bits 1 << XENFEAT_* */
     u32 features_required;  /* those without which the kernel will not run */
     char guest_os[KERNEL_TEXT_MAX];

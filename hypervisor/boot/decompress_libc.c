@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the decompression libraries need from outside, beyond lib/string.c, and
+ * what we give them in place of parts of their own that we do not want. Only
+ * for the hypervisor's own link; on the host there is a real C library.
+ *
+ * The decompressors work in the arena that they are given (decompress.c), so
+ * memory from malloc() is refused.
+ */
+#include "lib/types.h"
+
+void *malloc(size_t size);
+void *calloc(size_t count, size_t size);
+void free(void *block);
+__noreturn void abort(void);
+__noreturn void __stack_chk_fail(void);
+u64 lzma_crc64(const u8 *bytes, size_t size, u64 crc);
+
+__init void *malloc(size_t size)
+{
+    (void)size;
+    return NULL;
+}
+
+__init void *calloc(size_t count, size_t size)
+{
+    (void)count;
+    (void)size;
+    return NULL;
+}
+
+__init void free(void *block)
+{
+    (void)block;
+}
+
+__init void abort(void)
+{
+    panic("a decompression library gave up");
+}
+
+/* Weak: the hypervisor's own, if it is built with the protector, wins. */
+__attribute__((weak)) __init void __stack_chk_fail(void)
+{
+    panic("a decompression library overran its stack frame");
+}
+
+/*
+ * liblzma's own picks its implementation in a constructor, and nobody runs
+ * constructors here. Kernel images use CRC32, so this one need not be fast:
+ * four bits at a time, ECMA-182 polynomial, reflected.
+ */
+__init u64 lzma_crc64(const u8 *bytes, size_t size, u64 crc)
+{
+    const u64 polynomial = 0xc96c5795d7870f42UL;
+    u64 table[16];
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
+        table[i] = i;
+        for (int bit = 0; bit < 4; bit++)
+            table[i] = table[i] >> 1 ^ (table[i] & 1 ? polynomial : 0);
+    }
+    crc = ~crc;
+    for (; size; size--) {
+        crc ^= *bytes++;
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+
+/*
+ * libzstd also reads three formats from before version 1.0: 90 KiB that no
+ * kernel needs. compression_recognise() lets only the present format's magic
+ * through and unpack_zstd() gives exactly one frame, so these are never called.
+ */
+#define UNWANTED(name) void name(void) __attribute__((alias("abort"), noreturn))
+UNWANTED(ZBUFFv05_createDCtx);
+UNWANTED(ZBUFFv05_decompressContinue);
+UNWANTED(ZBUFFv05_decompressInitDictionary);
+UNWANTED(ZBUFFv05_freeDCtx);
+UNWANTED(ZBUFFv06_createDCtx);
+UNWANTED(ZBUFFv06_decompressContinue);
+UNWANTED(ZBUFFv06_decompressInitDictionary);
+UNWANTED(ZBUFFv06_freeDCtx);
+UNWANTED(ZBUFFv07_createDCtx);
+UNWANTED(ZBUFFv07_decompressContinue);
+UNWANTED(ZBUFFv07_decompressInitDictionary);
+UNWANTED(ZBUFFv07_freeDCtx);
+UNWANTED(ZSTDv05_createDCtx);
+UNWANTED(ZSTDv05_decompress_usingDict);
+UNWANTED(ZSTDv05_findFrameSizeInfoLegacy);
+UNWANTED(ZSTDv05_freeDCtx);
+UNWANTED(ZSTDv05_getFrameParams);
+UNWANTED(ZSTDv06_createDCtx);
+UNWANTED(ZSTDv06_decompress_usingDict);
+UNWANTED(ZSTDv06_findFrameSizeInfoLegacy);
+UNWANTED(ZSTDv06_freeDCtx);
+UNWANTED(ZSTDv06_getFrameParams);
+UNWANTED(ZSTDv07_createDCtx);
+UNWANTED(ZSTDv07_decompress_usingDict);
+UNWANTED(ZSTDv07_findFrameSizeInfoLegacy);
+UNWANTED(ZSTDv07_freeDCtx);
+UNWANTED(ZSTDv07_getFrameParams);
