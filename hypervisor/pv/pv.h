@@ -50,6 +50,7 @@ struct pv_vcpu {
     u64 io_bitmap; /* PHYSDEVOP_set_iobitmap: guest VA */
     u32 io_bitmap_limit;
     u64 msr_de_cfg;
+    struct frame *unfinished; /* table whose entries are still to be given up (pv/types.h) */
 };
 
 static inline struct pv_vcpu *to_pv(struct vcpu *v)

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A PV guest's page tables as the rest of pv/ and the dom0 builder use them.
+ * The rules of types are in pv/types.c, the hypercalls in pv/mmu_*.c.
+ *
+ * Contract for others: a domain's io_memory changes only while the domain is
+ * paused (its own vCPUs read it without a lock); a top table stays referenced
+ * as long as any CPU has it loaded.
+ */
+#pragma once
+
+#include "memory/map.h"
+#include "pv/pv.h"
+
+/*
+ * Pins a frame of d as a table of level 1..4 (hypercall and dom0 builder).
+ * 0, -EINVAL, -ERESTART_HYPERCALL: call again.
+ */
+int pv_pin_table(struct domain *d, mfn_t m, u32 level);
+int pv_unpin_table(struct domain *d, mfn_t m);
+
+/*
+ * Takes both top tables for v (user MFN_NONE: none), then gives up the ones it
+ * had. v stands still or is current; nothing is loaded. -EINVAL or
+ * -ERESTART_HYPERCALL with v unchanged.
+ */
+int pv_set_base_tables(struct pv_vcpu *v, mfn_t kernel, mfn_t user);
+void pv_drop_base_tables(struct pv_vcpu *v);
+
+/* Gives up everything that makes frames of a dying domain page tables or
+ * descriptors. -ERESTART_HYPERCALL: call again until 0. */
+int pv_relinquish_tables(struct domain *d);
+
+/*
+ * Use of a table that ended half-way (type_put's or a failed type_get's
+ * -ERESTART): remembered in the current vCPU, or finished at once where no PV
+ * vCPU is current. pv_finish_tables() goes on with it; true: nothing is left.
+ */
+void pv_unfinished_table(struct frame *f);
+bool pv_finish_tables(void);
+
+/*
+ * Where an address is mapped in v's kernel (or current user) address space, by
+ * walking the guest's tables: machine address of its L1 entry, 0 when there is
+ * no L1 table. *entry is the entry's value then.
+ */
+u64 pv_walk(const struct pv_vcpu *v, bool kernel, u64 va, u64 *entry);
+
+enum entry_mode {
+    ENTRY_SET,         /* *entry = value */
+    ENTRY_PRESERVE_AD, /* *entry = value | accessed and dirty bits it has */
+    ENTRY_EXCHANGE,    /* if *entry == expected: *entry = value, else -EAGAIN */
+};
+/*
+ * A checked update of the entry at machine address `where` in a table of d;
+ * frames of `owner` may be mapped. A frame that is no table is plain memory.
+ * 0, -EINVAL, -EAGAIN, -ERESTART_HYPERCALL (call again).
+ */
+int pv_update_entry(struct domain *d, struct domain *owner, u64 where, u64 value,
+                    enum entry_mode mode, u64 expected);
+/* The same for an L1 entry only, without looking at other types. */
+int pv_update_l1(struct domain *d, struct domain *owner, struct frame *table, u32 slot, u64 value,
+                 enum entry_mode mode, u64 expected);
+
+/* MMUEXT_SET_LDT for the current vCPU; 0 entries: none. */
+int pv_set_ldt(struct pv_vcpu *v, u64 base, u32 entries);

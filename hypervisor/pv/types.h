@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Page types: how a frame of a PV guest becomes a page table or a page of
+ * segment descriptors, and how it stops being one. pv/types.c opens with the
+ * invariants.
+ */
+#pragma once
+
+#include "core/domain.h"
+#include "memory/frame.h"
+#include "memory/map.h"
+
+#define TABLE_ENTRIES 512
+
+static inline u32 type_level(u64 type)
+{
+    return (u32)(type >> 61);
+}
+static inline u64 level_type(u32 level)
+{
+    return (u64)level << 61;
+}
+static inline bool type_is_table(u64 type)
+{
+    u32 level = type_level(type);
+    return level >= 1 && level <= 4;
+}
+
+/* The domain a live frame belongs to (the caller holds a reference or its lock). */
+static inline struct domain *frame_domain(const struct frame *f)
+{
+    return (struct domain *)frame_owner_of(f);
+}
+
+/*
+ * A frame number from a guest, for RAM only: NULL when there is no such RAM.
+ * The number cannot index beyond the frame table, not even speculatively.
+ */
+static inline struct frame *frame_from_guest(u64 number)
+{
+    if (!mfn_is_ram(mfn(number)))
+        return NULL;
+    u64 end = frame_table_end, mask;
+    __asm__ volatile("cmp %1, %2; sbb %0, %0" : "=r"(mask) : "r"(end), "r"(number) : "cc");
+    return mfn_to_frame(mfn(number & mask));
+}
+
+/*
+ * One more use of f as `type` (TYPE_L1..L4 or TYPE_SEGDESC), validating it if
+ * it is the first. The caller holds a reference on f and keeps one as long as
+ * the use lasts.
+ * -EINVAL: it is in other use, or its contents are refused.
+ * -ERESTART_HYPERCALL: begun; call again to go on. Nothing is held.
+ */
+__must_check int type_get(struct frame *f, u64 type);
+/*
+ * Ends a use. When it was the last, the entries are given up:
+ * -ERESTART_HYPERCALL: not all yet; type_finish() goes on. The use is gone all the same.
+ */
+int type_put(struct frame *f);
+/*
+ * Goes on with giving up f's entries, if someone left that half done (and does
+ * nothing otherwise, so f needs no reference). `all`: gives up also a table
+ * whose validation was left half done; for dying domains.
+ */
+int type_finish(struct frame *f, bool all);
+/* Was f left with entries to give up, by a failed type_get or an interrupted type_put? */
+bool type_unfinished(const struct frame *f);
+
+/*
+ * Locks f against all others who would change entries of it or end its type,
+ * if it is a valid table of `type` owned by d; false otherwise.
+ */
+__must_check bool table_lock(struct frame *f, u64 type, const struct domain *d);
+void table_unlock(struct frame *f);
+
+/*
+ * Uses by entries (pv/mm_entry.c). d owns the table; owner is whose frames an
+ * L1 entry may map. The entry may be adjusted (USER set, GLOBAL cleared...).
+ * 0, -EINVAL, or type_get's -ERESTART_HYPERCALL. Absent entries are no use.
+ */
+__must_check int entry_get_l1(struct domain *d, struct domain *owner, u64 *entry);
+void entry_put_l1(u64 entry);
+__must_check int entry_get_table(struct domain *d, u32 level, u64 *entry);
+int entry_put_table(u64 entry);
+/* Puts an L1 entry into the form we store, or says -EINVAL. No references. */
+__must_check int entry_check_l1(const struct domain *d, u64 *entry);
+__must_check int entry_check_table(u64 *entry);
+
+/* Checks and adjusts one segment descriptor (pv/descriptors.c). */
+__must_check int descriptor_check(u64 *descriptor);
