@@ -85,6 +85,7 @@ SECTIONS
         __init_text_start = .;
         *(.init.text .init.text.*)
         *(.text .text.*)
+        . = ALIGN(4096); /* memory/init.c maps it executable, the rest writable */
         __init_text_end = .;
         . = ALIGN(64);
         *(.init.rodata .init.rodata.*)

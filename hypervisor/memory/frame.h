@@ -12,7 +12,13 @@
  *   domain, which is page aligned), 0 for none.
  *
  * All words are changed by compare-and-exchange only; owner is written while
- * the frame has no references, or under the owner's lock.
+ * the frame has no references, or by whoever holds the only one.
+ *
+ * Neither count can overflow. Each reference is remembered somewhere in
+ * machine memory: in a page-table entry, a grant's handle, a vCPU's record; 8
+ * bytes at the least. The direct map ends at 5 TiB, so there can never be more
+ * than 2^40 references at once; the narrower field has 48 bits. frame_get()
+ * and the type functions nevertheless assert it.
  */
 #pragma once
 
@@ -22,12 +28,12 @@
 
 struct frame {
     u64 count;
-    u64 type; /* while free: the buddy order */
+    u64 type; /* while nobody's: the allocator's or the heap's note (alloc.c, heap.c) */
     u32 owner;
     union {
-        u32 stamp;              /* flush clock when the last typed use ended */
+        u32 stamp; /* flush clock when the last typed use ended, or when freed */
         struct {
-            u16 validated;      /* entries checked, while TYPE_PARTIAL */
+            u16 validated; /* entries checked, while TYPE_PARTIAL */
             u16 partial_flags;
         };
     };
@@ -36,24 +42,25 @@ struct frame {
 
 #define FRAME_ALLOCATED  (1UL << 63)
 #define FRAME_HV         (1UL << 62) /* from our heap, shown to a domain (shared_info, grant table...) */
-#define FRAME_DIRTY      (1UL << 61) /* free but holds a guest's old bytes: scrub before use */
-#define FRAME_FREE       (1UL << 60) /* in the page allocator */
+#define FRAME_DIRTY      (1UL << 61) /* nobody's, and not known to be zero: scrub before use */
+#define FRAME_FREE       (1UL << 60) /* first frame of a block in the page allocator */
+#define FRAME_ABSENT     (1UL << 59) /* has a struct frame, but no RAM of ours or of guests */
 #define FRAME_COUNT_MASK ((1UL << 56) - 1)
 
 /* Layout of the type word; the meaning is pv/types.h's. */
-#define TYPE_MASK        (7UL << 61)
-#define TYPE_NONE        (0UL << 61)
-#define TYPE_L1          (1UL << 61)
-#define TYPE_L2          (2UL << 61)
-#define TYPE_L3          (3UL << 61)
-#define TYPE_L4          (4UL << 61)
-#define TYPE_SEGDESC     (5UL << 61)
-#define TYPE_WRITABLE    (7UL << 61)
-#define TYPE_PINNED      (1UL << 60)
-#define TYPE_VALIDATED   (1UL << 59)
-#define TYPE_PARTIAL     (1UL << 58)
-#define TYPE_LOCKED      (1UL << 57) /* a CPU edits the table's entries */
-#define TYPE_COUNT_MASK  ((1UL << 48) - 1)
+#define TYPE_MASK       (7UL << 61)
+#define TYPE_NONE       (0UL << 61)
+#define TYPE_L1         (1UL << 61)
+#define TYPE_L2         (2UL << 61)
+#define TYPE_L3         (3UL << 61)
+#define TYPE_L4         (4UL << 61)
+#define TYPE_SEGDESC    (5UL << 61)
+#define TYPE_WRITABLE   (7UL << 61)
+#define TYPE_PINNED     (1UL << 60)
+#define TYPE_VALIDATED  (1UL << 59)
+#define TYPE_PARTIAL    (1UL << 58)
+#define TYPE_LOCKED     (1UL << 57) /* a CPU edits the table's entries */
+#define TYPE_COUNT_MASK ((1UL << 48) - 1)
 
 struct frame_list {
     u32 head, tail; /* frame numbers, 0: empty */
@@ -70,11 +77,15 @@ struct frame_owner {
     struct frame_list frames; /* RAM of the domain */
     struct frame_list hv;     /* FRAME_HV frames shown to it */
     u32 max;                  /* limit on total; ~0u: none */
-    u32 claimed;              /* frames reserved by a claim and not yet taken */
+    u32 claimed;              /* frames reserved by a claim and not yet taken; LOCK_FRAMES */
     bool dying;
 };
 
 extern u64 frame_table_end; /* one past the highest frame number with a struct frame */
+/* One bit for each 2 MiB of frame table: backed by memory. */
+#define FRAME_CHUNK_SHIFT 16 /* frames described by 2 MiB of table */
+#define FRAME_CHUNKS      ((DIRECT_MAP_END - DIRECT_MAP_START) >> (PAGE_SHIFT + FRAME_CHUNK_SHIFT))
+extern unsigned long frame_chunks[FRAME_CHUNKS / 64];
 #ifdef TENON_HOST
 extern struct frame *host_frame_table;
 #define frame_table host_frame_table
@@ -106,11 +117,23 @@ void frame_put_many(struct frame *f, u64 n);
  * FRAME_ALLOCATED (and so dropped it), false if someone had before. */
 bool frame_release(struct frame *f);
 
-/* A writable use: succeeds when the type is writable or its count is zero (then
- * turns it writable; stale table caches need no flush in this direction).
- * The caller holds a reference. False: the frame is a page table or the like. */
+/*
+ * A writable use: succeeds when the type is writable, or when its count is zero
+ * and no flag of a table is left; then it becomes writable. If it was a page
+ * table (or descriptors), CPUs that have not flushed since its stamp are
+ * flushed first: one may remember an upper entry which led to it and walk what
+ * the guest now writes. Whoever ends the last use of such a type therefore
+ * stamps the frame (frame_stamp).
+ * TYPE_WRITABLE without TYPE_VALIDATED is a frame waiting for that flush.
+ * The caller holds a reference. False: the frame is a page table or the like.
+ * May wait for other CPUs.
+ */
 __must_check bool frame_get_writable(struct frame *f);
 void frame_put_writable(struct frame *f);
+/* Notes that a use which CPUs may remember in their TLBs ends now; before the count drops. */
+void frame_stamp(struct frame *f);
+/* Flushes CPUs that may remember f from before its stamp. */
+void frame_flush_stale(const struct frame *f);
 
 /* Lists; the caller holds whatever lock guards the list. */
 void frame_list_add(struct frame_list *l, struct frame *f);
@@ -119,4 +142,5 @@ void frame_list_del(struct frame_list *l, struct frame *f);
 struct frame *frame_list_first(const struct frame_list *l); /* NULL: empty */
 struct frame *frame_list_next(const struct frame *f);       /* NULL: end */
 
+/* An owner must begin a page of its own (struct frame has 32 bits to name it). */
 void frame_owner_init(struct frame_owner *o);

@@ -49,6 +49,25 @@ static inline mfn_t virt_to_mfn(const void *p)
 }
 #endif
 
+/* Flags of our ordinary mappings. */
+#define MAP_RW (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL | PTE_NX)
+#define MAP_RO (PTE_PRESENT | PTE_ACCESSED | PTE_GLOBAL | PTE_NX)
+#define MAP_RX (PTE_PRESENT | PTE_ACCESSED | PTE_GLOBAL)
+
+/*
+ * n 4 KiB pages at va of our own window, with large pages where they fit.
+ * flags: MAP_* or the like; one must be PTE_PRESENT. -ENOMEM: some are mapped.
+ * Replacing or unmapping flushes all CPUs; unmapping keeps the tables.
+ */
+int map_pages(u64 va, mfn_t first, u64 n, u64 flags);
+void unmap_pages(u64 va, u64 n);
+/* Changes the flags of n mapped pages; unmapped ones are skipped. */
+int protect_pages(u64 va, u64 n, u64 flags);
+/* The frame behind a mapped va of our window, MFN_NONE: not mapped. */
+mfn_t map_lookup(u64 va);
+/* Allocates and maps the stack of a CPU (cpu/layout.h), but its guard page: -ENOMEM. */
+int map_stack(u32 cpu);
+
 /* Maps a device's registers or firmware tables, read-write, no execute.
  * uncached: strong uncacheable, for registers. NULL: window full. */
 void *map_io(paddr_t where, size_t length, bool uncached);
@@ -58,7 +77,13 @@ void unmap_io(void *p, size_t length);
 #define M2P_INVALID 0xaaaaaaaaaaaaaaaaUL /* owner never told */
 void m2p_set(mfn_t m, u64 pfn);
 u64 m2p_get(mfn_t m);
-u64 m2p_entries(void); /* machine frames covered */
+u64 m2p_entries(void); /* machine frames covered: 1 + the highest */
+/* The frames of the table: base of its nth 2 MiB; MFN_NONE: a hole without RAM. */
+#define M2P_EXTENT_FRAMES (1UL << 18) /* machine frames told of by 2 MiB */
+mfn_t m2p_extent(u64 n);
+/* Lets the tools map the table read-only: its frames become `owner`'s (DOMID_XEN). Once. */
+struct frame_owner;
+void m2p_share(struct frame_owner *owner);
 
 /* Our top-level table; slots HV_FIRST..HV_LAST of it are what every guest's has. */
 extern u64 *hv_l4;

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Owns the counts in struct frame: references and the simple types. Frames
+ * whose last reference goes are handed to alloc.c.
+ *
+ * Locks: none; each word changes by one compare-and-exchange. A reference
+ * keeps the owner word from changing, so "take, then look again at the owner"
+ * is a safe way from a guessed frame number to a reference.
+ *
+ * Callers: everything that stores a frame number which a guest can influence.
+ */
+#include "memory/frame.h"
+
+#include "cpu/work.h"
+#include "lib/atomic.h"
+#include "lib/bitmap.h"
+#include "lib/string.h"
+#include "memory/internal.h"
+#include "memory/map.h"
+
+u64 frame_table_end __ro_after_init;
+unsigned long frame_chunks[FRAME_CHUNKS / 64] __ro_after_init;
+
+bool mfn_is_ram(mfn_t m)
+{
+    if (m.raw >= frame_table_end || !bit_test(frame_chunks, m.raw >> FRAME_CHUNK_SHIFT))
+        return false;
+    return !(READ_ONCE(frame_table[m.raw].count) & FRAME_ABSENT);
+}
+
+static u32 owner_number(const struct frame_owner *owner)
+{
+    return owner ? (u32)virt_to_mfn(owner).raw : 0;
+}
+
+struct frame_owner *frame_owner_of(const struct frame *f)
+{
+    u32 number = READ_ONCE(f->owner);
+
+    return number ? mfn_to_virt(mfn(number)) : NULL;
+}
+
+void frame_set_owner(struct frame *f, const struct frame_owner *owner)
+{
+    atomic_store(&f->owner, owner_number(owner));
+}
+
+bool frame_get(struct frame *f, const struct frame_owner *owner)
+{
+    u32 number = owner_number(owner);
+    u64 seen = READ_ONCE(f->count), old;
+
+    /* Asked first so that a stranger never disturbs a frame, even for a moment:
+     * frame_steal() wants to find the owner's reference alone. */
+    if (READ_ONCE(f->owner) != number)
+        return false;
+    do {
+        old = seen;
+        if (!(old & FRAME_COUNT_MASK))
+            return false;
+        ASSERT((old & FRAME_COUNT_MASK) != FRAME_COUNT_MASK);
+        seen = atomic_cmpxchg(&f->count, old, old + 1);
+    } while (seen != old);
+
+    if (likely(READ_ONCE(f->owner) == number))
+        return true;
+    frame_put(f);
+    return false;
+}
+
+void frame_get_again(struct frame *f)
+{
+    u64 old = atomic_fetch_add(&f->count, 1UL);
+
+    ASSERT((old & FRAME_COUNT_MASK) != 0);
+}
+
+void frame_put(struct frame *f)
+{
+    frame_put_many(f, 1);
+}
+
+void frame_put_many(struct frame *f, u64 n)
+{
+    u64 left = atomic_sub_return(&f->count, n);
+
+    ASSERT(((left + n) & FRAME_COUNT_MASK) >= n);
+    if ((left & FRAME_COUNT_MASK) == 0)
+        frame_give_back(f);
+}
+
+bool frame_release(struct frame *f)
+{
+    u64 seen = READ_ONCE(f->count), old;
+
+    do {
+        old = seen;
+        if (!(old & FRAME_ALLOCATED))
+            return false;
+        seen = atomic_cmpxchg(&f->count, old, (old & ~FRAME_ALLOCATED) - 1);
+    } while (seen != old);
+    if ((old & FRAME_COUNT_MASK) == 1)
+        frame_give_back(f);
+    return true;
+}
+
+void frame_stamp(struct frame *f)
+{
+    atomic_store(&f->stamp, flush_clock_now());
+}
+
+void frames_flush_since(u32 stamp)
+{
+    cpumask_t mask = cpus_online;
+
+    flush_clock_filter(&mask, stamp);
+    if (!cpumask_empty(&mask))
+        cpu_flush(&mask, FLUSH_TLB, 0);
+}
+
+void frame_flush_stale(const struct frame *f)
+{
+    frames_flush_since(READ_ONCE(f->stamp));
+}
+
+/* A type word that nothing holds in place: free to become another type. */
+static bool type_is_idle(u64 type)
+{
+    return !(type & (TYPE_COUNT_MASK | TYPE_PINNED | TYPE_PARTIAL | TYPE_LOCKED));
+}
+
+bool frame_get_writable(struct frame *f)
+{
+    for (;;) {
+        u64 old = READ_ONCE(f->type);
+        u64 kind = old & TYPE_MASK;
+
+        if (kind == TYPE_WRITABLE && (old & TYPE_COUNT_MASK)) {
+            if (!(old & TYPE_VALIDATED)) {
+                cpu_wait(); /* another CPU is flushing for it */
+                continue;
+            }
+            ASSERT((old & TYPE_COUNT_MASK) != TYPE_COUNT_MASK);
+            if (atomic_cmpxchg(&f->type, old, old + 1) == old)
+                return true;
+            continue;
+        }
+        if (!type_is_idle(old))
+            return false;
+        if (kind == TYPE_NONE || kind == TYPE_WRITABLE) {
+            if (atomic_cmpxchg(&f->type, old, TYPE_WRITABLE | TYPE_VALIDATED | 1) == old)
+                return true;
+        } else if (atomic_cmpxchg(&f->type, old, TYPE_WRITABLE | 1) == old) {
+            frame_flush_stale(f);
+            atomic_or(&f->type, TYPE_VALIDATED);
+            return true;
+        }
+    }
+}
+
+void frame_put_writable(struct frame *f)
+{
+    u64 seen = READ_ONCE(f->type), old;
+
+    do {
+        old = seen;
+        ASSERT((old & TYPE_MASK) == TYPE_WRITABLE && (old & TYPE_COUNT_MASK));
+        if ((old & TYPE_COUNT_MASK) == 1)
+            frame_stamp(f);
+        seen = atomic_cmpxchg(&f->type, old, old - 1);
+    } while (seen != old);
+}
+
+/* The frame whose number is `number`, or NULL for the lists' end. */
+static struct frame *frame_at(u32 number)
+{
+    return number ? &frame_table[number] : NULL;
+}
+
+static u32 frame_number(const struct frame *f)
+{
+    return (u32)(f - frame_table);
+}
+
+void frame_list_add(struct frame_list *l, struct frame *f)
+{
+    f->prev = 0;
+    f->next = l->head;
+    if (l->head)
+        frame_at(l->head)->prev = frame_number(f);
+    else
+        l->tail = frame_number(f);
+    l->head = frame_number(f);
+    l->count++;
+}
+
+void frame_list_add_tail(struct frame_list *l, struct frame *f)
+{
+    f->next = 0;
+    f->prev = l->tail;
+    if (l->tail)
+        frame_at(l->tail)->next = frame_number(f);
+    else
+        l->head = frame_number(f);
+    l->tail = frame_number(f);
+    l->count++;
+}
+
+void frame_list_del(struct frame_list *l, struct frame *f)
+{
+    ASSERT(l->count && (f->prev || l->head == frame_number(f)));
+    if (f->prev)
+        frame_at(f->prev)->next = f->next;
+    else
+        l->head = f->next;
+    if (f->next)
+        frame_at(f->next)->prev = f->prev;
+    else
+        l->tail = f->prev;
+    f->next = f->prev = 0;
+    l->count--;
+}
+
+struct frame *frame_list_first(const struct frame_list *l)
+{
+    return frame_at(l->head);
+}
+
+struct frame *frame_list_next(const struct frame *f)
+{
+    return frame_at(f->next);
+}
+
+void frame_owner_init(struct frame_owner *o)
+{
+    ASSERT(((u64)o & ~PAGE_MASK) == 0);
+    memset(o, 0, sizeof(*o));
+    o->lock = SPINLOCK(LOCK_OWNER);
+    o->max = ~0u;
+}
