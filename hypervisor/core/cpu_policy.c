@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Policies: gathering the host's leaves, what of them a PV guest may see, and
+ * a guest's CPUID instruction. The forms that tools exchange are in
+ * cpu_policy_exchange.c, MSRs in cpu_policy_msr.c.
+ *
+ * A PV kernel asks through the forced-emulation prefix and gets this view. Its
+ * processes execute CPUID natively and see the host, since there is no way to
+ * trap it; so nothing here is a secret, only advice.
+ */
+#include "core/cpu_policy_private.h"
+
+#include "core/domain.h"
+#include "cpu/fpu.h"
+#include "lib/string.h"
+#include "memory/alloc.h"
+#include "platform/clock.h"
+
+#include <cpuid.h>
+#include <xen/arch-x86/cpufeatureset.h>
+#include <xen/arch-x86/cpuid.h>
+
+#define FEATURE_WORD(f)    (XEN_X86_FEATURE_##f / 32)
+#define FEATURE_BIT(f)     (1U << (XEN_X86_FEATURE_##f % 32))
+
+#define HYPERVISOR_LEAF    0x40000000U
+#define HYPERVISOR_VERSION 0x00040011U /* 4.17 */
+#define MSR_HYPERCALL_BASE 0x40000000U
+#define LEAF_NONE          ((struct cpuid_leaf){0, 0, 0, 0})
+
+/* Leaf 0x80000001 edx repeats these bits of leaf 1 edx on AMD. */
+#define AMD_COMMON_BITS 0x0183f3ffU
+
+struct cpu_policy cpu_policy_host __ro_after_init;
+struct cpu_policy cpu_policy_pv_max __ro_after_init;
+struct cpu_policy cpu_policy_pv_default __ro_after_init;
+/* Size and offset of each XSAVE component in the standard format. */
+static struct cpuid_leaf host_states[STATES_LAST + 1] __ro_after_init;
+
+/*
+ * Features a PV guest may have: those that the public header marks "A" (all
+ * guests) or "a" (all, if asked for), less those whose MSRs we do not give:
+ * speculation controls (IBRSB STIBP SSBD IBPB SBPB PSFD ...), ARCH_CAPS, DBEXT.
+ */
+static const u32 pv_features[CPU_POLICY_WORDS] = {
+    [0] = 0x1fc9cbf5,  [1] = 0xf6d83203,  [2] = 0xea500800,  [3] = 0x002109e3,  [4] = 0x00000007,
+    [5] = 0xfdaf0b39,  [6] = 0x1a405f43,  [7] = 0x00000100,  [8] = 0x04000005,  [9] = 0x0001451c,
+    [10] = 0x00001c30, [11] = 0x60000064, [13] = 0x00000020, [18] = 0x00000006,
+};
+/* Of these, the ones that a domain gets only when the toolstack asks. */
+static const u32 pv_on_request[CPU_POLICY_WORDS] = {
+    [5] = 0x00000810, /* HLE, RTM */
+    [6] = 0x18000000, /* MOVDIRI, MOVDIR64B */
+    [7] = 0x00000100, /* ITSC: the guest could not be moved */
+    [9] = 0x00010100, /* VP2INTERSECT, TSXLDTRK */
+};
+
+/* A feature is taken away with the one it needs. In order: a need stands before its needer. */
+#define NEEDS(f, n)                              \
+    {                                            \
+        XEN_X86_FEATURE_##f, XEN_X86_FEATURE_##n \
+    }
+static const struct {
+    u16 feature, needs;
+} dependencies[] = {
+    NEEDS(MMX, FPU),
+    NEEDS(FXSR, FPU),
+    NEEDS(XSAVE, FPU),
+    NEEDS(SSE, FXSR),
+    NEEDS(FFXSR, FXSR),
+    NEEDS(SSE2, SSE),
+    NEEDS(MMXEXT, MMX),
+    NEEDS(3DNOW, MMX),
+    NEEDS(3DNOWEXT, 3DNOW),
+    NEEDS(SSE3, SSE2),
+    NEEDS(AESNI, SSE2),
+    NEEDS(PCLMULQDQ, SSE2),
+    NEEDS(SHA, SSE2),
+    NEEDS(GFNI, SSE2),
+    NEEDS(SSSE3, SSE3),
+    NEEDS(SSE4A, SSE3),
+    NEEDS(SSE4_1, SSSE3),
+    NEEDS(SSE4_2, SSE4_1),
+    NEEDS(XSAVEOPT, XSAVE),
+    NEEDS(XSAVEC, XSAVE),
+    NEEDS(XGETBV1, XSAVE),
+    NEEDS(AVX, XSAVE),
+    NEEDS(AVX, SSE4_2),
+    NEEDS(FMA, AVX),
+    NEEDS(FMA4, AVX),
+    NEEDS(F16C, AVX),
+    NEEDS(XOP, AVX),
+    NEEDS(AVX2, AVX),
+    NEEDS(VAES, AVX),
+    NEEDS(VPCLMULQDQ, AVX),
+    NEEDS(AVX_VNNI, AVX2),
+    NEEDS(AVX512F, AVX2),
+    NEEDS(AVX512DQ, AVX512F),
+    NEEDS(AVX512_IFMA, AVX512F),
+    NEEDS(AVX512PF, AVX512F),
+    NEEDS(AVX512ER, AVX512F),
+    NEEDS(AVX512CD, AVX512F),
+    NEEDS(AVX512BW, AVX512F),
+    NEEDS(AVX512VL, AVX512F),
+    NEEDS(AVX512_4VNNIW, AVX512F),
+    NEEDS(AVX512_4FMAPS, AVX512F),
+    NEEDS(AVX512_VNNI, AVX512F),
+    NEEDS(AVX512_VPOPCNTDQ, AVX512F),
+    NEEDS(AVX512_VP2INTERSECT, AVX512F),
+    NEEDS(AVX512_VBMI, AVX512BW),
+    NEEDS(AVX512_VBMI2, AVX512BW),
+    NEEDS(AVX512_BITALG, AVX512BW),
+    NEEDS(AVX512_BF16, AVX512BW),
+    NEEDS(LAHF_LM, LM),
+    NEEDS(SYSCALL, LM),
+    NEEDS(FSGSBASE, LM),
+    NEEDS(CX16, LM),
+};
+
+u32 *cpu_policy_word(struct cpu_policy *p, u32 n)
+{
+    u32 *const words[CPU_POLICY_WORDS] = {
+        &p->basic[1].d,
+        &p->basic[1].c,
+        &p->extended[1].d,
+        &p->extended[1].c,
+        &p->xsave_features,
+        &p->feature[0].b,
+        &p->feature[0].c,
+        &p->extended[7].d,
+        &p->extended[8].b,
+        &p->feature[0].d,
+        &p->feature[1].a,
+        &p->extended[0x21].a,
+        &p->feature[1].b,
+        &p->feature[2].d,
+        &p->feature[1].c,
+        &p->feature[1].d,
+        NULL,
+        NULL,
+        &p->extended[0x21].c,
+    };
+    return words[n];
+}
+
+static u32 word_value(const struct cpu_policy *p, u32 n)
+{
+    const u32 *word = cpu_policy_word((struct cpu_policy *)p, n);
+    return word ? *word : 0;
+}
+
+static bool feature_test(const struct cpu_policy *p, u32 feature)
+{
+    return (word_value(p, feature / 32) >> (feature % 32)) & 1;
+}
+
+static void feature_put(struct cpu_policy *p, u32 feature, bool on)
+{
+    u32 *word = cpu_policy_word(p, feature / 32), bit = 1U << (feature % 32);
+    if (word)
+        *word = on ? *word | bit : *word & ~bit;
+}
+
+int cpu_policy_vendor(const struct cpu_policy *p)
+{
+    switch (p->basic[0].b) {
+    case 0x68747541: /* AuthenticAMD */
+    case 0x6f677948: /* HygonGenuine */
+        return VENDOR_IS_AMD;
+    case 0x756e6547: /* GenuineIntel */
+        return VENDOR_IS_INTEL;
+    default:
+        return VENDOR_IS_OTHER;
+    }
+}
+
+u64 cpu_policy_states(const struct cpu_policy *p)
+{
+    u64 states = 3; /* x87 and SSE cannot be without */
+
+    if (!feature_test(p, XEN_X86_FEATURE_XSAVE))
+        return 0;
+    if (feature_test(p, XEN_X86_FEATURE_AVX))
+        states |= 4;
+    if (feature_test(p, XEN_X86_FEATURE_AVX512F))
+        states |= 0xe0;
+    return states & fpu_xcr0_supported();
+}
+
+/* Leaves that never carry features and that a guest gets as the machine has them. */
+static void copy_descriptive(struct cpu_policy *p, const struct cpu_policy *max)
+{
+    static const u8 basic_shown[] = {0, 1, 2},
+                    extended_shown[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 0x19, 0x1a, 0x21};
+    struct cpu_policy kept = *p;
+
+    memset(p->basic, 0, sizeof(p->basic));
+    memset(p->extended, 0, sizeof(p->extended));
+    for (u32 i = 0; i < ARRAY_SIZE(basic_shown); i++)
+        p->basic[basic_shown[i]] = kept.basic[basic_shown[i]];
+    for (u32 i = 0; i < ARRAY_SIZE(extended_shown); i++)
+        p->extended[extended_shown[i]] = kept.extended[extended_shown[i]];
+    /* Processor and APIC ids are put in when a vCPU asks. */
+    p->basic[1].b = (max->basic[1].b & 0x0000ff00) | (kept.basic[1].b & 0x00ff0000);
+    p->extended[7] = (struct cpuid_leaf){0, 0, 0, kept.extended[7].d};
+    p->extended[8] =
+        (struct cpuid_leaf){max->extended[8].a, kept.extended[8].b, kept.extended[8].c, 0};
+    p->extended[0x21] = (struct cpuid_leaf){kept.extended[0x21].a, 0, kept.extended[0x21].c, 0};
+    p->feature[1].b = p->feature[1].c = p->feature[1].d = 0;
+    p->feature[2] = (struct cpuid_leaf){0, 0, 0, kept.feature[2].d};
+}
+
+static void clear_beyond_max(struct cpu_policy *p)
+{
+    u32 basic = MIN(p->basic[0].a, BASIC_LAST), feature = MIN(p->feature[0].a, FEATURE_LAST);
+    u32 extended = p->extended[0].a & 0xffff;
+
+    if (p->extended[0].a >> 16 != 0x8000)
+        extended = 0, p->extended[0].a = 0x80000000;
+    extended = MIN(extended, EXTENDED_LAST);
+    for (u32 i = basic + 1; i <= BASIC_LAST; i++)
+        p->basic[i] = LEAF_NONE;
+    for (u32 i = extended + 1; i <= EXTENDED_LAST; i++)
+        p->extended[i] = LEAF_NONE;
+    if (basic < 4)
+        memset(p->cache, 0, sizeof(p->cache));
+    if (basic < 7)
+        memset(p->feature, 0, sizeof(p->feature));
+    for (u32 i = feature + 1; i <= FEATURE_LAST; i++)
+        p->feature[i] = LEAF_NONE;
+    if (basic < 0xb)
+        memset(p->topology, 0, sizeof(p->topology));
+    if (basic < 0xd)
+        p->xsave_features = 0;
+    p->basic[0].a = basic;
+    p->feature[0].a = basic < 7 ? 0 : feature;
+    p->extended[0].a = 0x80000000 | extended;
+}
+
+void cpu_policy_restrict(struct cpu_policy *p, const struct cpu_policy *max)
+{
+    bool amd = cpu_policy_vendor(max) == VENDOR_IS_AMD;
+
+    clear_beyond_max(p);
+    copy_descriptive(p, max);
+    for (u32 n = 0; n < CPU_POLICY_WORDS; n++) {
+        u32 *word = cpu_policy_word(p, n);
+        if (word)
+            *word &= word_value(max, n);
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(dependencies); i++)
+        if (!feature_test(p, dependencies[i].needs))
+            feature_put(p, dependencies[i].feature, false);
+    /* The common bits of 0x80000001 mirror leaf 1 on AMD and do not exist elsewhere. */
+    p->extended[1].d &= ~AMD_COMMON_BITS;
+    if (amd)
+        p->extended[1].d |= p->basic[1].d & AMD_COMMON_BITS;
+    if (feature_test(max, XEN_X86_FEATURE_HYPERVISOR))
+        feature_put(p, XEN_X86_FEATURE_HYPERVISOR, true);
+    if (cpu_policy_vendor(max) != VENDOR_IS_INTEL)
+        memset(p->cache, 0, sizeof(p->cache));
+}
+
+void cpu_policy_xsave_leaf(const struct cpu_policy *p, u32 subleaf, u64 xcr0,
+                           struct cpuid_leaf *out)
+{
+    u64 states = cpu_policy_states(p);
+
+    *out = LEAF_NONE;
+    if (!states)
+        return;
+    if (subleaf == 0) {
+        out->a = states;
+        out->b = fpu_xsave_size(xcr0 ? xcr0 & states : 1);
+        out->c = fpu_xsave_size(states);
+        out->d = states >> 32;
+    } else if (subleaf == 1) {
+        out->a = p->xsave_features;
+    } else if (subleaf <= STATES_LAST && (states >> subleaf & 1)) {
+        out->a = host_states[subleaf].a;
+        out->b = host_states[subleaf].b;
+    }
+}
+
+static void read_leaf(cpu_policy_reader *read, u32 leaf, u32 subleaf, struct cpuid_leaf *to)
+{
+    u32 out[4] = {0};
+
+    read(leaf, subleaf, out);
+    *to = (struct cpuid_leaf){out[0], out[1], out[2], out[3]};
+}
+
+static void gather_host(cpu_policy_reader *read)
+{
+    struct cpu_policy *h = &cpu_policy_host;
+    struct cpuid_leaf leaf;
+
+    memset(h, 0, sizeof(*h));
+    read_leaf(read, 0, 0, &h->basic[0]);
+    h->basic[0].a = MIN(h->basic[0].a, BASIC_LAST);
+    for (u32 i = 1; i <= h->basic[0].a; i++)
+        if (i != 4 && i != 7 && i != 0xb && i != 0xd)
+            read_leaf(read, i, 0, &h->basic[i]);
+    /* Leaf 4 exists on Intel; its list ends with type 0. */
+    for (u32 i = 0; h->basic[0].a >= 4 && i <= CACHE_LAST; i++) {
+        read_leaf(read, 4, i, &h->cache[i]);
+        if (!(h->cache[i].a & 0x1f))
+            break;
+    }
+    for (u32 i = 0; h->basic[0].a >= 7 && i <= FEATURE_LAST; i++) {
+        read_leaf(read, 7, i, &h->feature[i]);
+        h->feature[0].a = MIN(h->feature[0].a, FEATURE_LAST);
+        if (i == h->feature[0].a)
+            break;
+    }
+    for (u32 i = 0; h->basic[0].a >= 0xb && i <= TOPOLOGY_LAST; i++)
+        read_leaf(read, 0xb, i, &h->topology[i]);
+    if (h->basic[0].a >= 0xd) {
+        read_leaf(read, 0xd, 1, &leaf);
+        h->xsave_features = leaf.a;
+        for (u32 i = 2; i <= STATES_LAST; i++)
+            read_leaf(read, 0xd, i, &host_states[i]);
+    }
+    read_leaf(read, 0x80000000, 0, &h->extended[0]);
+    clear_beyond_max(h);
+    for (u32 i = 1; i <= (h->extended[0].a & 0xffff); i++)
+        read_leaf(read, 0x80000000 | i, 0, &h->extended[i]);
+}
+
+void cpu_policy_init_from(cpu_policy_reader *read)
+{
+    struct cpu_policy limit;
+
+    gather_host(read);
+    limit = cpu_policy_host;
+    feature_put(&limit, XEN_X86_FEATURE_HYPERVISOR, true);
+    for (u32 n = 0; n < CPU_POLICY_WORDS; n++) {
+        u32 *word = cpu_policy_word(&limit, n);
+        if (word)
+            *word &= pv_features[n];
+    }
+    /* Only Intel has SYSENTER in long mode. */
+    if (cpu_policy_vendor(&limit) != VENDOR_IS_INTEL)
+        feature_put(&limit, XEN_X86_FEATURE_SEP, false);
+    if ((fpu_xcr0_supported() & 7) != 7)
+        feature_put(&limit, XEN_X86_FEATURE_AVX, false);
+    if ((fpu_xcr0_supported() & 0xe0) != 0xe0)
+        feature_put(&limit, XEN_X86_FEATURE_AVX512F, false);
+    if (!fpu_xcr0_supported())
+        feature_put(&limit, XEN_X86_FEATURE_XSAVE, false);
+
+    cpu_policy_pv_max = limit;
+    cpu_policy_restrict(&cpu_policy_pv_max, &limit);
+    cpu_policy_pv_default = cpu_policy_pv_max;
+    for (u32 n = 0; n < CPU_POLICY_WORDS; n++) {
+        u32 *word = cpu_policy_word(&cpu_policy_pv_default, n);
+        if (word)
+            *word &= ~pv_on_request[n];
+    }
+    cpu_policy_restrict(&cpu_policy_pv_default, &cpu_policy_pv_max);
+}
+
+/* CPUID is not privileged: the host's own instruction serves in both builds. */
+static void native_reader(u32 leaf, u32 subleaf, u32 out[4])
+{
+    __cpuid_count(leaf, subleaf, out[0], out[1], out[2], out[3]);
+}
+
+void cpu_policy_init(void)
+{
+    cpu_policy_init_from(native_reader);
+}
+
+int cpu_policy_new(struct domain *d)
+{
+    struct cpu_policy *p = heap_alloc(sizeof(*p));
+
+    if (!p)
+        return -ENOMEM;
+    *p = cpu_policy_pv_default;
+    p->tsc.khz = clock_tsc_khz();
+    p->tsc.incarnation = 0;
+    d->cpu_policy = p;
+    return 0;
+}
+
+void cpu_policy_free(struct domain *d)
+{
+    heap_free(d->cpu_policy);
+    d->cpu_policy = NULL;
+}
+
+u64 cpu_policy_xcr0(const struct domain *d)
+{
+    return d->cpu_policy ? cpu_policy_states(d->cpu_policy) : 0;
+}
+
+/* xen/arch-x86/cpuid.h describes these leaves. */
+static void hypervisor_leaf(const struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_leaf *out)
+{
+    const struct clock_scale *scale;
+
+    switch (leaf - HYPERVISOR_LEAF) {
+    case 0:
+        *out = (struct cpuid_leaf){HYPERVISOR_LEAF + XEN_CPUID_MAX_NUM_LEAVES,
+                                   XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX,
+                                   XEN_CPUID_SIGNATURE_EDX};
+        break;
+    case 1:
+        out->a = HYPERVISOR_VERSION;
+        break;
+    case 2:
+        out->a = 1; /* hypercall pages */
+        out->b = MSR_HYPERCALL_BASE;
+        if (!v->domain->is_hvm)
+            out->c = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD;
+        break;
+    case 3:
+        if (subleaf == 0) {
+            out->a = feature_test(&cpu_policy_host, XEN_X86_FEATURE_ITSC) << 1 |
+                     feature_test(&cpu_policy_host, XEN_X86_FEATURE_RDTSCP) << 2;
+            out->b = v->domain->tsc_mode;
+            out->c = v->domain->cpu_policy->tsc.khz;
+            out->d = v->domain->cpu_policy->tsc.incarnation;
+        } else if (subleaf == 1) {
+            scale = clock_scale(); /* the guest reads the host's TSC: no offset */
+            out->c = scale->mul;
+            out->d = (u8)scale->shift;
+        } else if (subleaf == 2) {
+            out->a = clock_tsc_khz();
+        }
+        break;
+    case 5:
+        if (subleaf == 0) /* bits of the highest machine address */
+            out->b = frame_table_end ? 64 - __builtin_clzl(frame_table_end) + PAGE_SHIFT : 0;
+        break;
+    }
+}
+
+/* What depends on who asks. */
+static void adjust_for_vcpu(const struct vcpu *v, const struct cpu_policy *p, u32 leaf,
+                            struct cpuid_leaf *out)
+{
+    bool hardware_mtrr = v->domain->is_hardware &&
+                         feature_test(&cpu_policy_host, XEN_X86_FEATURE_MTRR);
+
+    if (leaf == 1) {
+        out->b = (out->b & 0x00ffffff) | (v->id * 2 & 0xff) << 24;
+        /* Forced emulation answers the kernel, whose CR4 has what the hypervisor set. */
+        if (feature_test(p, XEN_X86_FEATURE_XSAVE))
+            out->c |= FEATURE_BIT(OSXSAVE);
+        if (hardware_mtrr)
+            out->d |= FEATURE_BIT(MTRR);
+    } else if (leaf == 0x80000001 && hardware_mtrr && cpu_policy_vendor(p) == VENDOR_IS_AMD) {
+        out->d |= FEATURE_BIT(MTRR);
+    } else if (leaf == 0xb && p->topology[0].b) {
+        out->d = v->id * 2;
+    }
+}
+
+static void policy_leaf(const struct cpu_policy *p, u32 leaf, u32 subleaf, struct cpuid_leaf *out)
+{
+    u32 extended = leaf - 0x80000000U;
+
+    *out = LEAF_NONE;
+    if (leaf <= p->basic[0].a && leaf <= BASIC_LAST) {
+        if (leaf == 4)
+            *out = subleaf <= CACHE_LAST ? p->cache[subleaf] : LEAF_NONE;
+        else if (leaf == 7)
+            *out = subleaf <= p->feature[0].a ? p->feature[subleaf] : LEAF_NONE;
+        else if (leaf == 0xb)
+            *out = subleaf <= TOPOLOGY_LAST ? p->topology[subleaf] : LEAF_NONE;
+        else if (leaf != 0xd)
+            *out = p->basic[leaf];
+        /* Beyond the last level the input subleaf is echoed (SDM, CPUID leaf 0BH). */
+        if (leaf == 0xb && subleaf > TOPOLOGY_LAST)
+            out->c = subleaf & 0xff;
+    } else if (extended <= (p->extended[0].a & 0xffff) && extended <= EXTENDED_LAST) {
+        *out = p->extended[extended];
+    }
+}
+
+void cpu_policy_cpuid(const struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
+{
+    const struct cpu_policy *p = v->domain->cpu_policy;
+    struct cpuid_leaf found = LEAF_NONE;
+
+    if (!p)
+        p = &cpu_policy_pv_default;
+    if (leaf == 0xd) {
+        if (p->basic[0].a >= 0xd)
+            cpu_policy_xsave_leaf(p, subleaf, v->fpu ? fpu_xcr0(v->fpu) : 0, &found);
+    } else if (leaf - HYPERVISOR_LEAF <= XEN_CPUID_MAX_NUM_LEAVES) {
+        hypervisor_leaf(v, leaf, subleaf, &found);
+    } else {
+        policy_leaf(p, leaf, subleaf, &found);
+        adjust_for_vcpu(v, p, leaf, &found);
+    }
+    out[0] = found.a;
+    out[1] = found.b;
+    out[2] = found.c;
+    out[3] = found.d;
+}
+
+void cpu_policy_host_leaf(u32 leaf, u32 subleaf, u32 out[4])
+{
+    struct cpuid_leaf found;
+
+    policy_leaf(&cpu_policy_host, leaf, subleaf, &found);
+    out[0] = found.a;
+    out[1] = found.b;
+    out[2] = found.c;
+    out[3] = found.d;
+}
+
+static u32 bits_for(u32 count)
+{
+    return count > 1 ? 32 - __builtin_clz(count - 1) : 0;
+}
+
+void cpu_policy_topology(u32 *thread_bits, u32 *package_bits)
+{
+    const struct cpu_policy *h = &cpu_policy_host;
+
+    *thread_bits = 0;
+    *package_bits = 0;
+    if (h->topology[0].b) { /* leaf 0xb: shifts to the next level */
+        *thread_bits = h->topology[0].a & 0x1f;
+        *package_bits = h->topology[1].b ? h->topology[1].a & 0x1f : *thread_bits;
+    } else if (cpu_policy_vendor(h) == VENDOR_IS_AMD) {
+        u32 id_bits = h->extended[8].c >> 12 & 0xf;
+        *package_bits = id_bits ? id_bits : bits_for((h->extended[8].c & 0xff) + 1);
+        if (feature_test(h, XEN_X86_FEATURE_TOPOEXT))
+            *thread_bits = bits_for((h->extended[0x1e].b >> 8 & 0xff) + 1);
+    } else if (feature_test(h, XEN_X86_FEATURE_HTT)) {
+        *package_bits = bits_for(h->basic[1].b >> 16 & 0xff);
+        *thread_bits = *package_bits - MIN(*package_bits, bits_for((h->cache[0].a >> 26) + 1));
+    }
+}

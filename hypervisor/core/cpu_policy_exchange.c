@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Policies in the form that tools exchange: arrays of CPUID leaves and MSRs
+ * (XEN_SYSCTL_get_cpu_policy, XEN_DOMCTL_get/set_cpu_policy), feature words,
+ * and what the toolstack says of a domain's TSC.
+ */
+#include "core/cpu_policy_private.h"
+
+#include "core/domain.h"
+#include "core/reject.h"
+#include "lib/string.h"
+#include "platform/clock.h"
+
+#include <xen/sysctl.h>
+
+#define MSR_PLATFORM_INFO     0xceU
+#define MSR_ARCH_CAPABILITIES 0x10aU
+
+/* Appends leaves while there is room, and counts on when there is none. */
+struct writer {
+    struct xen_cpuid_leaf *leaves;
+    u32 room, count;
+};
+
+static void put(struct writer *w, u32 leaf, u32 subleaf, const struct cpuid_leaf *value)
+{
+    if (w->count < w->room)
+        w->leaves[w->count] =
+            (struct xen_cpuid_leaf){leaf, subleaf, value->a, value->b, value->c, value->d};
+    w->count++;
+}
+
+static void put_list(struct writer *w, u32 leaf, const struct cpuid_leaf *list, u32 last)
+{
+    for (u32 i = 0; i <= last; i++)
+        put(w, leaf, i, &list[i]);
+}
+
+static void put_policy(struct writer *w, const struct cpu_policy *p)
+{
+    static const struct cpuid_leaf none;
+    u64 states = cpu_policy_states(p);
+    struct cpuid_leaf leaf;
+
+    for (u32 i = 0; i <= p->basic[0].a; i++) {
+        if (i == 4) {
+            put_list(w, i, p->cache, CACHE_LAST);
+        } else if (i == 7) {
+            put_list(w, i, p->feature, p->feature[0].a);
+        } else if (i == 0xb) {
+            put_list(w, i, p->topology, TOPOLOGY_LAST);
+        } else if (i == 0xd) {
+            for (u32 n = 0; n <= STATES_LAST; n++) {
+                if (n > 1 && !(states >> n & 1))
+                    continue;
+                cpu_policy_xsave_leaf(p, n, 1, &leaf);
+                put(w, i, n, &leaf);
+            }
+        } else {
+            put(w, i, XEN_CPUID_NO_SUBLEAF, &p->basic[i]);
+        }
+    }
+    /* How many leaves of ours the domain sees cannot be changed: 0 means the usual. */
+    put(w, 0x40000000, XEN_CPUID_NO_SUBLEAF, &none);
+    put(w, 0x40000100, XEN_CPUID_NO_SUBLEAF, &none);
+    for (u32 i = 0; i <= (p->extended[0].a & 0xffff); i++)
+        put(w, 0x80000000 | i, XEN_CPUID_NO_SUBLEAF, &p->extended[i]);
+}
+
+static int give(const struct cpu_policy *p, struct xen_cpuid_leaf *leaves, u32 *nr_leaves,
+                struct xen_msr_entry *msrs, u32 *nr_msrs)
+{
+    struct writer w = {leaves, *nr_leaves, 0};
+    u32 msr_room = *nr_msrs;
+
+    put_policy(&w, p);
+    *nr_leaves = w.count;
+    *nr_msrs = CPU_POLICY_MAX_MSRS;
+    if (w.count > w.room || msr_room < CPU_POLICY_MAX_MSRS)
+        return reject(-ENOBUFS, "policy array too small");
+    /* Neither CPUID faulting nor ARCH_CAPABILITIES is offered. */
+    msrs[0] = (struct xen_msr_entry){MSR_PLATFORM_INFO, 0, 0};
+    msrs[1] = (struct xen_msr_entry){MSR_ARCH_CAPABILITIES, 0, 0};
+    return 0;
+}
+
+static const struct cpu_policy *system_policy(u32 index)
+{
+    switch (index) {
+    case XEN_SYSCTL_cpu_policy_raw:
+    case XEN_SYSCTL_cpu_policy_host:
+        return &cpu_policy_host;
+    case XEN_SYSCTL_cpu_policy_pv_max:
+        return &cpu_policy_pv_max;
+    case XEN_SYSCTL_cpu_policy_pv_default:
+        return &cpu_policy_pv_default;
+    default:
+        return NULL;
+    }
+}
+
+int cpu_policy_system(u32 index, struct xen_cpuid_leaf *leaves, u32 *nr_leaves,
+                      struct xen_msr_entry *msrs, u32 *nr_msrs)
+{
+    const struct cpu_policy *p = system_policy(index);
+
+    if (index > XEN_SYSCTL_cpu_policy_hvm_default)
+        return reject(-EINVAL, "no such policy index");
+    if (!p)
+        return reject(-EOPNOTSUPP, "no HVM guests, so no policy for them");
+    return give(p, leaves, nr_leaves, msrs, nr_msrs);
+}
+
+int cpu_policy_get(struct domain *d, struct xen_cpuid_leaf *leaves, u32 *nr_leaves,
+                   struct xen_msr_entry *msrs, u32 *nr_msrs)
+{
+    return give(d->cpu_policy, leaves, nr_leaves, msrs, nr_msrs);
+}
+
+/* Puts one leaf where it belongs. False: no policy has it. */
+static bool take_leaf(struct cpu_policy *p, const struct xen_cpuid_leaf *l)
+{
+    struct cpuid_leaf value = {l->a, l->b, l->c, l->d}, *to = NULL;
+    u32 extended = l->leaf - 0x80000000U;
+
+    if (l->leaf == 4)
+        to = l->subleaf <= CACHE_LAST ? &p->cache[l->subleaf] : NULL;
+    else if (l->leaf == 7)
+        to = l->subleaf <= FEATURE_LAST ? &p->feature[l->subleaf] : NULL;
+    else if (l->leaf == 0xb)
+        to = l->subleaf <= TOPOLOGY_LAST ? &p->topology[l->subleaf] : NULL;
+    else if (l->leaf == 0xd) {
+        if (l->subleaf == 1)
+            p->xsave_features = l->a;
+        return l->subleaf < 63; /* the sizes follow from the features */
+    } else if (l->subleaf != XEN_CPUID_NO_SUBLEAF)
+        return false;
+    else if (l->leaf <= BASIC_LAST)
+        to = &p->basic[l->leaf];
+    else if (l->leaf == 0x40000000 || l->leaf == 0x40000100)
+        return true;
+    else if (extended <= EXTENDED_LAST)
+        to = &p->extended[extended];
+    if (!to)
+        return false;
+    *to = value;
+    return true;
+}
+
+/* The leaf that says more leaves than the maximum has; ~0: none. */
+static u32 excessive_leaf(const struct cpu_policy *p, const struct cpu_policy *max, u32 *subleaf)
+{
+    *subleaf = XEN_CPUID_NO_SUBLEAF;
+    if (p->basic[0].a > max->basic[0].a)
+        return 0;
+    if (p->extended[0].a > max->extended[0].a)
+        return 0x80000000;
+    if (p->feature[0].a > max->feature[0].a) {
+        *subleaf = 0;
+        return 7;
+    }
+    return ~0U;
+}
+
+static int take_msrs(const struct xen_msr_entry *msrs, u32 nr, u32 *bad)
+{
+    for (u32 i = 0; i < nr; i++) {
+        *bad = msrs[i].idx;
+        if (msrs[i].flags)
+            return reject(-EINVAL, "MSR entry with flags");
+        if (msrs[i].idx != MSR_PLATFORM_INFO && msrs[i].idx != MSR_ARCH_CAPABILITIES)
+            return reject(-ERANGE, "MSR that no policy has");
+        if (msrs[i].val)
+            return reject(-EINVAL, "MSR bits that are not offered");
+    }
+    *bad = ~0U;
+    return 0;
+}
+
+int cpu_policy_set(struct domain *d, const struct xen_cpuid_leaf *leaves, u32 nr_leaves,
+                   const struct xen_msr_entry *msrs, u32 nr_msrs, u32 *bad_leaf, u32 *bad_subleaf,
+                   u32 *bad_msr)
+{
+    struct cpu_policy wanted = *d->cpu_policy;
+    int error;
+
+    *bad_leaf = *bad_subleaf = *bad_msr = ~0U;
+    for (u32 i = 0; i < nr_leaves; i++) {
+        if (take_leaf(&wanted, &leaves[i]))
+            continue;
+        *bad_leaf = leaves[i].leaf;
+        *bad_subleaf = leaves[i].subleaf;
+        return reject(-ERANGE, "CPUID leaf that no policy has");
+    }
+    error = take_msrs(msrs, nr_msrs, bad_msr);
+    if (error)
+        return error;
+    *bad_leaf = excessive_leaf(&wanted, &cpu_policy_pv_max, bad_subleaf);
+    if (*bad_leaf != ~0U)
+        return reject(-EINVAL, "policy has more leaves than the machine");
+    cpu_policy_restrict(&wanted, &cpu_policy_pv_max);
+    *d->cpu_policy = wanted;
+    return 0;
+}
+
+u32 cpu_policy_featureset(u32 index, u32 *words, u32 max_words)
+{
+    /* Sets are numbered otherwise than policies. */
+    static const u8 policy_of[] = {
+        [XEN_SYSCTL_cpu_featureset_raw] = XEN_SYSCTL_cpu_policy_raw,
+        [XEN_SYSCTL_cpu_featureset_host] = XEN_SYSCTL_cpu_policy_host,
+        [XEN_SYSCTL_cpu_featureset_pv] = XEN_SYSCTL_cpu_policy_pv_default,
+        [XEN_SYSCTL_cpu_featureset_hvm] = XEN_SYSCTL_cpu_policy_hvm_default,
+        [XEN_SYSCTL_cpu_featureset_pv_max] = XEN_SYSCTL_cpu_policy_pv_max,
+        [XEN_SYSCTL_cpu_featureset_hvm_max] = XEN_SYSCTL_cpu_policy_hvm_max,
+    };
+    const struct cpu_policy *p = index < ARRAY_SIZE(policy_of) ? system_policy(policy_of[index])
+                                                               : NULL;
+    u32 n;
+
+    if (!p)
+        return 0;
+    for (n = 0; n < MIN(max_words, CPU_POLICY_WORDS + 0U); n++) {
+        const u32 *word = cpu_policy_word((struct cpu_policy *)p, n);
+        words[n] = word ? *word : 0;
+    }
+    return n;
+}
+
+void cpu_policy_tsc_get(const struct domain *d, struct cpu_policy_tsc *tsc)
+{
+    *tsc = d->cpu_policy->tsc;
+    tsc->mode = d->tsc_mode;
+}
+
+void cpu_policy_tsc_set(struct domain *d, const struct cpu_policy_tsc *tsc)
+{
+    d->cpu_policy->tsc = *tsc;
+    /* The guest reads the machine's TSC, whatever frequency its last host had. */
+    d->cpu_policy->tsc.khz = clock_tsc_khz();
+    d->tsc_mode = tsc->mode;
+}
