@@ -22,18 +22,20 @@ struct clock_scale {
     s8 shift;
 };
 
-void clock_init(void);          /* boot CPU: finds a reference, calibrates the TSC */
+void clock_init(void); /* boot CPU, after apic_init: finds a reference, calibrates the TSC */
 void clock_init_secondary(void);
-ns_t clock_now(void);
+void clock_check_sync(void); /* boot CPU, once all are online: warns if their TSCs differ */
+ns_t clock_now(void);        /* 0 before clock_init */
 /* This CPU's scale, for vcpu_time_info. */
 const struct clock_scale *clock_scale(void);
 u32 clock_tsc_khz(void);
-u64 clock_ns_to_tsc(ns_t ns);   /* absolute system time -> TSC value */
+u64 clock_ns_to_tsc(ns_t ns); /* absolute system time -> TSC value */
 ns_t clock_tsc_to_ns(u64 tsc);
 /* Wall clock: UTC of system time zero. */
 void clock_wall_get(u64 *seconds, u32 *nanoseconds);
+/* UTC is seconds and nanoseconds (below 10^9) at system time `at`. */
 void clock_wall_set(u64 seconds, u32 nanoseconds, ns_t at);
 
 /* Arms this CPU's timer interrupt for absolute system time (past: fires at once; NS_NEVER: off).
- * The interrupt raises WORK_TIMER. */
+ * The interrupt raises WORK_TIMER; it may come early, then arm it again. */
 void clock_arm(ns_t when);

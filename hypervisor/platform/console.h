@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The console: serial ports and VGA text, a ring of past output for
- * `xl dmesg`, input to dom0 or to our own key handler (Ctrl-A three times).
+ * `xl dmesg`, input to dom0 or to our own key handlers (Ctrl-A three times).
  */
 #pragma once
 
@@ -11,19 +11,40 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 /* One line or a part of one; "(XEN) " goes before each line as tools expect. */
 void printk(enum log_level level, const char *format, ...) __format_printf(2, 3);
-void vprintk(enum log_level level, const char *format, va_list args);
+void vprintk(enum log_level level, const char *format, va_list args) __format_printf(2, 0);
 /* About a guest's doing: rate-limited and filtered by guest_loglvl=. */
 void printk_guest(enum log_level level, const char *format, ...) __format_printf(2, 3);
 
 void console_init(void);      /* after the command line is parsed; serial first */
-void console_init_late(void); /* interrupts for input, ring of final size */
-/* A guest's bytes to the console as they are (HYPERVISOR_console_io write). */
+void console_init_late(void); /* heap and irqs work: interrupts for input, ring of final size */
+/* The first guest is about to run: input goes to dom0, the screen is left to it. */
+void console_boot_done(void);
+
+/*
+ * A guest's bytes (HYPERVISOR_console_io write): dom0's as they are, those of
+ * others line by line behind "(dN) ", without control characters.
+ */
 void console_write_guest(u16 domid, const char *bytes, size_t length);
 /* Input for dom0: returns bytes moved. */
 size_t console_read(char *bytes, size_t length);
-/* Past output for `xl dmesg`. index in/out as xen_sysctl_readconsole; returns bytes. */
+/* Supplied by core: input waits, tell the hardware domain (VIRQ_CONSOLE). No lock held. */
+void console_input_notify(void);
+
+/*
+ * Past output for `xl dmesg`. index in/out as xen_sysctl_readconsole; returns bytes.
+ * In pieces: after the first call pass incremental = true with the index it gave.
+ */
 size_t console_ring_read(char *bytes, size_t length, u32 *index, bool incremental);
+/* Forgets what lies before the index that the last read returned. */
+void console_ring_clear_to(u32 index);
 void console_ring_clear(void);
+
+/* Key handlers, for input to us and for XEN_SYSCTL_debug_keys; no lock is held. */
+void console_key_register(char key, void (*fn)(unsigned char key), const char *help);
+void console_key(unsigned char key);
+
 void console_work(void); /* WORK_CONSOLE handler */
+/* True if someone must raise WORK_CONSOLE from time to time for input. */
+bool console_polled(void);
 /* From now on output is synchronous and locks are broken: the crash path. */
 void console_force_unlock(void);

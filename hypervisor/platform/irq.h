@@ -9,8 +9,8 @@
 #include "cpu/cpumask.h"
 #include "lib/types.h"
 
-#define MAX_IRQS   1024
-#define MAX_GSI    256 /* irqs 0..gsi_count-1 are the GSIs themselves */
+#define MAX_IRQS 1024
+#define MAX_GSI  256 /* irqs 0..gsi_count-1 are the GSIs themselves */
 extern u32 gsi_count;
 
 /* Vectors 0xf0 and up are ours. */
@@ -36,7 +36,10 @@ int irq_request(u32 irq, irq_handler_t fn, void *arg);
 /* Routes irq to fn for a guest. level: fn's owner must call irq_eoi when the guest is done.
  * -EBUSY: taken, -EINVAL. */
 int irq_bind_guest(u32 irq, irq_handler_t fn, void *arg, const cpumask_t *where, bool shareable);
+/* fn may still be running on another CPU afterwards: irq_sync, with no lock held that fn
+ * takes, waits for that before arg goes away. */
 void irq_unbind_guest(u32 irq, void *arg);
+void irq_sync(u32 irq);
 void irq_eoi(u32 irq);       /* guest finished with a level-triggered interrupt: unmask */
 bool irq_needs_eoi(u32 irq); /* level-triggered */
 void irq_set_affinity(u32 irq, const cpumask_t *where);
@@ -45,11 +48,19 @@ void irq_set_affinity(u32 irq, const cpumask_t *where);
 int irq_setup_gsi(u32 gsi, bool level, bool active_low);
 int irq_gsi_vector(u32 gsi); /* allocates and returns a vector; negative errno */
 
-/* MSI: allocates an irq for entry `nr` of device sbdf, programs the device masked until bound. */
+/*
+ * MSI: allocates an irq for entry `entry` of device sbdf, programs the device masked until
+ * bound. table_base: the BAR's address that dom0 says, used for virtual functions only.
+ * -EOPNOTSUPP for several messages (count > 1), -EEXIST for an entry in use, -ENODEV
+ * without the capability, -ENXIO when the table is not where it may be, -ENOSPC, -ENOMEM.
+ * msi_disable also unbinds; call it with no lock held that a handler takes.
+ */
 int msi_enable(u32 sbdf, u32 entry, u64 table_base, bool msix, u32 count, u32 *irq);
 void msi_disable(u32 irq);
 int msi_restore(u32 sbdf);
 int msi_prepare(u32 sbdf, bool prepare); /* PHYSDEVOP_prepare_msix / release_msix */
+/* The frame holds an MSI-X table in use: guests may map it for reading only. */
+bool msi_owns_page(mfn_t m);
 
 /* IO-APIC registers as PHYSDEVOP_apic_read/write of dom0 see them: -EINVAL for an unknown one. */
 int ioapic_guest_read(paddr_t base, u32 reg, u32 *value);

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The console's front: formats messages, filters them by level, sends every
+ * byte to the ring and the devices, and decides who gets the input.
+ *
+ * Owns the log ring, the input ring and the key table. console_lock
+ * (LOCK_CONSOLE, the last level, so that printk works under any other lock)
+ * guards all of it and the devices behind it, but not the key table, which only
+ * boot code changes. Output is synchronous: when printk returns, the bytes are
+ * in the device.
+ *
+ * Input: an interrupt (or the poll in the timer interrupt) raises WORK_CONSOLE;
+ * console_work() reads the bytes without any other lock held and either keeps
+ * them for dom0 or calls key handlers. When dom0's ring is full, bytes stay in
+ * the UART until console_read() has made room: nothing is lost to a slow reader.
+ */
+#include "platform/console.h"
+
+#include "cpu/lock.h"
+#include "cpu/regs.h"
+#include "cpu/work.h"
+#include "lib/option.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "memory/alloc.h"
+#include "platform/clock.h"
+#include "platform/internal.h"
+#include "platform/ring.h"
+#include "platform/rtc.h"
+
+#define PREFIX          "(XEN) "
+#define EARLY_RING_SIZE 8192
+#define RING_SIZE_MAX   (16UL << 20)
+#define INPUT_SIZE      256
+
+/* A message of level L: shown if L < always, at a limited rate if L < limited. */
+struct thresholds {
+    u8 always, limited;
+};
+
+/* At most RATE_BURST messages in RATE_WINDOW. */
+#define RATE_WINDOW (5 * NS_SECOND)
+#define RATE_BURST  10
+
+struct rate {
+    ns_t start;
+    u32 count, dropped;
+};
+
+/* A guest's line that is not complete yet. */
+struct guest_line {
+    u16 domid;
+    u16 length;
+    char text[120];
+};
+
+enum stamp { STAMP_NONE, STAMP_BOOT, STAMP_RAW, STAMP_DATE, STAMP_DATE_MS };
+
+static spinlock_t console_lock = SPINLOCK(LOCK_CONSOLE);
+static bool locks_broken;
+
+static char early_ring[EARLY_RING_SIZE] __initdata;
+static struct ring log_ring = {early_ring, EARLY_RING_SIZE, 0, 0};
+static bool line_start = true;
+static struct thresholds host_levels __ro_after_init = {3, 3};
+static struct thresholds guest_levels __ro_after_init = {0, 2};
+static struct rate host_rate, guest_rate;
+static struct guest_line guest_lines[4];
+static u32 guest_line_victim;
+static enum stamp stamp_kind __ro_after_init;
+
+static bool serial_on[SERIAL_PORTS];
+static bool vga_on, opened;
+
+static char input_bytes[INPUT_SIZE];
+static struct ring input = {input_bytes, INPUT_SIZE, 0, 0};
+static bool input_to_dom0, input_stalled;
+static u32 switch_count;
+static char switch_char __ro_after_init = 'a';
+static bool switch_at_boot __ro_after_init = true;
+
+static struct {
+    void (*fn)(unsigned char key);
+    const char *help;
+} keys[128];
+
+/* --- Options ------------------------------------------------------------- */
+
+static char console_option[64] __initdata = "com1,vga";
+static u64 ring_size_option __initdata = 16384;
+static char vga_option[32] __initdata;
+static bool console_to_ring __ro_after_init;
+static bool sync_console __initdata; /* what we always do */
+
+CMDLINE_STRING("console", console_option);
+CMDLINE_SIZE("conring_size", ring_size_option);
+CMDLINE_STRING("vga", vga_option);
+CMDLINE_BOOL("console_to_ring", console_to_ring);
+CMDLINE_BOOL("sync_console", sync_console);
+
+static __init int parse_level(const char *text, size_t length, u8 *threshold)
+{
+    static const char *const names[] = {"none", "error", "warning", "info", "debug", "all"};
+
+    for (u32 i = 0; i < ARRAY_SIZE(names); i++)
+        if (strlen(names[i]) == length && strncmp(text, names[i], length) == 0) {
+            *threshold = (u8)MIN(i, 4u);
+            return 0;
+        }
+    return -EINVAL;
+}
+
+/* LEVEL or LEVEL/LIMITED-LEVEL. One level alone leaves nothing in between. */
+static __init int parse_levels(const char *value, struct thresholds *out)
+{
+    const char *slash = strchr(value, '/');
+    size_t length = slash ? (size_t)(slash - value) : strlen(value);
+    struct thresholds t;
+
+    if (parse_level(value, length, &t.always))
+        return -EINVAL;
+    t.limited = t.always;
+    if (slash && parse_level(slash + 1, strlen(slash + 1), &t.limited))
+        return -EINVAL;
+    t.limited = MAX(t.limited, t.always);
+    *out = t;
+    return 0;
+}
+
+static __init int parse_loglvl(const char *value)
+{
+    return parse_levels(value, &host_levels);
+}
+CMDLINE_CUSTOM("loglvl", parse_loglvl);
+
+static __init int parse_guest_loglvl(const char *value)
+{
+    return parse_levels(value, &guest_levels);
+}
+CMDLINE_CUSTOM("guest_loglvl", parse_guest_loglvl);
+
+static __init int parse_timestamps(const char *value)
+{
+    static const char *const names[] = {"none", "boot", "raw", "date", "datems"};
+    int on = cmdline_bool(value);
+
+    for (u32 i = 0; i < ARRAY_SIZE(names); i++)
+        if (strcmp(value, names[i]) == 0) {
+            stamp_kind = i;
+            return 0;
+        }
+    if (on < 0 && *value)
+        return -EINVAL;
+    stamp_kind = on == 0 ? STAMP_NONE : STAMP_DATE;
+    return 0;
+}
+CMDLINE_CUSTOM("console_timestamps", parse_timestamps);
+
+/* The letter that switches input together with Ctrl; 'x' behind it: not at boot. */
+static __init int parse_conswitch(const char *value)
+{
+    if (value[0] < 'a' || value[0] > 'z' || (value[1] && strcmp(value + 1, "x")))
+        return -EINVAL;
+    switch_char = value[0];
+    switch_at_boot = !value[1];
+    return 0;
+}
+CMDLINE_CUSTOM("conswitch", parse_conswitch);
+
+/* --- Output -------------------------------------------------------------- */
+
+static void console_acquire(void)
+{
+    if (!locks_broken)
+        spin_lock(&console_lock);
+}
+
+static void console_release(void)
+{
+    if (!locks_broken)
+        spin_unlock(&console_lock);
+}
+
+void console_force_unlock(void)
+{
+    locks_broken = true;
+    line_start = true;
+}
+
+/* Lock held, as for all that follow. */
+static void write_devices(const char *text, size_t length)
+{
+    for (u32 i = 0; i < SERIAL_PORTS; i++)
+        if (serial_on[i])
+            serial_write(i, text, length);
+    if (vga_on)
+        vga_write(text, length);
+}
+
+static void write_stamp(void)
+{
+    char text[40];
+    ns_t now = clock_now();
+    u64 seconds = (u64)now / NS_SECOND, wall, wall_seconds;
+    u32 nanoseconds, month, day, ms;
+    s64 year;
+    int length;
+
+    switch (stamp_kind) {
+    case STAMP_RAW:
+        length = snprintf(text, sizeof(text), "[%016llx] ", (unsigned long long)now);
+        break;
+    case STAMP_DATE:
+    case STAMP_DATE_MS:
+        clock_wall_get(&wall, &nanoseconds);
+        nanoseconds += (u32)((u64)now % NS_SECOND);
+        wall_seconds = wall + seconds + nanoseconds / NS_SECOND;
+        ms = (u32)(nanoseconds % NS_SECOND / NS_MS);
+        calendar_date((s64)(wall_seconds / 86400), &year, &month, &day);
+        wall_seconds %= 86400;
+        length = snprintf(text, sizeof(text), "[%04lld-%02u-%02u %02u:%02u:%02u", (long long)year,
+                          month, day, (u32)(wall_seconds / 3600), (u32)(wall_seconds / 60 % 60),
+                          (u32)(wall_seconds % 60));
+        length += snprintf(text + length, sizeof(text) - (size_t)length,
+                           stamp_kind == STAMP_DATE ? "] " : ".%03u] ", ms);
+        break;
+    default:
+        length = snprintf(text, sizeof(text), "[%5llu.%06llu] ", (unsigned long long)seconds,
+                          (unsigned long long)((u64)now % NS_SECOND / NS_US));
+        break;
+    }
+    ring_put(&log_ring, text, (size_t)length);
+    write_devices(text, (size_t)length);
+}
+
+/* Our own text: prefix at each line's beginning, everything into the ring. */
+static void write_message(const char *text)
+{
+    while (*text) {
+        const char *end = strchr(text, '\n');
+        size_t length = end ? (size_t)(end - text) + 1 : strlen(text);
+
+        if (line_start) {
+            ring_put(&log_ring, PREFIX, strlen(PREFIX));
+            write_devices(PREFIX, strlen(PREFIX));
+            if (stamp_kind != STAMP_NONE)
+                write_stamp();
+        }
+        ring_put(&log_ring, text, length);
+        write_devices(text, length);
+        line_start = end != NULL;
+        text += length;
+    }
+}
+
+/* Room for one more message in the window? Says how many were dropped when one ended. */
+static bool rate_allows(struct rate *rate)
+{
+    ns_t now = clock_now();
+    char text[64];
+
+    if (now == 0) /* no clock yet: boot messages */
+        return true;
+    if (rate->start == 0 || now - rate->start > RATE_WINDOW) {
+        if (rate->dropped) {
+            snprintf(text, sizeof(text), "printk: %u messages suppressed.\n", rate->dropped);
+            write_message(text);
+        }
+        *rate = (struct rate){.start = now};
+    }
+    if (rate->count < RATE_BURST) {
+        rate->count++;
+        return true;
+    }
+    rate->dropped++;
+    return false;
+}
+
+static void log_message(u32 level, const struct thresholds *levels, struct rate *rate,
+                        const char *format, va_list args)
+{
+    static char buffer[1024]; /* under the lock: stacks are small */
+
+    if (level >= levels->limited && level >= levels->always)
+        return;
+    console_acquire();
+    if (level < levels->always || rate_allows(rate)) {
+        vsnprintf(buffer, sizeof(buffer), format, args);
+        write_message(buffer);
+    }
+    console_release();
+}
+
+void vprintk(enum log_level level, const char *format, va_list args)
+{
+    log_message(level, &host_levels, &host_rate, format, args);
+}
+
+void printk(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vprintk(level, format, args);
+    va_end(args);
+}
+
+void printk_guest(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_message(level, &guest_levels, &guest_rate, format, args);
+    va_end(args);
+}
+
+/* --- Guests' output ------------------------------------------------------ */
+
+static void guest_line_end(struct guest_line *line)
+{
+    char text[sizeof(line->text) + 16];
+
+    snprintf(text, sizeof(text), "(d%u) %.*s\n", line->domid, (int)line->length, line->text);
+    line->length = 0;
+    if (LOG_INFO < guest_levels.always || rate_allows(&guest_rate))
+        write_message(text);
+}
+
+/* The line of that domain; takes the next one in turn if it has none. */
+static struct guest_line *guest_line_of(u16 domid)
+{
+    struct guest_line *line;
+
+    for (u32 i = 0; i < ARRAY_SIZE(guest_lines); i++)
+        if (guest_lines[i].domid == domid)
+            return &guest_lines[i];
+    line = &guest_lines[guest_line_victim++ % ARRAY_SIZE(guest_lines)];
+    if (line->length)
+        guest_line_end(line);
+    line->domid = domid;
+    return line;
+}
+
+void console_write_guest(u16 domid, const char *bytes, size_t length)
+{
+    struct guest_line *line;
+
+    console_acquire();
+    if (domid == 0) {
+        if (console_to_ring)
+            ring_put(&log_ring, bytes, length);
+        write_devices(bytes, length);
+        console_release();
+        return;
+    }
+    line = guest_line_of(domid);
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == '\n' || line->length == sizeof(line->text))
+            guest_line_end(line);
+        /* No control sequences of a guest reach the administrator's terminal. */
+        if ((bytes[i] >= ' ' && bytes[i] < 0x7f) || bytes[i] == '\t')
+            line->text[line->length++] = bytes[i];
+    }
+    console_release();
+}
+
+/* --- The ring of past output --------------------------------------------- */
+
+size_t console_ring_read(char *bytes, size_t length, u32 *index, bool incremental)
+{
+    size_t done;
+
+    console_acquire();
+    if (!incremental)
+        *index = log_ring.start;
+    done = ring_peek(&log_ring, bytes, length, index);
+    console_release();
+    return done;
+}
+
+void console_ring_clear_to(u32 index)
+{
+    console_acquire();
+    if (index - log_ring.start <= ring_used(&log_ring))
+        log_ring.start = index;
+    console_release();
+}
+
+void console_ring_clear(void)
+{
+    console_acquire();
+    log_ring.start = log_ring.end;
+    console_release();
+}
+
+/* --- Input --------------------------------------------------------------- */
+
+/* Lock held. */
+static void input_switch(bool to_dom0)
+{
+    char text[96];
+
+    input_to_dom0 = to_dom0;
+    snprintf(text, sizeof(text), "*** Serial input to %s (type 'CTRL-%c' three times to switch)\n",
+             to_dom0 ? "DOM0" : "Xen", switch_char);
+    write_message(text);
+}
+
+/*
+ * Lock held. Routes one byte; true if it is for a key handler. Switch
+ * characters are held back until it is clear that they are not three in a row.
+ */
+static bool input_byte(char byte)
+{
+    char held = (char)(switch_char - 'a' + 1);
+
+    if (byte == held) {
+        if (++switch_count == 3) {
+            switch_count = 0;
+            input_switch(!input_to_dom0);
+        }
+        return false;
+    }
+    for (; switch_count; switch_count--)
+        if (input_to_dom0)
+            ring_put(&input, &held, 1);
+    if (!input_to_dom0)
+        return true;
+    ring_put(&input, &byte, 1);
+    return false;
+}
+
+void console_work(void)
+{
+    char bytes[16], key[16];
+    size_t count, key_count;
+    bool notify = false;
+
+    do {
+        key_count = 0;
+        console_acquire();
+        /* Room for a batch and the characters held back, or leave it in the UART. */
+        input_stalled = INPUT_SIZE - ring_used(&input) < sizeof(bytes) + 2;
+        count = input_stalled ? 0 : serial_read(bytes, sizeof(bytes));
+        for (size_t i = 0; i < count; i++)
+            if (input_byte(bytes[i]))
+                key[key_count++] = bytes[i];
+        notify |= ring_used(&input) != 0;
+        console_release();
+        for (size_t i = 0; i < key_count; i++)
+            console_key((unsigned char)key[i]);
+    } while (count == sizeof(bytes));
+    if (notify)
+        console_input_notify();
+}
+
+size_t console_read(char *bytes, size_t length)
+{
+    size_t done;
+    bool again;
+
+    console_acquire();
+    done = ring_take(&input, bytes, length);
+    again = input_stalled;
+    console_release();
+    if (again && done)
+        cpu_raise_work(this_cpu_id(), WORK_CONSOLE);
+    return done;
+}
+
+bool console_polled(void)
+{
+    return serial_polled();
+}
+
+/* --- Keys ---------------------------------------------------------------- */
+
+void console_key_register(char key, void (*fn)(unsigned char key), const char *help)
+{
+    ASSERT((unsigned char)key < ARRAY_SIZE(keys) && !keys[(unsigned char)key].fn);
+    keys[(unsigned char)key].fn = fn;
+    keys[(unsigned char)key].help = help;
+}
+
+void console_key(unsigned char key)
+{
+    if (key < ARRAY_SIZE(keys) && keys[key].fn)
+        keys[key].fn(key);
+}
+
+static void key_help(unsigned char key)
+{
+    (void)key;
+    printk(LOG_ERROR, "'h' pressed -> showing installed handlers\n");
+    for (u32 i = 0; i < ARRAY_SIZE(keys); i++)
+        if (keys[i].fn)
+            printk(LOG_ERROR, " key '%c' (ascii '%02x') => %s\n", (char)i, i, keys[i].help);
+}
+
+/* --- Start --------------------------------------------------------------- */
+
+/* What was said before there was a device is said again to the devices. */
+static __init void replay(void)
+{
+    char text[64];
+    u32 index = log_ring.start;
+    size_t length;
+
+    while ((length = ring_peek(&log_ring, text, sizeof(text), &index)) != 0)
+        write_devices(text, length);
+}
+
+__init void console_init(void)
+{
+    const char *cursor = console_option;
+    char item[16];
+    bool unknown = false;
+
+    while (cmdline_item(&cursor, item, sizeof(item)) == 1) {
+        if (strcmp(item, "vga") == 0)
+            vga_on = vga_open();
+        else if (strncmp(item, "com", 3) == 0 && item[3] >= '1' && item[3] < '1' + SERIAL_PORTS)
+            serial_on[item[3] - '1'] = serial_open((u32)(item[3] - '1'));
+        else if (strcmp(item, "none") != 0)
+            unknown = true;
+    }
+    if (!opened)
+        replay();
+    opened = true;
+    if (unknown)
+        printk(LOG_WARNING, "console=%s: only com1, com2, vga and none are known\n",
+               console_option);
+    console_key_register('h', key_help, "show this message");
+}
+
+__init void console_init_late(void)
+{
+    u64 size = PAGE_SIZE;
+    char *data;
+
+    while (size < ring_size_option && size < RING_SIZE_MAX)
+        size *= 2;
+    data = heap_alloc(size);
+    if (!data)
+        panic("no memory for a console ring of %llu bytes", (unsigned long long)size);
+    console_acquire();
+    ring_move(&log_ring, data, (u32)size);
+    console_release();
+    printk(LOG_INFO, "Allocated console ring of %llu KiB.\n", (unsigned long long)(size >> 10));
+    serial_enable_interrupts();
+}
+
+__init void console_boot_done(void)
+{
+    bool keep = strstr(vga_option, "keep") != NULL;
+
+    console_acquire();
+    if (vga_on && !keep) {
+        vga_on = false;
+        vga_close();
+    }
+    if (switch_at_boot)
+        input_switch(true);
+    console_release();
+}

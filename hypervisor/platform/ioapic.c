@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * IO-APICs (Intel 82093AA data sheet): a pin for each global system interrupt,
+ * with a two-word redirection entry. All entries are ours: what dom0 writes by
+ * hypercall is looked at and dropped, since vectors and delivery modes decide
+ * what runs on our CPUs.
+ *
+ * The index and data registers are guarded by irq_lock (irq.c), which every
+ * caller holds, but for the guests' reads, which take it here.
+ */
+#include "cpu/lock.h"
+#include "memory/map.h"
+#include "platform/console.h"
+#include "platform/internal.h"
+#include "platform/irq.h"
+
+#define REG_ID       0
+#define REG_VERSION  1
+#define REG_ENTRY    0x10
+#define ENTRY_LOW    (1u << 13) /* active low */
+#define ENTRY_LEVEL  (1u << 15)
+#define ENTRY_MASKED (1u << 16)
+
+struct ioapic {
+    u64 address;
+    volatile u32 *index, *data;
+    u32 first_pin, pins;
+};
+
+static struct ioapic ioapics[ACPI_IOAPICS_MAX];
+static u32 ioapic_count;
+u32 gsi_count;
+
+static u32 reg_read(const struct ioapic *io, u32 reg)
+{
+    *io->index = reg;
+    return *io->data;
+}
+
+static void reg_write(const struct ioapic *io, u32 reg, u32 value)
+{
+    *io->index = reg;
+    *io->data = value;
+}
+
+static const struct ioapic *ioapic_of(u32 pin)
+{
+    for (u32 i = 0; i < ioapic_count; i++)
+        if (pin - ioapics[i].first_pin < ioapics[i].pins)
+            return &ioapics[i];
+    return NULL;
+}
+
+bool ioapic_has_pin(u32 pin)
+{
+    return ioapic_of(pin) != NULL;
+}
+
+void ioapic_route(u32 pin, u8 vector, u32 apic_id, bool level, bool active_low, bool masked)
+{
+    const struct ioapic *io = ioapic_of(pin);
+    u32 reg, low = vector;
+
+    if (!io)
+        return;
+    reg = REG_ENTRY + 2 * (pin - io->first_pin);
+    low |= (level ? ENTRY_LEVEL : 0) | (active_low ? ENTRY_LOW : 0) | (masked ? ENTRY_MASKED : 0);
+    /* Masked while half of it is old. Fixed delivery, physical destination: zero bits. */
+    reg_write(io, reg, reg_read(io, reg) | ENTRY_MASKED);
+    reg_write(io, reg + 1, apic_id << 24);
+    reg_write(io, reg, low);
+}
+
+void ioapic_retarget(u32 pin, u32 apic_id)
+{
+    const struct ioapic *io = ioapic_of(pin);
+
+    if (io)
+        reg_write(io, REG_ENTRY + 2 * (pin - io->first_pin) + 1, apic_id << 24);
+}
+
+void ioapic_mask(u32 pin, bool masked)
+{
+    const struct ioapic *io = ioapic_of(pin);
+    u32 reg, low;
+
+    if (!io)
+        return;
+    reg = REG_ENTRY + 2 * (pin - io->first_pin);
+    low = reg_read(io, reg);
+    reg_write(io, reg, masked ? low | ENTRY_MASKED : low & ~ENTRY_MASKED);
+}
+
+__init void ioapic_init(void)
+{
+    for (u32 i = 0; i < acpi.ioapic_count; i++) {
+        const struct acpi_ioapic *said = &acpi.ioapics[i];
+        struct ioapic *io = &ioapics[ioapic_count];
+        u8 *window = map_io(paddr(said->address), 0x20, true);
+        u32 version;
+
+        if (!window)
+            continue;
+        *io = (struct ioapic){.address = said->address,
+                              .index = (volatile u32 *)window,
+                              .data = (volatile u32 *)(window + 0x10),
+                              .first_pin = said->gsi_base};
+        version = reg_read(io, REG_VERSION);
+        io->pins = (version >> 16 & 0xff) + 1;
+        if (version == ~0u || said->gsi_base >= MAX_GSI || io->pins > MAX_GSI - said->gsi_base) {
+            printk(LOG_WARNING, "IO-APIC at %#llx: not usable (version %#x, first GSI %u)\n",
+                   (unsigned long long)said->address, version, said->gsi_base);
+            unmap_io(window, 0x20);
+            continue;
+        }
+        for (u32 pin = 0; pin < io->pins; pin++)
+            reg_write(io, REG_ENTRY + 2 * pin, ENTRY_MASKED);
+        gsi_count = MAX(gsi_count, io->first_pin + io->pins);
+        ioapic_count++;
+        printk(LOG_INFO, "IO-APIC at %#llx: version %#x, GSI %u-%u\n",
+               (unsigned long long)said->address, version & 0xff, io->first_pin,
+               io->first_pin + io->pins - 1);
+    }
+}
+
+static const struct ioapic *ioapic_at(paddr_t base, u32 reg)
+{
+    for (u32 i = 0; i < ioapic_count; i++)
+        if (ioapics[i].address == base.raw)
+            return reg < REG_ENTRY + 2 * ioapics[i].pins && (reg <= 2 || reg >= REG_ENTRY)
+                       ? &ioapics[i]
+                       : NULL;
+    return NULL;
+}
+
+int ioapic_guest_read(paddr_t base, u32 reg, u32 *value)
+{
+    const struct ioapic *io = ioapic_at(base, reg);
+
+    if (!io)
+        return -EINVAL;
+    irq_lock_acquire();
+    *value = reg_read(io, reg);
+    irq_lock_release();
+    return 0;
+}
+
+int ioapic_guest_write(paddr_t base, u32 reg, u32 value)
+{
+    (void)value;
+    return ioapic_at(base, reg) ? 0 : -EINVAL;
+}

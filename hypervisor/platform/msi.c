@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Message-signalled interrupts (PCI Local Bus 3.0, 6.8): finds a device's MSI or
+ * MSI-X capability, owns the address, data and mask fields of each entry it
+ * was asked for. dom0 itself sets the capability's enable bits.
+ *
+ * Records hang on irq descriptors (irq.c), which also own their vectors.
+ * LOCK_PCI guards the records and the devices' registers.
+ */
+#include "cpu/lock.h"
+#include "memory/alloc.h"
+#include "memory/map.h"
+#include "platform/internal.h"
+#include "platform/irq.h"
+#include "platform/machine.h"
+
+#define CONFIG_STATUS       0x06
+#define STATUS_CAPABILITIES 0x10
+#define CONFIG_BAR0         0x10
+#define CONFIG_CAPABILITIES 0x34
+#define CAPABILITY_MSI      0x05
+#define CAPABILITY_MSIX     0x11
+
+/* Offsets in the MSI capability; what follows the address depends on its width. */
+#define MSI_CONTROL       2
+#define MSI_CONTROL_64BIT 0x80
+#define MSI_CONTROL_MASKS 0x100
+#define MSI_ADDRESS       4
+
+#define MSIX_CONTROL      2
+#define MSIX_TABLE        4
+#define MSIX_ENTRY_SIZE   16
+#define MSIX_SIZE_MASK    0x7ff
+
+#define ADDRESS_BASE      0xfee00000u
+
+struct msi {
+    u32 sbdf, irq;
+    u16 entry;
+    u8 capability; /* offset in configuration space */
+    bool is_msix;
+    bool wide;     /* MSI: 64-bit address */
+    bool maskable; /* MSI: has mask bits */
+    bool masked;
+    u32 address, data;
+    mfn_t page;              /* MSI-X: frame of the entry */
+    volatile u32 *registers; /* MSI-X: address low, high, data, control (bit 0: masked) */
+};
+
+/* Follows the list of capabilities, which a broken device may have made a ring. */
+static u8 find_capability(u32 sbdf, u8 wanted)
+{
+    u32 at, limit = 48;
+
+    if (pci_read_locked(sbdf, 0, 2) == 0xffff ||
+        !(pci_read_locked(sbdf, CONFIG_STATUS, 2) & STATUS_CAPABILITIES))
+        return 0;
+    at = pci_read_locked(sbdf, CONFIG_CAPABILITIES, 1);
+    while (limit-- && (at & 0xfc) >= 0x40) {
+        u32 header = pci_read_locked(sbdf, at & 0xfc, 2);
+
+        if ((header & 0xff) == wanted)
+            return (u8)(at & 0xfc);
+        at = header >> 8;
+    }
+    return 0;
+}
+
+/* Memory BAR of a device; 0 when it is none or not set up. */
+static u64 read_bar(u32 sbdf, u32 bar)
+{
+    u32 low;
+    u64 address;
+
+    if (bar > 5)
+        return 0;
+    low = pci_read_locked(sbdf, CONFIG_BAR0 + 4 * bar, 4);
+    if (low & 1) /* I/O ports */
+        return 0;
+    address = low & ~0xfu;
+    if ((low & 6) == 4 && bar < 5)
+        address |= (u64)pci_read_locked(sbdf, CONFIG_BAR0 + 4 * (bar + 1), 4) << 32;
+    return address;
+}
+
+static void write_message(const struct msi *m)
+{
+    u32 at = m->capability;
+
+    if (m->is_msix) {
+        m->registers[0] = m->address;
+        m->registers[1] = 0;
+        m->registers[2] = m->data;
+        return;
+    }
+    pci_write_locked(m->sbdf, at + MSI_ADDRESS, 4, m->address);
+    if (m->wide)
+        pci_write_locked(m->sbdf, at + MSI_ADDRESS + 4, 4, 0);
+    pci_write_locked(m->sbdf, at + MSI_ADDRESS + (m->wide ? 8 : 4), 2, m->data);
+}
+
+static void write_mask(const struct msi *m)
+{
+    u32 at;
+
+    if (m->is_msix) {
+        m->registers[3] = m->masked;
+    } else if (m->maskable) {
+        at = m->capability + (m->wide ? 0x10u : 0x0cu);
+        pci_write_locked(m->sbdf, at, 4,
+                         (pci_read_locked(m->sbdf, at, 4) & ~1u) | (m->masked ? 1 : 0));
+    }
+}
+
+void msi_mask(void *msi, bool masked)
+{
+    struct msi *m = msi;
+
+    m->masked = masked;
+    write_mask(m);
+}
+
+void msi_route(void *msi, u8 vector, u32 apic_id)
+{
+    struct msi *m = msi;
+
+    /* Physical destination, fixed delivery, edge: all zero bits (Intel SDM 3, 11.11). */
+    m->address = ADDRESS_BASE | (apic_id & 0xff) << 12;
+    m->data = vector;
+    if (m->is_msix && !m->masked)
+        m->registers[3] = 1; /* the entry must not change while it may be sent */
+    write_message(m);
+    write_mask(m);
+}
+
+static int setup_msi(struct msi *m)
+{
+    u32 control;
+
+    m->capability = find_capability(m->sbdf, CAPABILITY_MSI);
+    if (!m->capability)
+        return -ENODEV;
+    control = pci_read_locked(m->sbdf, m->capability + MSI_CONTROL, 2);
+    m->wide = control & MSI_CONTROL_64BIT;
+    m->maskable = control & MSI_CONTROL_MASKS;
+    m->entry = 0;
+    return 0;
+}
+
+static int setup_msix(struct msi *m, u64 table_base)
+{
+    u32 control, table;
+    u64 bar, where;
+
+    m->capability = find_capability(m->sbdf, CAPABILITY_MSIX);
+    if (!m->capability)
+        return -ENODEV;
+    control = pci_read_locked(m->sbdf, m->capability + MSIX_CONTROL, 2);
+    if (m->entry > (control & MSIX_SIZE_MASK))
+        return -EINVAL;
+    table = pci_read_locked(m->sbdf, m->capability + MSIX_TABLE, 4);
+    bar = read_bar(m->sbdf, table & 7);
+    if (!bar && pci_device_is_virtual(m->sbdf))
+        bar = table_base; /* virtual functions have no BARs of their own to read */
+    where = bar + (table & ~7u) + (u64)m->entry * MSIX_ENTRY_SIZE;
+    if (!bar || where < bar || !memory_is_io(paddr(where), MSIX_ENTRY_SIZE))
+        return -ENXIO;
+    m->page = paddr_to_mfn(paddr(where));
+    m->registers = map_io(paddr(where), MSIX_ENTRY_SIZE, true);
+    return m->registers ? 0 : -ENOMEM;
+}
+
+struct search {
+    u32 sbdf;
+    u16 entry;
+    bool is_msix;
+    bool found;
+};
+
+static void match_entry(void *msi, void *arg)
+{
+    const struct msi *m = msi;
+    struct search *s = arg;
+
+    /* MSI and MSI-X exclude each other on one device. */
+    if (m->sbdf == s->sbdf && (m->is_msix != s->is_msix || m->entry == s->entry))
+        s->found = true;
+}
+
+int msi_enable(u32 sbdf, u32 entry, u64 table_base, bool msix, u32 count, u32 *irq)
+{
+    struct search s = {sbdf, msix ? (u16)entry : 0, msix, false};
+    struct msi *m;
+    u32 apic_id;
+    u8 vector;
+    int rc;
+
+    if (count > 1)
+        return -EOPNOTSUPP;
+    if (msix && entry > MSIX_SIZE_MASK)
+        return -EINVAL;
+    m = heap_zalloc(sizeof(*m));
+    if (!m)
+        return -ENOMEM;
+    *m = (struct msi){.sbdf = sbdf, .entry = s.entry, .is_msix = msix, .page = MFN_NONE};
+
+    pci_lock();
+    irq_for_each_msi(match_entry, &s);
+    rc = s.found ? -EEXIST : msix ? setup_msix(m, table_base) : setup_msi(m);
+    if (!rc)
+        rc = irq_alloc_msi(m, irq, &vector, &apic_id);
+    if (!rc) {
+        m->irq = *irq;
+        m->masked = true;
+        msi_route(m, vector, apic_id);
+    }
+    pci_unlock();
+    if (rc) {
+        if (m->registers)
+            unmap_io((void *)m->registers, MSIX_ENTRY_SIZE);
+        heap_free(m);
+    }
+    return rc;
+}
+
+void msi_disable(u32 irq)
+{
+    void *detached = NULL;
+    struct msi *m;
+
+    pci_lock();
+    m = irq_msi(irq);
+    if (m) {
+        /* The device may be gone already: writes to nothing do no harm. */
+        msi_mask(m, true);
+        detached = irq_detach_msi(irq);
+    }
+    pci_unlock();
+    if (!m)
+        return;
+    irq_free_detached(detached);
+    if (m->registers)
+        unmap_io((void *)m->registers, MSIX_ENTRY_SIZE);
+    heap_free(m);
+}
+
+static void restore_entry(void *msi, void *arg)
+{
+    struct search *s = arg;
+    struct msi *m = msi;
+
+    if (m->sbdf != s->sbdf)
+        return;
+    s->found = true;
+    write_message(m);
+    write_mask(m);
+}
+
+/* Nothing of ours on the device is no error: dom0 asks for each it resumes. */
+int msi_restore(u32 sbdf)
+{
+    struct search s = {.sbdf = sbdf};
+
+    pci_lock();
+    irq_for_each_msi(restore_entry, &s);
+    pci_unlock();
+    return 0;
+}
+
+int msi_prepare(u32 sbdf, bool prepare)
+{
+    struct search s = {.sbdf = sbdf, .entry = 0xffff, .is_msix = true};
+    int rc;
+
+    pci_lock();
+    if (prepare)
+        irq_for_each_msi(match_entry, &s); /* plain MSI in use */
+    rc = s.found ? -EBUSY : find_capability(sbdf, CAPABILITY_MSIX) ? 0 : -ENODEV;
+    pci_unlock();
+    return rc;
+}
+
+static void match_page(void *msi, void *arg)
+{
+    const struct msi *m = msi;
+    mfn_t *page = arg;
+
+    if (mfn_equal(m->page, *page))
+        *page = MFN_NONE;
+}
+
+bool msi_owns_page(mfn_t page)
+{
+    if (mfn_is_none(page))
+        return false;
+    pci_lock();
+    irq_for_each_msi(match_page, &page);
+    pci_unlock();
+    return mfn_is_none(page);
+}

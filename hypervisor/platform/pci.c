@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PCI configuration space by ports 0xcf8/0xcfc, and by the memory-mapped
+ * windows of MCFG for what the ports do not reach (registers from 256 on,
+ * other segments); the devices dom0 told us of.
+ *
+ * LOCK_PCI guards the port pair, the window mappings and the device list.
+ */
+#include "cpu/instructions.h"
+#include "cpu/lock.h"
+#include "lib/list.h"
+#include "memory/alloc.h"
+#include "memory/map.h"
+#include "platform/console.h"
+#include "platform/internal.h"
+#include "platform/machine.h"
+
+#define ADDRESS_PORT 0xcf8
+#define DATA_PORT    0xcfc
+#define BUS_WINDOW   (1u << 20) /* 32 devices of 8 functions of 4 KiB */
+
+struct bus_window {
+    struct list_head link;
+    u32 bus; /* segment << 8 | bus */
+    u8 *base;
+};
+
+struct pci_device {
+    struct list_head link;
+    u32 sbdf, physical_function;
+    bool virtual_function;
+};
+
+static spinlock_t lock = SPINLOCK(LOCK_PCI);
+static struct list_head windows = LIST_HEAD_INIT(windows);
+static struct list_head devices = LIST_HEAD_INIT(devices);
+
+void pci_lock(void)
+{
+    spin_lock(&lock);
+}
+
+void pci_unlock(void)
+{
+    spin_unlock(&lock);
+}
+
+/* The register's place in a memory window, mapped bus by bus as needed; NULL: none. */
+static volatile void *ecam_register(u32 sbdf, u32 reg)
+{
+    u32 bus = sbdf >> 8;
+    struct bus_window *w;
+
+    list_for_each (w, &windows, link)
+        if (w->bus == bus)
+            return w->base + ((sbdf & 0xff) << 12) + reg;
+    for (u32 i = 0; i < acpi.ecam_count; i++) {
+        const struct acpi_ecam *e = &acpi.ecams[i];
+        paddr_t where = paddr(e->base + (u64)(bus & 0xff) * BUS_WINDOW);
+
+        if (e->segment != bus >> 8 || (bus & 0xff) < e->first_bus || (bus & 0xff) > e->last_bus ||
+            !memory_is_io(where, BUS_WINDOW))
+            continue;
+        w = heap_alloc(sizeof(*w));
+        if (!w)
+            return NULL;
+        w->bus = bus;
+        w->base = map_io(where, BUS_WINDOW, true);
+        if (!w->base) {
+            heap_free(w);
+            return NULL;
+        }
+        list_add(&w->link, &windows);
+        return w->base + ((sbdf & 0xff) << 12) + reg;
+    }
+    return NULL;
+}
+
+/* Naturally aligned, 1, 2 or 4 bytes, inside the device's 4 KiB. */
+static bool access_is_valid(u32 reg, u32 bytes)
+{
+    return (bytes == 1 || bytes == 2 || bytes == 4) && !(reg & (bytes - 1)) && reg < 4096;
+}
+
+static bool ports_reach(u32 sbdf, u32 reg)
+{
+    return sbdf < 0x10000 && reg < 256;
+}
+
+static u16 select_register(u32 sbdf, u32 reg)
+{
+    out32(ADDRESS_PORT, 0x80000000u | sbdf << 8 | (reg & 0xfc));
+    return (u16)(DATA_PORT + (reg & 3));
+}
+
+u32 pci_read_locked(u32 sbdf, u32 reg, u32 bytes)
+{
+    volatile void *p;
+    u16 port;
+
+    if (!access_is_valid(reg, bytes))
+        return ~0u;
+    if (ports_reach(sbdf, reg)) {
+        port = select_register(sbdf, reg);
+        return bytes == 1 ? in8(port) : bytes == 2 ? in16(port) : in32(port);
+    }
+    p = ecam_register(sbdf, reg);
+    if (!p)
+        return ~0u;
+    return bytes == 1 ? *(volatile u8 *)p : bytes == 2 ? *(volatile u16 *)p : *(volatile u32 *)p;
+}
+
+void pci_write_locked(u32 sbdf, u32 reg, u32 bytes, u32 value)
+{
+    volatile void *p;
+    u16 port;
+
+    if (!access_is_valid(reg, bytes))
+        return;
+    if (ports_reach(sbdf, reg)) {
+        port = select_register(sbdf, reg);
+        if (bytes == 1)
+            out8(port, (u8)value);
+        else if (bytes == 2)
+            out16(port, (u16)value);
+        else
+            out32(port, value);
+        return;
+    }
+    p = ecam_register(sbdf, reg);
+    if (!p)
+        return;
+    if (bytes == 1)
+        *(volatile u8 *)p = (u8)value;
+    else if (bytes == 2)
+        *(volatile u16 *)p = (u16)value;
+    else
+        *(volatile u32 *)p = value;
+}
+
+u32 pci_read(u32 sbdf, u32 reg, u32 bytes)
+{
+    u32 value;
+
+    pci_lock();
+    value = pci_read_locked(sbdf, reg, bytes);
+    pci_unlock();
+    return value;
+}
+
+void pci_write(u32 sbdf, u32 reg, u32 bytes, u32 value)
+{
+    pci_lock();
+    pci_write_locked(sbdf, reg, bytes, value);
+    pci_unlock();
+}
+
+/* --- Devices ------------------------------------------------------------- */
+
+static struct pci_device *device_find(u32 sbdf)
+{
+    struct pci_device *d;
+
+    list_for_each (d, &devices, link)
+        if (d->sbdf == sbdf)
+            return d;
+    return NULL;
+}
+
+int pci_device_add(u32 sbdf, bool virtual_function, u32 physfn_sbdf)
+{
+    struct pci_device *d;
+    int rc = 0;
+
+    pci_lock();
+    d = device_find(sbdf);
+    if (!d) {
+        d = heap_alloc(sizeof(*d));
+        if (d)
+            list_add_tail(&d->link, &devices);
+        else
+            rc = -ENOMEM;
+    }
+    if (d) {
+        d->sbdf = sbdf;
+        d->virtual_function = virtual_function;
+        d->physical_function = physfn_sbdf;
+    }
+    pci_unlock();
+    return rc;
+}
+
+int pci_device_remove(u32 sbdf)
+{
+    struct pci_device *d;
+
+    pci_lock();
+    d = device_find(sbdf);
+    if (d)
+        list_del(&d->link);
+    pci_unlock();
+    heap_free(d);
+    return d ? 0 : -ENODEV;
+}
+
+bool pci_device_known(u32 sbdf)
+{
+    bool known;
+
+    pci_lock();
+    known = device_find(sbdf) != NULL;
+    pci_unlock();
+    return known;
+}
+
+bool pci_device_is_virtual(u32 sbdf)
+{
+    const struct pci_device *d = device_find(sbdf);
+
+    return d && d->virtual_function;
+}
+
+int pci_mmcfg_reserved(u64 base, u16 segment, u8 first_bus, u8 last_bus)
+{
+    int rc = -EINVAL;
+
+    if (first_bus > last_bus || !base || (base & (BUS_WINDOW - 1)))
+        return rc;
+    pci_lock();
+    for (u32 i = 0; i < acpi.ecam_count && rc; i++)
+        if (acpi.ecams[i].base == base && acpi.ecams[i].segment == segment)
+            rc = 0;
+    if (rc && acpi.ecam_count == ACPI_ECAMS_MAX) {
+        rc = -ENOSPC;
+    } else if (rc) {
+        acpi.ecams[acpi.ecam_count++] = (struct acpi_ecam){base, segment, first_bus, last_bus};
+        rc = 0;
+    }
+    pci_unlock();
+    return rc;
+}
+
+__init void pci_init(void)
+{
+    /* Function 0:0.0 answers on every PC; all ones means the port pair is dead. */
+    if (pci_read(0, 0, 4) == ~0u)
+        printk(LOG_WARNING, "PCI: no answer from 00:00.0\n");
+}

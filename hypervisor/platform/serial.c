@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * 16550 UARTs at I/O ports: com1= and com2=, output by polling with the FIFO
+ * filled in one go, input by interrupt or polling.
+ *
+ * com1=BAUD[/CLOCK][,DPS[,IO-BASE[,IRQ]]] or name=value items (baud=, data-bits=,
+ * parity=, stop-bits=, io-base=, irq=, clock-hz=); BAUD may be "auto": what the
+ * firmware set up stays. D data bits, P parity n o e m s, S stop bits.
+ *
+ * The ports' registers and state are guarded by the console lock; the
+ * configuration is constant after boot.
+ */
+#include "cpu/instructions.h"
+#include "cpu/work.h"
+#include "lib/option.h"
+#include "lib/string.h"
+#include "platform/console.h"
+#include "platform/internal.h"
+#include "platform/serial.h"
+
+/* Registers, National Semiconductor PC16550D data sheet. */
+enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
+#define LCR_DLAB     0x80
+#define LSR_READY    0x01 /* a byte received */
+#define LSR_THR_FREE 0x20 /* transmit FIFO empty */
+#define FIFO_SIZE    16
+#define PORT_COUNT   8
+/* Turns to wait for the FIFO to drain, far more than 16 bytes at 300 baud take. */
+#define PATIENCE 10000000
+
+struct uart {
+    struct serial_config config;
+    bool open;
+    bool interrupts;
+    u8 room; /* bytes that surely fit into the FIFO */
+};
+
+static struct uart uarts[SERIAL_PORTS] = {
+    {.config = {.io_base = 0x3f8, .irq = 4, .clock = 1843200, .bits = 8, .stop = 1, .parity = 'n'}},
+    {.config = {.io_base = 0x2f8, .irq = 3, .clock = 1843200, .bits = 8, .stop = 1, .parity = 'n'}},
+};
+
+/* A number that is the whole item. */
+static __init bool item_number(const char *item, u64 max, u64 *value)
+{
+    const char *end;
+
+    *value = parse_u64(item, &end);
+    return end != item && *end == '\0' && *value <= max;
+}
+
+static __init bool parse_baud(const char *item, struct serial_config *c)
+{
+    const char *end;
+    u64 baud;
+
+    if (strcmp(item, "auto") == 0) {
+        c->baud = 0;
+        return true;
+    }
+    baud = parse_u64(item, &end);
+    if (end == item || baud == 0 || baud > 4000000)
+        return false;
+    c->baud = (u32)baud;
+    if (*end == '/') { /* the rate at divisor 1: a sixteenth of the clock */
+        if (!item_number(end + 1, 100000000, &baud) || baud == 0)
+            return false;
+        c->clock = (u32)baud * 16;
+    } else if (*end) {
+        return false;
+    }
+    return true;
+}
+
+static __init bool parse_frame(const char *item, struct serial_config *c)
+{
+    if (strlen(item) != 3 || item[0] < '5' || item[0] > '8' || !strchr("noems", item[1]) ||
+        (item[2] != '1' && item[2] != '2'))
+        return false;
+    c->bits = (u8)(item[0] - '0');
+    c->parity = item[1];
+    c->stop = (u8)(item[2] - '0');
+    return true;
+}
+
+static __init bool parse_field(u32 field, const char *item, struct serial_config *c)
+{
+    u64 value;
+
+    switch (field) {
+    case 0:
+        return parse_baud(item, c);
+    case 1:
+        return parse_frame(item, c);
+    case 2:
+        if (!item_number(item, 0xfff8, &value) || value == 0)
+            return false;
+        c->io_base = (u16)value;
+        return true;
+    case 3:
+        if (!item_number(item, 255, &value))
+            return false;
+        c->irq = (u8)value;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* name=value, where the name says which field. */
+static __init bool parse_named(const char *item, struct serial_config *c)
+{
+    static const char *const names[] = {
+        "baud=", "data-bits=", "parity=", "stop-bits=", "io-base=", "irq=", "clock-hz="};
+    u64 value = 0;
+
+    for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
+        size_t length = strlen(names[i]);
+
+        if (strncmp(item, names[i], length))
+            continue;
+        item += length;
+        switch (i) {
+        case 0:
+            return parse_baud(item, c);
+        case 1:
+            c->bits = (u8)(*item - '0');
+            return c->bits >= 5 && c->bits <= 8 && !item[1];
+        case 2:
+            c->parity = *item;
+            return *item && strchr("noems", *item);
+        case 3:
+            c->stop = (u8)(*item - '0');
+            return (c->stop == 1 || c->stop == 2) && !item[1];
+        case 4:
+            return parse_field(2, item, c);
+        case 5:
+            return parse_field(3, item, c);
+        default:
+            if (!item_number(item, 1000000000, &value) || value == 0)
+                return false;
+            c->clock = (u32)value;
+            return true;
+        }
+    }
+    return false;
+}
+
+__init int serial_parse(const char *value, struct serial_config *config)
+{
+    struct serial_config c = *config;
+    char item[32];
+    int more;
+
+    for (u32 field = 0; (more = cmdline_item(&value, item, sizeof(item))) == 1; field++) {
+        if (strchr(item, '=')) {
+            if (!parse_named(item, &c))
+                return -EINVAL;
+        } else if (*item && !parse_field(field, item, &c)) {
+            return -EINVAL;
+        }
+    }
+    if (more < 0)
+        return -EINVAL;
+    *config = c;
+    return 0;
+}
+
+static __init int parse_com1(const char *value)
+{
+    return serial_parse(value, &uarts[0].config);
+}
+CMDLINE_CUSTOM("com1", parse_com1);
+
+static __init int parse_com2(const char *value)
+{
+    return serial_parse(value, &uarts[1].config);
+}
+CMDLINE_CUSTOM("com2", parse_com2);
+
+u8 serial_line_control(const struct serial_config *c)
+{
+    u8 parity = c->parity == 'o' ? 0x08 : c->parity == 'e' ? 0x18 : c->parity == 'm' ? 0x28 : 0x38;
+
+    return (u8)((c->bits - 5) | (c->stop == 2 ? 0x04 : 0) | (c->parity == 'n' ? 0 : parity));
+}
+
+__init bool serial_open(u32 port)
+{
+    struct uart *u = &uarts[port];
+    const struct serial_config *c = &u->config;
+    u16 base = c->io_base;
+    u32 divisor;
+
+    /* The scratch register keeps what is written; an empty bus reads all ones. */
+    out8(base + SCRATCH, 0x5a);
+    if (in8(base + SCRATCH) != 0x5a || in8(base + LSR) == 0xff)
+        return false;
+    out8(base + IER, 0);
+    if (c->baud) {
+        divisor = MAX(c->clock / (c->baud * 16), 1u);
+        out8(base + LCR, LCR_DLAB);
+        out8(base + 0, (u8)divisor);
+        out8(base + 1, (u8)(divisor >> 8));
+        out8(base + LCR, serial_line_control(c));
+    } else {
+        out8(base + LCR, in8(base + LCR) & (u8)~LCR_DLAB);
+    }
+    out8(base + FCR, 0x07); /* FIFOs on and empty, interrupt at the first byte */
+    out8(base + MCR, 0x03); /* DTR, RTS */
+    u->room = 0;
+    u->open = true;
+    return true;
+}
+
+static void put_byte(struct uart *u, u8 byte)
+{
+    u32 turns = 0;
+
+    while (u->room == 0) {
+        if (in8(u->config.io_base + LSR) & LSR_THR_FREE)
+            u->room = FIFO_SIZE;
+        else if (++turns == PATIENCE)
+            u->open = false; /* hardware that stopped must not stop us */
+        if (!u->open)
+            return;
+    }
+    u->room--;
+    out8(u->config.io_base + DATA, byte);
+}
+
+void serial_write(u32 port, const char *text, size_t length)
+{
+    struct uart *u = &uarts[port];
+
+    for (size_t i = 0; i < length && u->open; i++) {
+        if (text[i] == '\n')
+            put_byte(u, '\r');
+        put_byte(u, (u8)text[i]);
+    }
+}
+
+size_t serial_read(char *bytes, size_t length)
+{
+    size_t done = 0;
+
+    for (u32 i = 0; i < SERIAL_PORTS; i++)
+        while (uarts[i].open && done < length && (in8(uarts[i].config.io_base + LSR) & LSR_READY))
+            bytes[done++] = (char)in8(uarts[i].config.io_base + DATA);
+    return done;
+}
+
+static void serial_interrupt(u32 irq, void *arg)
+{
+    (void)irq;
+    (void)arg;
+    cpu_raise_work(this_cpu_id(), WORK_CONSOLE);
+}
+
+__init void serial_enable_interrupts(void)
+{
+    for (u32 i = 0; i < SERIAL_PORTS; i++) {
+        struct uart *u = &uarts[i];
+
+        if (!u->open || !u->config.irq)
+            continue;
+        if (irq_request(u->config.irq, serial_interrupt, u)) {
+            printk(LOG_WARNING, "com%u: no interrupt %u, polling for input\n", i + 1,
+                   u->config.irq);
+            continue;
+        }
+        u->interrupts = true;
+        out8(u->config.io_base + MCR, 0x0b); /* OUT2 gates the interrupt line */
+        out8(u->config.io_base + IER, 0x01); /* received data only */
+    }
+    /* Bytes that came before would raise no edge. */
+    cpu_raise_work(this_cpu_id(), WORK_CONSOLE);
+}
+
+bool serial_polled(void)
+{
+    for (u32 i = 0; i < SERIAL_PORTS; i++)
+        if (uarts[i].open && !uarts[i].interrupts)
+            return true;
+    return false;
+}
+
+bool serial_owns_port(u16 io_port)
+{
+    for (u32 i = 0; i < SERIAL_PORTS; i++)
+        if (uarts[i].open && io_port >= uarts[i].config.io_base &&
+            io_port < uarts[i].config.io_base + PORT_COUNT)
+            return true;
+    return false;
+}
