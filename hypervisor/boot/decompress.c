@@ -129,9 +129,12 @@ static __init void *arena_alloc(struct decompress_arena *arena, size_t count, si
 /* Only the last piece really comes back: enough for what xz does for each block. */
 static __init void arena_free(struct decompress_arena *arena, void *bytes)
 {
-    struct piece *piece = (struct piece *)bytes - 1;
+    struct piece *piece;
 
-    if (bytes && (u8 *)bytes + piece->size == arena->start + arena->used)
+    if (!bytes)
+        return;
+    piece = (struct piece *)bytes - 1;
+    if ((u8 *)bytes + piece->size == arena->start + arena->used)
         arena->used -= sizeof(*piece) + piece->size;
 }
 
@@ -167,15 +170,15 @@ static __init s64 xz_arena_size(const u8 *bytes, u64 size, const char **reason)
     lzma_stream_flags header;
     u64 needed;
 
-    if (size < LZMA_STREAM_HEADER_SIZE + LZMA_BLOCK_HEADER_SIZE_MAX ||
-        lzma_stream_header_decode(&header, bytes) != LZMA_OK)
+    if (size <= LZMA_STREAM_HEADER_SIZE || lzma_stream_header_decode(&header, bytes) != LZMA_OK)
         return fail(reason, -EINVAL, broken);
     bytes += LZMA_STREAM_HEADER_SIZE;
+    size -= LZMA_STREAM_HEADER_SIZE;
     if (bytes[0] == 0)
         return fail(reason, -EINVAL, "xz payload is empty");
     block.check = header.check;
     block.header_size = lzma_block_header_size_decode(bytes[0]);
-    if (lzma_block_header_decode(&block, &allocator, bytes) != LZMA_OK)
+    if (block.header_size > size || lzma_block_header_decode(&block, &allocator, bytes) != LZMA_OK)
         return fail(reason, -EINVAL, broken);
     needed = lzma_raw_decoder_memusage(filters);
     if (needed > INT64_MAX - XZ_ARENA_EXTRA)

@@ -48,6 +48,5 @@ $(UNIT_OUT)/obj/%.o: hypervisor/%.c
 unit: $(UNIT_TESTS:%=$(UNIT_OUT)/test_%)
 	@tests/unit/run.sh $^
 
-.SECONDARY:
 -include $(wildcard $(UNIT_OUT)/test/*.d $(UNIT_OUT)/host/*.d)
 -include $(wildcard $(UNIT_OUT)/obj/*.d $(UNIT_OUT)/obj/*/*.d $(UNIT_OUT)/obj/*/*/*.d)
