@@ -162,10 +162,9 @@ bool pv_check_dr7(u64 value)
     return true;
 }
 
-s64 hypercall_set_debugreg(u64 n, u64 value, u64 a2, u64 a3, u64 a4)
+int pv_set_debugreg(u64 n, u64 value)
 {
     struct pv_vcpu *v = to_pv(current);
-    (void)a2, (void)a3, (void)a4;
 
     switch (n) {
     case 0 ... 3:
@@ -195,6 +194,12 @@ s64 hypercall_set_debugreg(u64 n, u64 value, u64 a2, u64 a3, u64 a4)
     default:
         return reject(-EINVAL, "no such debug register");
     }
+}
+
+s64 hypercall_set_debugreg(u64 n, u64 value, u64 a2, u64 a3, u64 a4)
+{
+    (void)a2, (void)a3, (void)a4;
+    return pv_set_debugreg(n, value);
 }
 
 s64 hypercall_get_debugreg(u64 n, u64 a1, u64 a2, u64 a3, u64 a4)

@@ -19,9 +19,6 @@
 /* What cpu_user_regs holds from the entry; segment fields are kept apart. */
 #define FRAME_SIZE offsetof(struct cpu_user_regs, es)
 
-/* GDTR limit: the guest's 14 pages and the page of our descriptors. */
-#define GDT_LIMIT (15 * 4096 - 1)
-
 static mfn_t mode_table(const struct pv_vcpu *v)
 {
     return v->kernel_mode ? v->kernel_table : v->user_table;
@@ -90,7 +87,7 @@ void pv_context_restore(struct vcpu *vcpu)
     pv_window(v)[14] =
         pte_make(cpu_gdt_frame(cpu), PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX);
     cpu_load_space(v->cr3, &vcpu->domain->dirty_cpus);
-    cpu_load_gdt(GDT_WINDOW(vcpu->id), GDT_LIMIT);
+    cpu_load_gdt(GDT_WINDOW(vcpu->id), HV_GDT_LIMIT);
     pv_load_ldt(v);
 
     struct guest_segments s = {

@@ -32,3 +32,5 @@ void pv_iret_refused(struct cpu_user_regs *regs);
  * bits. */
 bool pv_check_breakpoint(u64 address);
 bool pv_check_dr7(u64 value);
+/* MOV to a debug register of the current vCPU: 0, -EPERM, -EINVAL. */
+int pv_set_debugreg(u64 n, u64 value);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The decoder behind decode.h. It knows the shape of all one-byte opcodes and
+ * of the 0F opcodes that the executor and the privileged emulation handle;
+ * anything else is -EINVAL, never a guess about its length.
+ * No state, no locks. Callers: emulate/emulate.c, pv/emulate.c.
+ */
+#include "emulate/decode.h"
+
+/* What follows an opcode. */
+enum {
+    NONE = 0,
+    MODRM = 1,
+    IMM8 = 2,
+    IMM = 4,     /* 2 or 4 bytes by operand size, sign extended */
+    BYTE_OP = 8, /* operand is a byte */
+    UNKNOWN = 128,
+    MODRM_IMM8 = MODRM | IMM8,
+    MODRM_IMM = MODRM | IMM,
+    GROUP3 = 16, /* F6, F7: an immediate for /0 and /1 only */
+};
+
+/* 00..3F follow one pattern of eight: Eb,Gb Ev,Gv Gb,Eb Gv,Ev AL,Ib eAX,Iz. */
+static u32 shape_arithmetic(u8 opcode)
+{
+    static const u8 pattern[6] = {MODRM | BYTE_OP, MODRM,          MODRM | BYTE_OP,
+                                  MODRM,           IMM8 | BYTE_OP, IMM};
+    return (opcode & 7) < 6 ? pattern[opcode & 7] : UNKNOWN;
+}
+
+static u32 shape_one_byte(u8 opcode)
+{
+    if (opcode < 0x40)
+        return shape_arithmetic(opcode);
+    switch (opcode) {
+    case 0x6c:
+    case 0x6e: /* INSB, OUTSB */
+    case 0xa4:
+    case 0xaa:
+    case 0xac: /* MOVSB, STOSB, LODSB */
+    case 0xec:
+    case 0xee: /* IN, OUT AL,DX */
+        return BYTE_OP;
+    case 0x6d:
+    case 0x6f:
+    case 0xa5:
+    case 0xab:
+    case 0xad:
+    case 0xed:
+    case 0xef:
+    case 0x90:
+    case 0xcc:
+    case 0xf4:
+    case 0xfa:
+    case 0xfb:
+    case 0xf8:
+    case 0xf9:
+    case 0xcf:
+        return NONE;
+    case 0x80:
+    case 0xc6:
+        return MODRM_IMM8 | BYTE_OP;
+    case 0x81:
+    case 0xc7:
+        return MODRM_IMM;
+    case 0x83:
+        return MODRM_IMM8;
+    case 0x84:
+    case 0x86:
+    case 0x88:
+    case 0x8a:
+    case 0xfe:
+        return MODRM | BYTE_OP;
+    case 0x63:
+    case 0x85:
+    case 0x87:
+    case 0x89:
+    case 0x8b:
+    case 0x8d:
+    case 0xff:
+        return MODRM;
+    case 0xf6:
+        return MODRM | BYTE_OP | GROUP3;
+    case 0xf7:
+        return MODRM | GROUP3;
+    case 0xcd:
+    case 0xe4:
+    case 0xe6:
+        return IMM8 | BYTE_OP;
+    case 0xe5:
+    case 0xe7:
+        return IMM8;
+    default:
+        return UNKNOWN;
+    }
+}
+
+static u32 shape_two_byte(u8 opcode)
+{
+    switch (opcode) {
+    case 0x05:
+    case 0x06:
+    case 0x08:
+    case 0x09:
+    case 0x0b:
+    case 0x30:
+    case 0x31:
+    case 0x32:
+    case 0x33:
+    case 0xa2:
+        return NONE;
+    case 0x00:
+    case 0x01:
+    case 0x20:
+    case 0x21:
+    case 0x22:
+    case 0x23:
+    case 0xa3:
+    case 0xab:
+    case 0xaf:
+    case 0xb1:
+    case 0xb3:
+    case 0xbb:
+    case 0xc1:
+    case 0xc3:
+    case 0xc7:
+    case 0xb7:
+    case 0xbf:
+        return MODRM;
+    case 0xb0:
+    case 0xc0:
+        return MODRM | BYTE_OP;
+    case 0xb6:
+    case 0xbe:
+        return MODRM;
+    case 0xba:
+        return MODRM_IMM8;
+    default:
+        return UNKNOWN;
+    }
+}
+
+struct cursor {
+    const u8 *bytes;
+    u32 count, at;
+    bool overrun;
+};
+
+static u8 next_byte(struct cursor *c)
+{
+    if (c->at >= c->count || c->at >= INSTRUCTION_MAX) {
+        c->overrun = true;
+        return 0;
+    }
+    return c->bytes[c->at++];
+}
+
+/* Little endian, sign extended to 64 bits. */
+static s64 next_signed(struct cursor *c, u32 bytes)
+{
+    u64 value = 0;
+    for (u32 i = 0; i < bytes; i++)
+        value |= (u64)next_byte(c) << (8 * i);
+    u32 shift = 64 - 8 * bytes;
+    return (s64)(value << shift) >> shift;
+}
+
+static u8 take_prefixes(struct cursor *c, bool long_mode, struct instruction *in, bool *operand_16,
+                        bool *address_short, bool *has_segment)
+{
+    for (;;) {
+        u8 byte = next_byte(c);
+        switch (byte) {
+        case 0x26:
+        case 0x2e:
+        case 0x36:
+        case 0x3e:
+            if (!long_mode) {
+                in->segment = (byte >> 3) & 3;
+                *has_segment = true;
+            }
+            break;
+        case 0x64:
+        case 0x65:
+            in->segment = byte - 0x64 + SEGMENT_FS;
+            *has_segment = true;
+            break;
+        case 0x66:
+            *operand_16 = true;
+            break;
+        case 0x67:
+            *address_short = true;
+            break;
+        case 0xf0:
+            in->lock = true;
+            break;
+        case 0xf2:
+            in->repne = true;
+            in->rep = false;
+            break;
+        case 0xf3:
+            in->rep = true;
+            in->repne = false;
+            break;
+        default:
+            if (long_mode && (byte & 0xf0) == 0x40) {
+                in->rex = byte; /* counts only right before the opcode */
+                return next_byte(c);
+            }
+            return byte;
+        }
+        if (c->overrun)
+            return 0;
+    }
+}
+
+static void take_modrm(struct cursor *c, bool long_mode, const struct cpu_user_regs *regs,
+                       struct instruction *in, bool has_segment, bool *rip_relative)
+{
+    u8 modrm = next_byte(c);
+    u32 base, index = 4, scale = 0;
+    bool no_base = false;
+    u64 address = 0;
+
+    in->has_modrm = true;
+    in->mod = modrm >> 6;
+    in->reg = ((modrm >> 3) & 7) | (in->rex & 4) << 1;
+    in->rm = (modrm & 7) | (in->rex & 1) << 3;
+    if (in->mod == 3)
+        return;
+    base = in->rm;
+    if ((modrm & 7) == 4) {
+        u8 sib = next_byte(c);
+        scale = sib >> 6;
+        index = ((sib >> 3) & 7) | (in->rex & 2) << 2;
+        base = (sib & 7) | (in->rex & 1) << 3;
+        if ((sib & 7) == 5 && in->mod == 0)
+            no_base = true;
+    } else if ((modrm & 7) == 5 && in->mod == 0) {
+        no_base = true;
+        *rip_relative = long_mode;
+    }
+    if (!no_base) {
+        address = register_read(regs, base, 8, 0x40);
+        if (!has_segment && (base == 4 || base == 5))
+            in->segment = SEGMENT_SS;
+    }
+    if (index != 4)
+        address += register_read(regs, index, 8, 0x40) << scale;
+    if (in->mod == 1)
+        address += (u64)next_signed(c, 1);
+    else if (in->mod == 2 || no_base)
+        address += (u64)next_signed(c, 4);
+    in->address = address;
+}
+
+int instruction_decode(const u8 *bytes, u32 count, bool long_mode, const struct cpu_user_regs *regs,
+                       struct instruction *in)
+{
+    struct cursor c = {.bytes = bytes, .count = count};
+    bool operand_16 = false, address_short = false, has_segment = false, rip_relative = false;
+
+    *in = (struct instruction){.segment = SEGMENT_DS};
+    u8 opcode = take_prefixes(&c, long_mode, in, &operand_16, &address_short, &has_segment);
+    if (opcode == 0x0f && !c.overrun) {
+        in->map = 1;
+        opcode = next_byte(&c);
+    }
+    if (c.overrun)
+        return count < INSTRUCTION_MAX ? -EFAULT : -EINVAL;
+    in->opcode = opcode;
+
+    u32 shape = in->map ? shape_two_byte(opcode) : shape_one_byte(opcode);
+    if (shape & UNKNOWN)
+        return -EINVAL;
+    in->operand_bytes = shape & BYTE_OP ? 1 : in->rex & 8 ? 8 : operand_16 ? 2 : 4;
+    in->address_bytes = long_mode ? (address_short ? 4 : 8) : 4;
+    if (!long_mode && address_short)
+        return -EINVAL;
+
+    if (shape & MODRM)
+        take_modrm(&c, long_mode, regs, in, has_segment, &rip_relative);
+    if (shape & GROUP3 && (in->reg & 7) < 2)
+        shape |= shape & BYTE_OP ? IMM8 : IMM;
+    if (shape & IMM8)
+        in->immediate = (u64)next_signed(&c, 1);
+    else if (shape & IMM)
+        in->immediate = (u64)next_signed(&c, in->operand_bytes == 2 ? 2 : 4);
+    if (c.overrun)
+        return count < INSTRUCTION_MAX ? -EFAULT : -EINVAL;
+    in->length = (u8)c.at;
+    if (rip_relative)
+        in->address += regs->rip + in->length;
+    if (in->address_bytes == 4)
+        in->address = (u32)in->address;
+    return 0;
+}
+
+/* The registers lie in the frame in the order of the pushes, not of their numbers. */
+static u64 *register_slot(const struct cpu_user_regs *regs, u32 number)
+{
+    static const u8 offsets[16] = {
+        offsetof(struct cpu_user_regs, rax), offsetof(struct cpu_user_regs, rcx),
+        offsetof(struct cpu_user_regs, rdx), offsetof(struct cpu_user_regs, rbx),
+        offsetof(struct cpu_user_regs, rsp), offsetof(struct cpu_user_regs, rbp),
+        offsetof(struct cpu_user_regs, rsi), offsetof(struct cpu_user_regs, rdi),
+        offsetof(struct cpu_user_regs, r8),  offsetof(struct cpu_user_regs, r9),
+        offsetof(struct cpu_user_regs, r10), offsetof(struct cpu_user_regs, r11),
+        offsetof(struct cpu_user_regs, r12), offsetof(struct cpu_user_regs, r13),
+        offsetof(struct cpu_user_regs, r14), offsetof(struct cpu_user_regs, r15),
+    };
+    return (u64 *)((char *)regs + offsets[number & 15]);
+}
+
+static bool high_byte(u32 number, u32 bytes, u8 rex)
+{
+    return bytes == 1 && !rex && number >= 4 && number < 8;
+}
+
+u64 register_read(const struct cpu_user_regs *regs, u32 number, u32 bytes, u8 rex)
+{
+    if (high_byte(number, bytes, rex))
+        return (*register_slot(regs, number - 4) >> 8) & 0xff;
+    u64 value = *register_slot(regs, number);
+    return bytes == 8 ? value : value & ((1UL << (8 * bytes)) - 1);
+}
+
+void register_write(struct cpu_user_regs *regs, u32 number, u32 bytes, u8 rex, u64 value)
+{
+    if (high_byte(number, bytes, rex)) {
+        u64 *slot = register_slot(regs, number - 4);
+        *slot = (*slot & ~0xff00UL) | (value & 0xff) << 8;
+        return;
+    }
+    u64 *slot = register_slot(regs, number);
+    if (bytes == 8)
+        *slot = value;
+    else if (bytes == 4)
+        *slot = (u32)value; /* 32-bit results clear the upper half */
+    else
+        *slot = (*slot & ~((1UL << (8 * bytes)) - 1)) | (value & ((1UL << (8 * bytes)) - 1));
+}
