@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/domain.h"
+#include "core/nospec.h"
 #include "memory/frame.h"
 #include "memory/map.h"
 
@@ -40,9 +41,7 @@ static inline struct frame *frame_from_guest(u64 number)
 {
     if (!mfn_is_ram(mfn(number)))
         return NULL;
-    u64 end = frame_table_end, mask;
-    __asm__ volatile("cmp %1, %2; sbb %0, %0" : "=r"(mask) : "r"(end), "r"(number) : "cc");
-    return mfn_to_frame(mfn(number & mask));
+    return mfn_to_frame(mfn(index_clamp(number, frame_table_end)));
 }
 
 /*
