@@ -70,7 +70,7 @@ static u32 guest_line_victim;
 static enum stamp stamp_kind __ro_after_init;
 
 static bool serial_on[SERIAL_PORTS];
-static bool vga_on, opened;
+static bool vga_on, vga_wanted;
 
 static char input_bytes[INPUT_SIZE];
 static struct ring input = {input_bytes, INPUT_SIZE, 0, 0};
@@ -499,15 +499,19 @@ static void key_help(unsigned char key)
 
 /* --- Start --------------------------------------------------------------- */
 
-/* What was said before there was a device is said again to the devices. */
-static __init void replay(void)
+/* Devices that open late also show what was said before. */
+static __init void replay_to(s32 serial_port)
 {
     char text[64];
     u32 index = log_ring.start;
     size_t length;
 
-    while ((length = ring_peek(&log_ring, text, sizeof(text), &index)) != 0)
-        write_devices(text, length);
+    while ((length = ring_peek(&log_ring, text, sizeof(text), &index)) != 0) {
+        if (serial_port < 0)
+            vga_write(text, length);
+        else
+            serial_write((u32)serial_port, text, length);
+    }
 }
 
 __init void console_init(void)
@@ -517,20 +521,32 @@ __init void console_init(void)
     bool unknown = false;
 
     while (cmdline_item(&cursor, item, sizeof(item)) == 1) {
-        if (strcmp(item, "vga") == 0)
-            vga_on = vga_open();
-        else if (strncmp(item, "com", 3) == 0 && item[3] >= '1' && item[3] < '1' + SERIAL_PORTS)
-            serial_on[item[3] - '1'] = serial_open((u32)(item[3] - '1'));
-        else if (strcmp(item, "none") != 0)
+        s32 port = item[3] - '1';
+
+        if (strcmp(item, "vga") == 0) {
+            vga_wanted = true;
+        } else if (strncmp(item, "com", 3) == 0 && port >= 0 && port < SERIAL_PORTS) {
+            if (!serial_on[port] && serial_open((u32)port)) {
+                serial_on[port] = true;
+                replay_to(port);
+            }
+        } else if (strcmp(item, "none") != 0) {
             unknown = true;
+        }
     }
-    if (!opened)
-        replay();
-    opened = true;
     if (unknown)
         printk(LOG_WARNING, "console=%s: only com1, com2, vga and none are known\n",
                console_option);
     console_key_register('h', key_help, "show this message");
+}
+
+__init void console_init_vga(void)
+{
+    if (!vga_wanted || !vga_open())
+        return;
+    vga_wanted = false;
+    vga_on = true;
+    replay_to(-1);
 }
 
 __init void console_init_late(void)
@@ -538,6 +554,7 @@ __init void console_init_late(void)
     u64 size = PAGE_SIZE;
     char *data;
 
+    console_init_vga();
     while (size < ring_size_option && size < RING_SIZE_MAX)
         size *= 2;
     data = heap_alloc(size);

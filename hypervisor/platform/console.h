@@ -15,7 +15,8 @@ void vprintk(enum log_level level, const char *format, va_list args) __format_pr
 /* About a guest's doing: rate-limited and filtered by guest_loglvl=. */
 void printk_guest(enum log_level level, const char *format, ...) __format_printf(2, 3);
 
-void console_init(void);      /* after the command line is parsed; serial first */
+void console_init(void);      /* after the command line is parsed: serial ports */
+void console_init_vga(void);  /* map_io works; or left to console_init_late */
 void console_init_late(void); /* heap and irqs work: interrupts for input, ring of final size */
 /* The first guest is about to run: input goes to dom0, the screen is left to it. */
 void console_boot_done(void);

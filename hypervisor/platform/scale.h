@@ -23,7 +23,7 @@ static inline struct clock_scale scale_from_hz(u64 hz)
     for (; hz <= NS_SECOND; s.shift++)
         hz <<= 1;
     for (; hz > 2 * NS_SECOND; s.shift--)
-        hz >>= 1;
+        hz = (hz + 1) >> 1; /* up, as 10^9 itself is too low */
     s.mul = (u32)mul_div(NS_SECOND, 1UL << 32, hz);
     return s;
 }
