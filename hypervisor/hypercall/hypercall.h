@@ -19,7 +19,13 @@ typedef s64 (*hypercall_fn)(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
 /* Called by pv/entry.S for a PV guest's SYSCALL from its kernel. */
 void hypercall_pv(struct cpu_user_regs *regs);
 /* One call by number with arguments given: multicall and HVM use it. */
-s64 hypercall_call(u32 number, const u64 args[5]);
+s64 hypercall_call(u64 number, const u64 args[5]);
+const char *hypercall_name(u64 number);
+/* Writes the 32-byte stubs of a PV guest's hypercall page (domain builder, XEN_DOMCTL_hypercall_init). */
+void hypercall_page_fill(void *page);
+
+/* Our command line as the boot loader gave it; boot/ fills it in (xl info shows it). */
+extern char hypervisor_command_line[1024];
 
 /* One per family; prototypes for the table. */
 s64 hypercall_set_trap_table(u64, u64, u64, u64, u64);
@@ -49,6 +55,10 @@ s64 hypercall_sched_op(u64, u64, u64, u64, u64);
 s64 hypercall_callback_op(u64, u64, u64, u64, u64);
 s64 hypercall_event_channel_op(u64, u64, u64, u64, u64);
 s64 hypercall_physdev_op(u64, u64, u64, u64, u64);
-s64 hypercall_hvm_op(u64, u64, u64, u64, u64);
+s64 hypercall_sched_op_compat(u64, u64, u64, u64, u64);
+s64 hypercall_event_channel_op_compat(u64, u64, u64, u64, u64);
+s64 hypercall_physdev_op_compat(u64, u64, u64, u64, u64);
+s64 hypercall_xenpmu_op(u64, u64, u64, u64, u64);
+s64 hypercall_mca(u64, u64, u64, u64, u64);
 s64 hypercall_sysctl(u64, u64, u64, u64, u64);
 s64 hypercall_domctl(u64, u64, u64, u64, u64);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Small calls: vm_assist, the performance-counter call (none offered), the
+ * machine-check call (counts processors, has no errors to tell), and the
+ * hypercall page.
+ */
+#include "hypercall/hypercall.h"
+#include "hypercall/policy.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+#include "memory/alloc.h"
+
+#include <xen/arch-x86/xen-mca.h>
+
+#define ASSISTS                                                                 \
+    (BIT(VMASST_TYPE_4gb_segments) | BIT(VMASST_TYPE_4gb_segments_notify) |     \
+     BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) | \
+     BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag))
+
+s64 hypercall_vm_assist(u64 command, u64 type, u64 a2, u64 a3, u64 a4)
+{
+    struct domain *d = current->domain;
+    (void)a2, (void)a3, (void)a4;
+
+    command = (u32)command;
+    type = (u32)type;
+    /* The M2P is always readable where the interface puts it: nothing to turn on. */
+    if (type == VMASST_TYPE_m2p_strict && command <= VMASST_CMD_disable)
+        return 0;
+    if (type >= 32 || !(ASSISTS & BIT(type)))
+        return reject(-EINVAL, "no such assist");
+    switch (command) {
+    case VMASST_CMD_enable:
+        atomic_or(&d->vm_assist, (u32)BIT(type));
+        return 0;
+    case VMASST_CMD_disable:
+        atomic_and(&d->vm_assist, ~(u32)BIT(type));
+        return 0;
+    default:
+        return reject(-ENOSYS, "assist neither enabled nor disabled");
+    }
+}
+
+s64 hypercall_xenpmu_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
+{
+    (void)op, (void)arg, (void)a2, (void)a3, (void)a4;
+    return reject(-EOPNOTSUPP, "no virtual performance counters");
+}
+
+/* The list of processors; without a list, their number. */
+static s64 mca_processors(struct xen_mc_physcpuinfo *op)
+{
+    struct mcinfo_logical_cpu *info;
+    u64 list = handle_address(op->info);
+    u32 count = list ? MIN(op->ncpus, cpus_online_count) : 0;
+    s64 error = 0;
+
+    op->ncpus = cpus_online_count;
+    if (!count)
+        return 0;
+    info = heap_zalloc(sizeof(*info));
+    if (!info)
+        return reject(-ENOMEM, "no memory for a processor record");
+    for (u32 i = 0; i < count && !error; i++) {
+        info->mc_cpunr = i;
+        if (guest_copy_out_at(list, i, info, sizeof(*info)))
+            error = reject(-EFAULT, "processor list not writable");
+    }
+    heap_free(info);
+    op->ncpus = count;
+    return error;
+}
+
+s64 hypercall_mca(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+    struct xen_mc op;
+    s64 error = policy_system(current->domain);
+    (void)a1, (void)a2, (void)a3, (void)a4;
+
+    if (error)
+        return error;
+    if (guest_copy_in(&op, arg, sizeof(op)))
+        return reject(-EFAULT, "machine check request not readable");
+    if (op.interface_version != XEN_MCA_INTERFACE_VERSION)
+        return reject(-EACCES, "machine check interface version");
+    switch (op.cmd) {
+    case XEN_MC_fetch:
+        op.u.mc_fetch.flags = XEN_MC_NODATA;
+        op.u.mc_fetch.fetch_id = 0;
+        break;
+    case XEN_MC_physcpuinfo:
+        error = mca_processors(&op.u.mc_physcpuinfo);
+        break;
+    default:
+        error = reject(-EOPNOTSUPP, "machine check operation not offered");
+    }
+    if (!error && guest_copy_out(arg, &op, sizeof(op)))
+        error = reject(-EFAULT, "machine check result not writable");
+    return error;
+}
+
+void hypercall_page_fill(void *page)
+{
+    /* push rcx; push r11; mov eax, N; syscall; pop r11; pop rcx; ret */
+    static const u8 stub[] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,
+                              0,    0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
+    /* iret does not come back; it takes rax, r11 and rcx from the top of the frame. */
+    static const u8 stub_iret[] = {0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret,
+                                   0,    0,    0,    0x0f, 0x05};
+
+    memset(page, 0xcc, PAGE_SIZE);
+    for (u32 n = 0; n < PAGE_SIZE / 32; n++) {
+        u8 *at = (u8 *)page + n * 32;
+        memcpy(at, stub, sizeof(stub));
+        at[4] = n;
+        if (n == __HYPERVISOR_iret)
+            memcpy(at, stub_iret, sizeof(stub_iret));
+    }
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a hypercall's number to its handler, and how a call is run again: a
+ * handler that stops half-way leaves its new arguments with
+ * hypercall_continue(), the caller's instruction pointer goes back over the
+ * two bytes of SYSCALL, and the guest re-enters by itself after interrupts and
+ * scheduling had their turn. Inside a multicall the entry's arguments are
+ * rewritten and the multicall itself is what continues.
+ *
+ * State is per CPU and lives for one call: a handler never leaves its CPU.
+ * No locks. Called from pv/entry.S.
+ */
+#include "hypercall/hypercall.h"
+
+#include "cpu/percpu.h"
+#include "cpu/work.h"
+#include "platform/clock.h"
+
+#include <xen/arch-x86/xen-mca.h>
+
+/* How long a long operation may hold the CPU: 200 us, in TSC ticks at 1 kHz. */
+#define SLICE_FRACTION 5
+#define SYSCALL_LENGTH 2
+#define CALLS          64 /* a power of two above the highest number */
+
+struct desk {
+    u64 slice_start; /* TSC at the first question in this call, 0: not asked yet */
+    u64 args[5];     /* of the continuation */
+    bool in_multicall;
+};
+static DEFINE_PER_CPU(struct desk, desk);
+
+enum { PV = 1, HVM = 2 };
+
+struct call {
+    hypercall_fn handler;
+    u8 arguments, kinds;
+};
+
+#define CALL(name, nr_arguments, guest_kinds) \
+    [__HYPERVISOR_##name] = {hypercall_##name, nr_arguments, guest_kinds},
+#define REFUSED(name)
+static const struct call calls[CALLS] = {
+#include "hypercall/calls.def"
+};
+#undef CALL
+#undef REFUSED
+
+#define CALL(name, nr_arguments, guest_kinds) [__HYPERVISOR_##name] = #name,
+#define REFUSED(name)                         [__HYPERVISOR_##name] = #name,
+static const char *const names[CALLS] = {
+#include "hypercall/calls.def"
+};
+
+const char *hypercall_name(u64 number)
+{
+    return number < CALLS && names[number] ? names[number] : "unknown";
+}
+
+s64 hypercall_call(u64 number, const u64 args[5])
+{
+    const struct call *call;
+
+    if (unlikely(number >= CALLS))
+        return reject(-ENOSYS, "no such hypercall");
+    /* The number is the guest's: keep a mispredicted check from reading beyond the table. */
+    __asm__("" : "+r"(number));
+    call = &calls[number & (CALLS - 1)];
+    if (unlikely(!(call->kinds & (current->domain->is_hvm ? HVM : PV))))
+        return reject(-ENOSYS, "hypercall not offered");
+    return call->handler(args[0], args[1], args[2], args[3], args[4]);
+}
+
+s64 hypercall_continue(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+    struct desk *own = &this_cpu(desk);
+
+    own->args[0] = a0;
+    own->args[1] = a1;
+    own->args[2] = a2;
+    own->args[3] = a3;
+    own->args[4] = a4;
+    return -ERESTART_HYPERCALL;
+}
+
+bool hypercall_should_yield(void)
+{
+    struct desk *own = &this_cpu(desk);
+    u64 now;
+
+    if (cpu_has_work())
+        return true;
+    now = __builtin_ia32_rdtsc();
+    if (own->slice_start == 0) {
+        own->slice_start = now;
+        return false;
+    }
+    return now - own->slice_start > clock_tsc_khz() / SLICE_FRACTION;
+}
+
+void hypercall_pv(struct cpu_user_regs *regs)
+{
+    struct desk *own = &this_cpu(desk);
+    const u64 args[5] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8};
+    u64 number = regs->rax;
+    s64 result;
+
+    own->slice_start = 0;
+    own->in_multicall = false;
+    result = hypercall_call(number, args);
+    if (likely(result != -ERESTART_HYPERCALL)) {
+        regs->rax = result;
+        return;
+    }
+    regs->rip -= SYSCALL_LENGTH;
+    regs->rax = number;
+    regs->rdi = own->args[0];
+    regs->rsi = own->args[1];
+    regs->rdx = own->args[2];
+    regs->r10 = own->args[3];
+    regs->r8 = own->args[4];
+}
+
+/* One entry; -ERESTART_HYPERCALL: it wants to go on later, its arguments are rewritten. */
+static s64 multicall_entry(u64 where)
+{
+    struct desk *own = &this_cpu(desk);
+    struct multicall_entry entry;
+
+    if (guest_copy_in(&entry, where, sizeof(entry)))
+        return reject(-EFAULT, "multicall entry not readable");
+    /* iret replaces the registers that the rest of the batch would need. */
+    if (entry.op == __HYPERVISOR_iret)
+        entry.result = (u64)(s64)reject(-EINVAL, "iret in a multicall");
+    else
+        entry.result = hypercall_call(entry.op, (const u64 *)entry.args);
+    if ((s64)entry.result == -ERESTART_HYPERCALL) {
+        for (u32 i = 0; i < 5; i++)
+            entry.args[i] = own->args[i];
+        if (guest_copy_out(where, &entry, sizeof(entry)))
+            return reject(-EFAULT, "multicall entry not writable");
+        return -ERESTART_HYPERCALL;
+    }
+    if (guest_copy_out(where + offsetof(struct multicall_entry, result), &entry.result,
+                       sizeof(entry.result)))
+        return reject(-EFAULT, "multicall result not writable");
+    return 0;
+}
+
+s64 hypercall_multicall(u64 list, u64 count, u64 a2, u64 a3, u64 a4)
+{
+    struct desk *own = &this_cpu(desk);
+    s64 result = 0;
+    (void)a2, (void)a3, (void)a4;
+
+    if (own->in_multicall)
+        return reject(-EINVAL, "multicall within a multicall");
+    own->in_multicall = true;
+    count = (u32)count;
+    for (u64 i = 0; i < count; i++) {
+        u64 where = list + i * sizeof(struct multicall_entry);
+        if (i && hypercall_should_yield())
+            result = -ERESTART_HYPERCALL;
+        else
+            result = multicall_entry(where);
+        if (result == -ERESTART_HYPERCALL)
+            result = hypercall_continue(where, count - i, 0, 0, 0);
+        if (result)
+            break;
+    }
+    own->in_multicall = false;
+    return result;
+}

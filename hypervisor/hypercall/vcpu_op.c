@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vcpu_op: a domain manages its own vCPUs: bringing up, timers, the places
+ * where time and run states are shown. LOCK_DOMAIN is held where a vCPU's life
+ * changes.
+ */
+#include "core/guest.h"
+#include "hypercall/context.h"
+#include "hypercall/hypercall.h"
+
+#include <xen/vcpu.h>
+
+#define MIN_PERIOD NS_MS
+
+/* The caller holds LOCK_DOMAIN or has the domain paused; v runs nowhere. */
+int vcpu_context_set(struct vcpu *v, const struct vcpu_guest_context *context)
+{
+    int error = v->ops->vcpu_set_context(v, context);
+
+    if (error)
+        return error;
+    v->initialised = true;
+    if (context->flags & VGCF_online)
+        error = vcpu_up(v);
+    return error;
+}
+
+static s64 initialise(struct vcpu *v, u64 arg)
+{
+    struct vcpu_guest_context *context = heap_alloc(sizeof(*context));
+    s64 error;
+
+    if (!context)
+        return reject(-ENOMEM, "no memory for a vCPU context");
+    if (guest_copy_in(context, arg, sizeof(*context))) {
+        heap_free(context);
+        return reject(-EFAULT, "vCPU context not readable");
+    }
+    /* A second caller would see an initialised vCPU, or validate the same tables again. */
+    spin_lock(&v->domain->lock);
+    if (v->initialised)
+        error = reject(-EEXIST, "vCPU has a context already");
+    else
+        error = vcpu_context_set(v, context);
+    spin_unlock(&v->domain->lock);
+    heap_free(context);
+    if (error == -ERESTART_HYPERCALL)
+        return hypercall_continue(VCPUOP_initialise, v->id, arg, 0, 0);
+    return error;
+}
+
+static s64 register_runstate(struct vcpu *v, u64 arg)
+{
+    struct vcpu_register_runstate_memory_area area;
+    struct vcpu_runstate_info now;
+
+    if (guest_copy_in(&area, arg, sizeof(area)))
+        return reject(-EFAULT, "run state area not readable");
+    vcpu_get_runstate(v, &now);
+    if (guest_copy_out(area.addr.p, &now, sizeof(now)))
+        return reject(-EFAULT, "run state area not writable");
+    WRITE_ONCE(v->runstate_guest, area.addr.p);
+    return 0;
+}
+
+static s64 register_time(struct vcpu *v, u64 arg)
+{
+    struct vcpu_register_time_memory_area area;
+
+    if (guest_copy_in(&area, arg, sizeof(area)))
+        return reject(-EFAULT, "time area not readable");
+    vcpu_update_time(v);
+    if (guest_copy_out(area.addr.p, &v->info->time, sizeof(v->info->time)))
+        return reject(-EFAULT, "time area not writable");
+    WRITE_ONCE(v->time_guest, area.addr.p);
+    return 0;
+}
+
+static s64 get_runstate(struct vcpu *v, u64 arg)
+{
+    struct vcpu_runstate_info info;
+
+    vcpu_get_runstate(v, &info);
+    if (guest_copy_out(arg, &info, sizeof(info)))
+        return reject(-EFAULT, "run state not writable");
+    return 0;
+}
+
+static s64 register_info(struct vcpu *v, u64 arg)
+{
+    struct vcpu_register_vcpu_info op;
+    int error;
+
+    if (guest_copy_in(&op, arg, sizeof(op)))
+        return reject(-EFAULT, "vcpu_info request not readable");
+    spin_lock(&v->domain->lock);
+    error = vcpu_register_info(v, mfn(op.mfn), op.offset);
+    spin_unlock(&v->domain->lock);
+    return error;
+}
+
+static s64 set_periodic(struct vcpu *v, u64 arg)
+{
+    struct vcpu_set_periodic_timer op;
+
+    if (guest_copy_in(&op, arg, sizeof(op)))
+        return reject(-EFAULT, "timer period not readable");
+    if (op.period_ns < MIN_PERIOD)
+        return reject(-EINVAL, "timer period below a millisecond");
+    if (op.period_ns > INT64_MAX / 2)
+        return reject(-EINVAL, "timer period too long");
+    v->periodic_last = clock_now();
+    v->periodic_period = op.period_ns;
+    timer_set(&v->periodic, v->periodic_last + v->periodic_period);
+    return 0;
+}
+
+static s64 set_singleshot(struct vcpu *v, u64 arg)
+{
+    struct vcpu_set_singleshot_timer op;
+
+    if (v != current)
+        return reject(-EINVAL, "single-shot timer of another vCPU");
+    if (guest_copy_in(&op, arg, sizeof(op)))
+        return reject(-EFAULT, "timer request not readable");
+    if ((op.flags & VCPU_SSHOTTMR_future) && op.timeout_abs_ns < (u64)clock_now())
+        return -ETIME; /* no rejection worth a note: kernels rely on it */
+    timer_migrate(&v->singleshot, this_cpu_id());
+    timer_set(&v->singleshot, MIN(op.timeout_abs_ns, (u64)NS_NEVER));
+    return 0;
+}
+
+static s64 vcpu_op_rare(u32 op, struct vcpu *v, u64 arg)
+{
+    switch (op) {
+    case VCPUOP_initialise:
+        return initialise(v, arg);
+    case VCPUOP_up:
+        if (!v->initialised)
+            return reject(-EINVAL, "vCPU has no context");
+        return vcpu_up(v);
+    case VCPUOP_down:
+        vcpu_down(v);
+        return 0;
+    case VCPUOP_get_runstate_info:
+        return get_runstate(v, arg);
+    case VCPUOP_register_runstate_memory_area:
+        return register_runstate(v, arg);
+    case VCPUOP_set_periodic_timer:
+        return set_periodic(v, arg);
+    case VCPUOP_stop_periodic_timer:
+        v->periodic_period = 0;
+        timer_stop(&v->periodic);
+        return 0;
+    case VCPUOP_register_vcpu_info:
+        return register_info(v, arg);
+    case VCPUOP_register_vcpu_time_memory_area:
+        return register_time(v, arg);
+    case VCPUOP_send_nmi:
+        if (arg)
+            return reject(-EINVAL, "NMI with an argument");
+        WRITE_ONCE(v->nmi_pending, true);
+        vcpu_kick(v);
+        return 0;
+    case VCPUOP_get_physid:
+        return reject(-EINVAL, "vCPUs are not pinned to processors");
+    default:
+        return reject(-ENOSYS, "no such vCPU operation");
+    }
+}
+
+s64 hypercall_vcpu_op(u64 op, u64 id, u64 arg, u64 a3, u64 a4)
+{
+    struct vcpu *v = domain_vcpu(current->domain, MIN(id, (u64)UINT32_MAX));
+    (void)a3, (void)a4;
+
+    if (!v) /* a booting kernel asks for thousands: not worth a note each */
+        return -ENOENT;
+    switch ((u32)op) {
+    case VCPUOP_is_up:
+        return !(READ_ONCE(v->pause_flags) & PAUSE_DOWN);
+    case VCPUOP_set_singleshot_timer:
+        return set_singleshot(v, arg);
+    case VCPUOP_stop_singleshot_timer:
+        if (v != current)
+            return reject(-EINVAL, "single-shot timer of another vCPU");
+        timer_stop(&v->singleshot);
+        return 0;
+    default:
+        return vcpu_op_rare(op, v, arg);
+    }
+}
