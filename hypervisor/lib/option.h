@@ -57,6 +57,6 @@ int cmdline_bool(const char *value);
  * Takes the next item of a comma-separated list from *cursor into item[size]
  * and moves *cursor behind it. Returns 1, 0 when the list is at its end, or
  * -EINVAL when the item does not fit. Empty items are items ("a,,b" has three).
- * After the last item *cursor is NULL; a NULL or empty value has no items.
+ * After the last item *cursor is NULL; a NULL value has no items, an empty one has one.
  */
 int cmdline_item(const char **cursor, char *item, size_t size);
