@@ -11,7 +11,7 @@
  * For the length of image_load() the caller must run with SSE usable (CR0.EM
  * and TS clear, CR4.OSFXSR set) and FS base at a readable block of at least
  * 0x30 bytes, as the decompressors are Debian's libraries, built with SSE2 and
- * a stack protector that reads %fs:0x28. They need about 16 KiB of stack.
+ * a stack protector that reads %fs:0x28. They use about 2 KiB of stack; have 8.
  */
 #pragma once
 
