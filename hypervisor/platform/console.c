@@ -477,7 +477,7 @@ bool console_polled(void)
 
 void console_key_register(char key, void (*fn)(unsigned char key), const char *help)
 {
-    ASSERT((unsigned char)key < ARRAY_SIZE(keys) && !keys[(unsigned char)key].fn);
+    ASSERT((unsigned char)key < ARRAY_SIZE(keys));
     keys[(unsigned char)key].fn = fn;
     keys[(unsigned char)key].help = help;
 }
@@ -537,7 +537,6 @@ __init void console_init(void)
     if (unknown)
         printk(LOG_WARNING, "console=%s: only com1, com2, vga and none are known\n",
                console_option);
-    console_key_register('h', key_help, "show this message");
 }
 
 __init void console_init_vga(void)
@@ -564,6 +563,7 @@ __init void console_init_late(void)
     ring_move(&log_ring, data, (u32)size);
     console_release();
     printk(LOG_INFO, "Allocated console ring of %llu KiB.\n", (unsigned long long)(size >> 10));
+    console_key_register('h', key_help, "show this message");
     serial_enable_interrupts();
 }
 
