@@ -17,12 +17,14 @@ OBJECTS := $(patsubst hypervisor/%.c,$(OBJ)/%.o,$(SOURCES)) \
 	$(patsubst hypervisor/%.S,$(OBJ)/%.o,$(ASSEMBLY))
 
 CPPFLAGS := -Ihypervisor -I$(BUILD)/include $(if $(DEBUG),-DTENON_DEBUG)
-CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fPIE -fvisibility=hidden \
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fPIE \
+	-fvisibility=hidden -include hypervisor/cpu/hidden.h \
 	-fno-common -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-jump-tables \
 	-ffunction-sections -fdata-sections -mno-red-zone -mgeneral-regs-only \
 	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none
 ASFLAGS := -g -Wa,--noexecstack
-LDFLAGS := -nostdlib --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
+# Without relaxation: the libraries' table of addresses stays one, see .got in the script.
+LDFLAGS := -nostdlib --no-relax --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
 	--build-id=none
 # The decompressors of kernel images; they end up in the init region.
 ARCHIVES := $(foreach name,lzma z zstd lz4,$(shell $(CC) -print-file-name=lib$(name).a))
@@ -46,7 +48,7 @@ $(OBJ)/%/offsets.s: hypervisor/%/offsets.c Makefile
 
 $(BUILD)/include/asm-offsets.h: $(patsubst hypervisor/%.c,$(OBJ)/%.s,$(OFFSETS))
 	@mkdir -p $(@D)
-	@{ echo '/* Made from */offsets.c. */'; \
+	@{ echo '/* Made from all offsets.c. */'; \
 	sed -n 's/^.*"->\([A-Za-z0-9_]*\) \$$*\(-*[0-9]*\)".*/#define \1 \2/p' $^; } >$@.new
 	@cmp -s $@.new $@ || mv $@.new $@; rm -f $@.new
 

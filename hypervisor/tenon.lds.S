@@ -4,18 +4,19 @@
  * comes first, each kind of access on pages of its own (text, rodata, data
  * that is read-only after boot, data); then the init region, which is given to
  * the page allocator once dom0 is built. Into that go all of boot/ but what
- * EACH_STAYS names, everything marked __init, and the decompression libraries.
+ * STAYS names, everything marked __init, and the decompression libraries.
  */
 #include "cpu/layout.h"
 
 #define ARCHIVES   *liblzma.a:* *libz.a:* *libzstd.a:* *liblz4.a:*
-#define BOOT_ALL   *boot/*.o
+/* (The question mark keeps this from looking like a comment.) */
+#define BOOT_ALL   *boot/?*.o
 #define LOAD(name) AT(ADDR(name) - IMAGE_START + IMAGE_LOAD_ADDRESS)
-/* Two patterns as the linker's grammar wants one file pattern each. */
-#define EACH_STAYS(...)                                \
-    *boot/crash.o(__VA_ARGS__)                         \
-    *boot/run.o(__VA_ARGS__)                           \
-    EXCLUDE_FILE (BOOT_ALL ARCHIVES) *(__VA_ARGS__)
+/* Sections of these two names from all files that are not wholly boot-time. */
+#define STAYS(a, b)    \
+    *boot/crash.o(a b) \
+    *boot/run.o(a b)   \
+    *(EXCLUDE_FILE(BOOT_ALL ARCHIVES) a EXCLUDE_FILE(BOOT_ALL ARCHIVES) b)
 
 OUTPUT_FORMAT("elf64-x86-64")
 OUTPUT_ARCH(i386:x86-64)
@@ -38,14 +39,14 @@ SECTIONS
         __text_start = .;
         /* Loaders look for it in the first 8 KiB of the file. */
         KEEP(*(.multiboot))
-        EACH_STAYS(.text .text.*)
+        STAYS(.text, .text.*)
         . = ALIGN(4096);
         __text_end = .;
     } :text
 
     .rodata : LOAD(.rodata) {
         __rodata_start = .;
-        EACH_STAYS(.rodata .rodata.*)
+        STAYS(.rodata, .rodata.*)
         . = ALIGN(8);
         __ex_table_start = .;
         KEEP(*(.ex_table))
@@ -71,11 +72,11 @@ SECTIONS
         *(.data.percpu)
         . = ALIGN(64);
         __percpu_end = .;
-        EACH_STAYS(.data .data.*)
+        STAYS(.data, .data.*)
     } :data
 
     .bss (NOLOAD) : LOAD(.bss) {
-        EACH_STAYS(.bss .bss.* COMMON)
+        STAYS(.bss, .bss.*)
         . = ALIGN(4096);
         __data_end = .;
     } :data
@@ -86,8 +87,8 @@ SECTIONS
         *(.init.text .init.text.*)
         *(.text .text.*)
         . = ALIGN(4096); /* memory/init.c maps it executable, the rest writable */
+        . = ALIGN(4096);
         __init_text_end = .;
-        . = ALIGN(64);
         *(.init.rodata .init.rodata.*)
         *(.rodata .rodata.* .eh_frame_hdr)
         . = ALIGN(8);
@@ -110,6 +111,7 @@ SECTIONS
         . += __percpu_end - __percpu_start;
         . = ALIGN(64);
         *(.bss .bss.* COMMON .tbss .tbss.*)
+        *(.init.stack)
         . = ALIGN(4096);
         __init_end = .;
     } :init

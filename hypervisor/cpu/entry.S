@@ -26,18 +26,24 @@
     .balign 16
 ENTRY(vector_stubs)
 vector = 0
-    .rept 256
+    .rept 32
     .balign VECTOR_STUB
-    .if vector < 32 && ((1 << vector) & VECTORS_WITH_ERROR)
-    .else
+    .ifeq (VECTORS_WITH_ERROR >> vector) & 1
     push $0
     .endif
     movl $vector, 4(%rsp)
-    .if vector < 32 && ((1 << vector) & VECTORS_WITH_IST)
-    jmp entry_ist
-    .else
+    .ifeq (VECTORS_WITH_IST >> vector) & 1
     jmp entry_common
+    .else
+    jmp entry_ist
     .endif
+vector = vector + 1
+    .endr
+    .rept 256 - 32
+    .balign VECTOR_STUB
+    push $0
+    movl $vector, 4(%rsp)
+    jmp entry_common
 vector = vector + 1
     .endr
 END(vector_stubs)

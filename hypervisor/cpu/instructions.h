@@ -128,7 +128,7 @@ static inline void wrmsr(u32 msr, u64 value)
 {
     __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
-/* False when the processor refuses (#GP); *value is then unchanged. cpu/uaccess.S */
+/* False when the processor refuses (#GP); *value is then unchanged. cpu/faultable.S */
 __must_check bool rdmsr_safe(u32 msr, u64 *value);
 __must_check bool wrmsr_safe(u32 msr, u64 value);
 

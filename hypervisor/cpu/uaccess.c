@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * See uaccess.h. No state. A copy runs in the address space that is loaded;
- * page faults on a guest's address end it (cpu/uaccess.S, cpu/extable.h), and
+ * page faults on a guest's address end it (cpu/faultable.S, cpu/extable.h), and
  * so do general-protection faults on an address that is not canonical.
  */
 #include "cpu/uaccess.h"

@@ -104,8 +104,8 @@ void cpu_call(const cpumask_t *mask, void (*fn)(void *), void *arg)
 
     ASSERT(!this_cpu(serving)); /* fn of another's request must not make its own */
     to.bits[me / 64] &= ~BIT(me % 64);
-    for (u32 word = 0; word < ARRAY_SIZE(to.bits); word++)
-        count += (u32)__builtin_popcountl(to.bits[word]);
+    for_each_cpu_in (cpu, &to)
+        count++;
     if (count) {
         r->fn = fn;
         r->arg = arg;

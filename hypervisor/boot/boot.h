@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the boot loader told us, whatever its protocol. Filled in once by
+ * boot/multiboot.c (the memory map goes to memory_regions, memory/map.h);
+ * freed with the init region.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+#define TENON_VERSION    "0.1"
+#define BOOT_MODULES_MAX 16
+
+struct boot_module {
+    paddr_t address;
+    const void *start; /* the same, in the direct map */
+    u64 size;
+    const char *arguments; /* without the file's name, if the loader put that first */
+};
+
+struct boot_framebuffer {
+    u64 address; /* 0: none */
+    u32 pitch, width, height;
+    u8 bits_per_pixel;
+    u8 type; /* multiboot2: 0 palette, 1 RGB, 2 text */
+    u8 red_position, red_size, green_position, green_size, blue_position, blue_size;
+};
+
+struct boot_info {
+    const char *loader;       /* "" if it gave no name */
+    const char *command_line; /* without the image's name */
+    u32 module_count;
+    struct boot_module modules[BOOT_MODULES_MAX];
+    struct boot_framebuffer framebuffer;
+    bool efi;
+    u64 efi_system_table; /* 0: unknown */
+    paddr_t rsdp;         /* 0: search for it */
+    u32 modules_dropped;  /* more than we keep, or not believable */
+};
+extern struct boot_info boot_info;
+
+/* magic and information structure as the loader left them in eax and ebx.
+ * Runs on the early page tables. A magic we do not know: no return. */
+void multiboot_read(u32 magic, u32 info);
+/* The two formats: boot/multiboot1.c, boot/multiboot2.c. */
+void multiboot1_read(u32 info);
+void multiboot2_read(u32 info);
+
+/* For those: each bounds and copies what it is given. */
+const char *boot_string(const char *text, size_t limit); /* a copy; "" when out of room */
+void boot_set_loader(const char *text, size_t limit);
+void boot_set_command_line(const char *text, size_t limit);
+void boot_add_module(u64 start, u64 end, const char *text, size_t limit);
+/* Adds a region as the firmware says; boot_memory_finish sorts, trims and merges. */
+void boot_add_memory(u64 start, u64 size, u32 type);
+void boot_memory_finish(void);
+
+/* boot/efi.c: the RSDP's address by the EFI system table, 0 if it has none. */
+paddr_t efi_find_rsdp(u64 system_table);
+
+/* boot/smp.c */
+void boot_cpu_early(void); /* boot CPU, on the stack it came with: per-CPU data, descriptors, traps */
+__noreturn void boot_cpu_move(void (*next)(void)); /* to its final stack, then next() */
+void smp_start(void);                              /* all the others */
+
+/* boot/start.S: the stack it comes with, and what it calls. */
+extern u8 boot_stack[];
+__noreturn void start_hypervisor(u32 magic, u32 info);
+__noreturn void secondary_start(void);
+
+/* boot/run.c, which stays. */
+__noreturn void cpu_run(void);     /* a CPU that is set up: online, and idle */
+__noreturn void boot_finish(void); /* boot CPU: gives the init region back, and is then idle */
+
+/* boot/crash.c: the console shows what is printed; noreboot was given. */
+extern bool crash_console_ready;
+
+/* Machine address of something in the image. */
+u64 image_paddr(const void *p);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What of boot/ stays: the table of work handlers, which needs to know all
+ * layers, and the step from booting to running. Not in the init region (see
+ * tenon.lds.S), as it is this that gives the region back.
+ */
+#include "boot/boot.h"
+#include "core/domain.h"
+#include "core/sched.h"
+#include "core/timer.h"
+#include "cpu/instructions.h"
+#include "cpu/percpu.h"
+#include "cpu/symbols.h"
+#include "cpu/work.h"
+#include "lib/atomic.h"
+#include "memory/alloc.h"
+#include "memory/init.h"
+#include "platform/console.h"
+#include "platform/irq.h"
+
+_Static_assert(CPU_WORK_VECTOR == VECTOR_WORK, "cpu/work.h and platform/irq.h must agree");
+
+/* Waking is all it is for: the way out looks at the vCPU by itself. */
+static void vcpu_was_kicked(void)
+{
+}
+
+void (*const work_handlers[WORK_COUNT])(void) = {
+    [WORK_TIMER] = timer_work,     [WORK_SCHEDULE] = sched_work, [WORK_REAP] = domain_reap,
+    [WORK_CONSOLE] = console_work, [WORK_CALL] = cpu_call_work,  [WORK_VCPU] = vcpu_was_kicked,
+};
+
+static __noreturn void idle(void)
+{
+    for (;;) {
+        cpu_do_work();
+        if (!memory_scrub_some())
+            cpu_idle_wait();
+    }
+}
+
+void cpu_run(void)
+{
+    atomic_inc(&cpus_online_count);
+    cpumask_set(&cpus_online, this_cpu_id());
+    idle();
+}
+
+static void finish(void)
+{
+    u64 bytes;
+
+    symbols_drop_init();
+    bytes = memory_free_init();
+    printk(LOG_INFO, "Boot code freed: %lu KiB\n", bytes >> 10);
+    idle();
+}
+
+void boot_finish(void)
+{
+    /* The caller's frames belong to code that is about to go. */
+    reset_stack_and_jump(finish);
+}
