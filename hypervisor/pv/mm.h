@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include "core/policy.h"
+#include "cpu/work.h"
 #include "memory/map.h"
 #include "pv/pv.h"
 
@@ -18,6 +20,10 @@
  */
 int pv_pin_table(struct domain *d, mfn_t m, u32 level);
 int pv_unpin_table(struct domain *d, mfn_t m);
+
+/* Uses of top tables: a reference and a type count. Errors as pv_pin_table. */
+__must_check int pv_base_get(struct domain *d, mfn_t m);
+void pv_base_put(mfn_t m);
 
 /*
  * Takes both top tables for v (user MFN_NONE: none), then gives up the ones it
@@ -42,9 +48,15 @@ bool pv_finish_tables(void);
 /*
  * Where an address is mapped in v's kernel (or current user) address space, by
  * walking the guest's tables: machine address of its L1 entry, 0 when there is
- * no L1 table. *entry is the entry's value then.
+ * no L1 table. *entry is the entry's value, *rights its PRESENT, WRITE and NX
+ * bits as the levels together grant them.
  */
-u64 pv_walk(const struct pv_vcpu *v, bool kernel, u64 va, u64 *entry);
+u64 pv_walk_rights(const struct pv_vcpu *v, bool kernel, u64 va, u64 *entry, u64 *rights);
+static inline u64 pv_walk(const struct pv_vcpu *v, bool kernel, u64 va, u64 *entry)
+{
+    u64 rights;
+    return pv_walk_rights(v, kernel, va, entry, &rights);
+}
 
 enum entry_mode {
     ENTRY_SET,         /* *entry = value */
@@ -61,6 +73,29 @@ int pv_update_entry(struct domain *d, struct domain *owner, u64 where, u64 value
 /* The same for an L1 entry only, without looking at other types. */
 int pv_update_l1(struct domain *d, struct domain *owner, struct frame *table, u32 slot, u64 value,
                  enum entry_mode mode, u64 expected);
+
+/*
+ * Flushes (part of) the TLB where vCPUs of d run: those in the guest's bitmap
+ * at address `vcpus`, or all when it is 0. -EFAULT.
+ */
+int pv_flush_vcpus(struct domain *d, u64 vcpus, enum flush_kind kind, u64 va);
+
+/*
+ * The domain that a hypercall's domain argument says mapped frames belong to:
+ * NULL in *owner for DOMID_IO. A reference is taken on another than the caller,
+ * for pv_put_frame_owner(). -ESRCH, -EPERM.
+ */
+__must_check int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner);
+
+static inline void pv_put_frame_owner(struct domain *owner)
+{
+    if (owner && owner != current->domain)
+        domain_put(owner);
+}
+
+/* In `count` of mmu_update and mmuext_op: this is a continuation of ours, the
+ * number of requests done before is where the caller wants the total. */
+#define COUNT_CONTINUED 0x80000000U
 
 /* MMUEXT_SET_LDT for the current vCPU; 0 entries: none. */
 int pv_set_ldt(struct pv_vcpu *v, u64 base, u32 entries);

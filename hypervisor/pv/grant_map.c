@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Grants in a PV guest's page tables: the only way by which an entry comes to
+ * map another domain's frame without that domain's being the caller's to
+ * control. Such an entry holds what any other holds (rule 3 of pv/types.c), so
+ * a guest that overwrites it by other means harms nobody but itself. The
+ * caller (core's grant table) holds references of its own besides and flushes
+ * TLBs before it gives those up.
+ *
+ * Locks: TYPE_LOCKED of the table. Seams declared in core/guest.h.
+ */
+#include "core/guest.h"
+#include "core/reject.h"
+#include "lib/atomic.h"
+#include "pv/mm.h"
+#include "pv/types.h"
+#include <xen/grant_table.h>
+
+/* The level-1 entry meant: its table, its slot. GNTST_bad_virt_addr: none. */
+static s16 find_entry(u64 host_addr, u32 flags, struct frame **table, u32 *slot)
+{
+    u64 entry, where = host_addr;
+
+    if (!(flags & GNTMAP_contains_pte))
+        where = pv_walk(to_pv(current), true, host_addr, &entry);
+    if (!where || (where & (sizeof(u64) - 1)) ||
+        !(*table = frame_from_guest(where >> PAGE_SHIFT))) {
+        (void)reject(-EINVAL, "grant mapping's place is no table entry");
+        return GNTST_bad_virt_addr;
+    }
+    *slot = (where & ~PAGE_MASK) / sizeof(u64);
+    return GNTST_okay;
+}
+
+/*
+ * Writes an entry. With `expect` (not MFN_NONE), only over a mapping of that
+ * frame. The old entry comes back in *old with what it holds.
+ */
+static s16 replace_entry(struct domain *d, struct frame *table, u32 slot, mfn_t expect, u64 value,
+                         u64 *old)
+{
+    if (!table_lock(table, TYPE_L1, d)) {
+        (void)reject(-EINVAL, "grant mapping's place is not in a level-1 table");
+        return GNTST_general_error;
+    }
+    u64 *where = (u64 *)mfn_to_virt(frame_to_mfn(table)) + slot;
+    bool fits = mfn_is_none(expect) ||
+                ((*where & PTE_PRESENT) && mfn_equal(pte_mfn(*where), expect));
+
+    if (fits)
+        *old = atomic_xchg(where, value);
+    table_unlock(table);
+    if (fits)
+        return GNTST_okay;
+    (void)reject(-EINVAL, "entry does not map the grant");
+    return GNTST_general_error;
+}
+
+s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags)
+{
+    struct frame *table, *f = frame_from_guest(m.raw);
+    u64 entry, old;
+    u32 slot;
+    s16 status = find_entry(host_addr, flags, &table, &slot);
+
+    if (status != GNTST_okay)
+        return status;
+    if (!f)
+        return GNTST_general_error;
+    entry = pte_make(m, PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY);
+    /* Bits of the entry that are the guest's to use. */
+    entry |= ((u64)flags >> _GNTMAP_guest_avail0 & 7) << 9;
+    frame_get_again(f);
+    if (!(flags & GNTMAP_readonly)) {
+        if (!frame_get_writable(f)) {
+            frame_put(f);
+            (void)reject(-EINVAL, "granted frame is not writable");
+            return GNTST_general_error;
+        }
+        entry |= PTE_WRITE;
+    }
+    status = replace_entry(d, table, slot, MFN_NONE, entry, &old);
+    entry_put_l1(status == GNTST_okay ? old : entry);
+    return status;
+}
+
+/* Takes the entry at address new_addr away from there, with what it holds. */
+static s16 take_entry(struct domain *d, u64 new_addr, u64 *entry)
+{
+    struct frame *table;
+    u32 slot;
+    s16 status = find_entry(new_addr, 0, &table, &slot);
+
+    return status == GNTST_okay ? replace_entry(d, table, slot, MFN_NONE, 0, entry) : status;
+}
+
+s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags, u64 new_addr)
+{
+    struct frame *table;
+    u64 replacement = 0, old;
+    u32 slot;
+    s16 status = find_entry(host_addr, flags, &table, &slot);
+
+    if (status != GNTST_okay)
+        return status;
+    if (new_addr) {
+        if (flags & GNTMAP_contains_pte)
+            return GNTST_general_error;
+        status = take_entry(d, new_addr, &replacement);
+        if (status != GNTST_okay)
+            return status;
+    }
+    status = replace_entry(d, table, slot, m, replacement, &old);
+    entry_put_l1(status == GNTST_okay ? old : replacement);
+    return status;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Page faults that are ours to mend before the guest's kernel hears of them:
+ * a translation the processor remembers though the tables have changed, a page
+ * of the LDT window not shown yet, and the guest kernel's write to one of its
+ * own level-1 tables, which it has mapped read-only: the instruction is
+ * executed here, its write as a checked update of the entry.
+ *
+ * Locks: none here. Caller: pv/traps.c, for faults in guest context.
+ */
+#include "cpu/guest_state.h"
+#include "cpu/uaccess.h"
+#include "emulate/emulate.h"
+#include "lib/string.h"
+#include "pv/descriptors.h"
+#include "pv/mm.h"
+#include "pv/types.h"
+
+/* Page-fault error code (Intel SDM vol. 3, 4.7). */
+#define PF_PRESENT 0x01U
+#define PF_WRITE   0x02U
+#define PF_USER    0x04U
+#define PF_FETCH   0x10U
+
+/* One write to a level-1 table, as the callbacks see it. */
+struct table_write {
+    struct domain *d;
+    struct frame *table;
+    u64 page; /* address at which the guest has the table mapped */
+};
+
+/* Up to the end of the page if what lies behind it cannot be read. */
+static u32 fetch_code(void *ctx, u64 rip, u8 *bytes, u32 count)
+{
+    u32 in_page = (u32)MIN((u64)count, PAGE_SIZE - (rip & ~PAGE_MASK));
+    (void)ctx;
+
+    if (!copy_from_guest_va(bytes, guest_va(rip), count))
+        return count;
+    return copy_from_guest_va(bytes, guest_va(rip), in_page) ? 0 : in_page;
+}
+
+static u64 segment_base(void *ctx, enum segment segment)
+{
+    (void)ctx;
+    return segment == SEGMENT_FS ? cpu_fs_base() : segment == SEGMENT_GS ? cpu_gs_base() : 0;
+}
+
+static int read_guest(void *ctx, u64 address, u64 *value, u32 size)
+{
+    (void)ctx;
+    *value = 0;
+    return copy_from_guest_va(value, guest_va(address), size) ? -EFAULT : 0;
+}
+
+/* The bits that `size` bytes at address have in the entry around them; 0: not within one. */
+static u64 part_of_entry(const struct table_write *w, u64 address, u32 size)
+{
+    u32 offset = address % sizeof(u64);
+    u64 bytes = size == sizeof(u64) ? ~0UL : (1UL << (size * 8)) - 1;
+
+    if ((address & PAGE_MASK) != w->page || offset + size > sizeof(u64))
+        return 0;
+    return bytes << (offset * 8);
+}
+
+/* *expected as the essay of emulate_ops.exchange says; `force`: whatever is there. */
+static int exchange_part(struct table_write *w, u64 address, u64 *expected, u64 value, u32 size,
+                         bool force)
+{
+    u64 part = part_of_entry(w, address, size);
+    u32 slot = (address & ~PAGE_MASK) / sizeof(u64), shift = address % sizeof(u64) * 8;
+    const u64 *where = (u64 *)mfn_to_virt(frame_to_mfn(w->table)) + slot;
+    int error;
+
+    if (!part)
+        return -EOPNOTSUPP;
+    do {
+        u64 old = READ_ONCE(*where);
+
+        if (!force && ((old & part) >> shift) != (*expected & (part >> shift))) {
+            *expected = (old & part) >> shift;
+            return 1;
+        }
+        /* The processor may set accessed and dirty bits at any moment: -EAGAIN then. */
+        error = pv_update_l1(w->d, w->d, w->table, slot, (old & ~part) | ((value << shift) & part),
+                             ENTRY_EXCHANGE, old);
+    } while (error == -EAGAIN);
+    return error;
+}
+
+static int write_table(void *ctx, u64 address, u64 value, u32 size)
+{
+    return exchange_part(ctx, address, NULL, value, size, true);
+}
+
+static int exchange_table(void *ctx, u64 address, u64 *expected, u64 value, u32 size)
+{
+    return exchange_part(ctx, address, expected, value, size, false);
+}
+
+static const struct emulate_ops table_write_ops = {
+    .fetch = fetch_code,
+    .segment_base = segment_base,
+    .read = read_guest,
+    .write = write_table,
+    .exchange = exchange_table,
+};
+
+/* A write by the guest's kernel through `entry`, which does not permit writing. */
+static bool emulate_table_write(struct cpu_user_regs *regs, u64 address, u64 entry)
+{
+    struct domain *d = current->domain;
+    struct frame *f = frame_from_guest(pte_mfn(entry).raw);
+
+    if (!f || type_level(READ_ONCE(f->type)) != 1 || frame_domain(f) != d)
+        return false;
+    /* Only a hint so far: each update locks the table and looks again. */
+    struct table_write w = {.d = d, .table = f, .page = address & PAGE_MASK};
+
+    return emulate_memory_write(regs, true, &table_write_ops, &w) == 0;
+}
+
+bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code)
+{
+    struct pv_vcpu *v = to_pv(current);
+    u64 ldt = LDT_WINDOW(v->v.id), entry, rights;
+    bool write = error_code & PF_WRITE;
+
+    if (address - ldt < 16 * PAGE_SIZE)
+        return pv_ldt_fault(v, address - ldt);
+    if (error_code & ~(PF_PRESENT | PF_WRITE | PF_USER | PF_FETCH))
+        return false;
+    if (!pv_walk_rights(v, v->kernel_mode, address, &entry, &rights) || !(rights & PTE_PRESENT))
+        return false;
+    if (!(write && !(rights & PTE_WRITE)) && !((error_code & PF_FETCH) && (rights & PTE_NX))) {
+        /* The tables permit it: what the processor remembered is gone with the fault;
+         * flush all the same, as not every processor promises that. */
+        cpu_flush_local(FLUSH_ONE, address);
+        return true;
+    }
+    return write && (error_code & PF_PRESENT) && v->kernel_mode &&
+           (v->v.domain->vm_assist & BIT(VMASST_TYPE_writable_pagetables)) &&
+           emulate_table_write(regs, address, entry);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hypercalls mmu_update and update_va_mapping: a guest changes its page
+ * tables, entry by entry. These are the most frequent calls of a PV guest after
+ * iret; the common case (one level-1 entry of its own) is kept short.
+ *
+ * Locks: none here. Callers: the hypercall table.
+ */
+#include "core/access.h"
+#include "core/continuation.h"
+#include "core/reject.h"
+#include "pv/calls.h"
+#include "pv/mm.h"
+#include "pv/types.h"
+
+int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner)
+{
+    struct domain *me = current->domain;
+
+    *owner = me;
+    if (likely(id == DOMID_SELF || id == me->id)) {
+        return 0;
+    }
+    if (id == DOMID_IO) {
+        *owner = NULL;
+        return 0;
+    }
+    if (id == DOMID_XEN) {
+        /* What we show to tools, the machine-to-phys table, is the idle domain's. */
+        if (!me->is_control)
+            return reject(-EPERM, "maps memory of the hypervisor");
+        *owner = idle_domain;
+        domain_get_again(idle_domain);
+        return 0;
+    }
+    int error = policy_target((domid_t)id, op, owner);
+
+    if (!error && (*owner)->is_hvm) {
+        pv_put_frame_owner(*owner);
+        error = reject(-EOPNOTSUPP, "frames of a translated guest by page tables");
+    }
+    return error;
+}
+
+/* Owners of the tables and of the frames that one call's entries name. */
+struct parties {
+    struct domain *tables, *frames;
+};
+
+static int get_parties(struct parties *p, u32 argument)
+{
+    /* Low half: frames. High half: tables, one more than the domain's number, 0 the caller. */
+    u32 tables = argument >> 16;
+    int error = pv_get_frame_owner(argument & 0xffff, POLICY_MAP_FOREIGN, &p->frames);
+
+    if (error)
+        return error;
+    p->tables = current->domain;
+    if (likely(!tables))
+        return 0;
+    if (tables - 1 == DOMID_IO || tables - 1 == DOMID_XEN)
+        error = reject(-EPERM, "page tables of no guest");
+    else
+        error = pv_get_frame_owner(tables - 1, POLICY_PAGE_TABLES, &p->tables);
+    if (error)
+        pv_put_frame_owner(p->frames);
+    return error;
+}
+
+static int set_m2p(struct domain *owner, u64 number, u64 pfn)
+{
+    struct frame *f = frame_from_guest(number);
+
+    if (!owner || !f || !frame_get(f, &owner->frames))
+        return reject(-EINVAL, "machine-to-phys entry of another's frame");
+    m2p_set(frame_to_mfn(f), pfn);
+    frame_put(f);
+    return 0;
+}
+
+static int one_update(const struct parties *p, const struct mmu_update *u)
+{
+    u64 where = u->ptr & ~3UL;
+
+    switch (u->ptr & 3) {
+    case MMU_NORMAL_PT_UPDATE:
+    case MMU_PT_UPDATE_NO_TRANSLATE:
+        return pv_update_entry(p->tables, p->frames, where, u->val, ENTRY_SET, 0);
+    case MMU_PT_UPDATE_PRESERVE_AD:
+        return pv_update_entry(p->tables, p->frames, where, u->val, ENTRY_PRESERVE_AD, 0);
+    default:
+        return set_m2p(p->frames, where >> PAGE_SHIFT, u->val);
+    }
+}
+
+s64 hypercall_mmu_update(u64 list, u64 count_argument, u64 done_pointer, u64 domain, u64 a4)
+{
+    u32 count = (u32)count_argument & ~COUNT_CONTINUED, done = 0, i = 0;
+    struct parties parties;
+    s64 error;
+    (void)a4;
+
+    if (unlikely(!pv_finish_tables()))
+        return hypercall_continue(list, count_argument, done_pointer, domain, 0);
+    if (unlikely((count_argument & COUNT_CONTINUED) && done_pointer &&
+                 guest_copy_in(&done, done_pointer, sizeof(done))))
+        return reject(-EFAULT, "count of updates done is not readable");
+    error = get_parties(&parties, (u32)domain);
+    if (error)
+        return error;
+    while (i < count) {
+        struct mmu_update u;
+
+        if (i && hypercall_should_yield()) {
+            error = -ERESTART_HYPERCALL;
+            break;
+        }
+        if (guest_copy_in_at(&u, list, i, sizeof(u)))
+            error = reject(-EFAULT, "update is not readable");
+        else
+            error = one_update(&parties, &u);
+        if (error)
+            break;
+        i++;
+        if (unlikely(to_pv(current)->unfinished)) {
+            error = -ERESTART_HYPERCALL;
+            break;
+        }
+    }
+    pv_put_frame_owner(parties.tables);
+    pv_put_frame_owner(parties.frames);
+    done += i;
+    if (done_pointer && guest_copy_out(done_pointer, &done, sizeof(done)) && !error)
+        error = reject(-EFAULT, "count of updates done is not writable");
+    if (error == -ERESTART_HYPERCALL)
+        return hypercall_continue(list + i * sizeof(struct mmu_update),
+                                  (count - i) | COUNT_CONTINUED, done_pointer, domain, 0);
+    return error;
+}
+
+/* UVMF_* flags: which flush, and on which vCPUs. */
+static int flush_after_update(u64 va, u64 flags)
+{
+    u64 vcpus = flags & ~UVMF_FLUSHTYPE_MASK;
+    enum flush_kind kind = FLUSH_ONE;
+
+    switch (flags & UVMF_FLUSHTYPE_MASK) {
+    case UVMF_NONE:
+        return 0;
+    case UVMF_TLB_FLUSH:
+        kind = FLUSH_TLB;
+        break;
+    case UVMF_INVLPG:
+        break;
+    default:
+        return reject(-EINVAL, "kind of flush");
+    }
+    if (vcpus == UVMF_LOCAL) {
+        cpu_flush_local(kind, va);
+        return 0;
+    }
+    return pv_flush_vcpus(current->domain, vcpus == UVMF_ALL ? 0 : vcpus, kind, va);
+}
+
+static s64 update_va(u64 va, u64 value, u64 flags, struct domain *owner)
+{
+    u64 old, where = pv_walk(to_pv(current), true, va, &old);
+    struct domain *d = current->domain;
+
+    if (!where)
+        return reject(-EINVAL, "address without a level-1 table");
+    /* The walk gave a frame of RAM; whether it is a table of ours is checked now. */
+    int error = pv_update_l1(d, owner, frame_from_guest(where >> PAGE_SHIFT),
+                             (where & ~PAGE_MASK) / sizeof(u64), value, ENTRY_SET, 0);
+
+    return error ? error : flush_after_update(va, flags);
+}
+
+s64 hypercall_update_va_mapping(u64 va, u64 value, u64 flags, u64 a3, u64 a4)
+{
+    (void)a3, (void)a4;
+    return update_va(va, value, flags, current->domain);
+}
+
+s64 hypercall_update_va_mapping_otherdomain(u64 va, u64 value, u64 flags, u64 domain, u64 a4)
+{
+    struct domain *owner;
+    s64 error = pv_get_frame_owner(domain & 0xffff, POLICY_MAP_FOREIGN, &owner);
+    (void)a4;
+
+    if (error)
+        return error;
+    error = update_va(va, value, flags, owner);
+    pv_put_frame_owner(owner);
+    return error;
+}
