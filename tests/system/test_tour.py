@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One system from power-on to power-off, with one guest in it. The tests share one boot and run in the order of the file."""
+import re
+import time
+
+import pytest
+from conftest import HYPERVISOR
+from machine import Failure, Machine, disk_check
+
+
+class Shared:
+    machine, lost, free = None, None, None
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with Machine(HYPERVISOR, name="system", dom0_append="agent") as machine:
+        Shared.machine, Shared.lost = machine, None
+        try:
+            machine.boot()
+        except Failure as failure:
+            Shared.lost = failure
+        yield Shared
+
+
+@pytest.fixture
+def system(shared, request):
+    """The shared machine. Once it is lost, later tests fail at once."""
+    if shared.lost and request.node.name != "test_dom0_boots":
+        pytest.fail(f"the shared machine is lost: {shared.lost}")
+    yield shared.machine
+    if not shared.lost and not shared.machine.running() and request.node.name != "test_poweroff":
+        shared.lost = Failure(f"it stopped during {request.node.name}")
+
+
+def domains(system):
+    """`xl list`: {name: (memory, vcpus, state)}."""
+    rows = (line.split() for line in system.dom0("xl list").splitlines()[1:])
+    return {row[0]: (int(row[2]), int(row[3]), row[4]) for row in rows if len(row) >= 6}
+
+
+def eventually(what, true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.5)
+
+
+def test_dom0_boots(system, shared):
+    if shared.lost:
+        raise shared.lost
+    assert not system.triple_fault()
+
+
+def test_info_tells_the_machine(system, shared):
+    info = system.info()
+    assert info["xen_version"].startswith("4.17")
+    assert (info["xen_major"], info["xen_minor"]) == ("4", "17")
+    assert info["nr_cpus"] == "2"
+    assert "xen-3.0-x86_64" in info["xen_caps"].split()
+    assert info["platform_params"] == "virt_start=0xffff800000000000"
+    assert info["xen_pagesize"] == "4096"
+    assert 2000 <= int(info["total_memory"]) <= 2048
+    assert 850 <= int(info["free_memory"]) <= 1024, "2 GiB less dom0's 1 GiB less little"
+    shared.free = int(info["free_memory"])
+
+
+def test_list_shows_dom0(system):
+    memory, vcpus, _ = domains(system)["Domain-0"]
+    assert memory == 1024
+    assert vcpus == 2
+
+
+def test_log_can_be_read(system):
+    assert re.search(r"dom0_mem=1024M", system.dom0("xl dmesg"))
+
+
+def test_console_shows_no_kernel_complaint(system):
+    complaints = system.dom0("dmesg | grep -E 'BUG|WARNING|Oops|Call Trace|general protection|segfault|rcu.*stall' || true")
+    assert complaints.strip() == ""
+
+
+def test_guest_starts(system):
+    system.dom0("xl create -q guest.cfg")
+    line = system.guest_says("^guest: userspace up")
+    assert "PV" in line
+    system.guest_says("^guest: ready")
+    memory, vcpus, _ = domains(system)["guest"]
+    assert (memory, vcpus) == (192, 1)
+
+
+def test_guest_takes_its_memory_from_the_free(system, shared):
+    taken = shared.free - system.free_memory()
+    assert 192 <= taken <= 200
+
+
+def test_guest_pings_dom0(system):
+    assert "3 packets received" in system.guest("ping -c 3 -w 60 192.0.2.1", timeout=90)
+
+
+def test_dom0_pings_guest(system):
+    assert "3 packets received" in system.dom0("ping -c 3 -w 60 192.0.2.2", timeout=90)
+
+
+def test_guest_disk_keeps_its_data(system):
+    written, read = disk_check(system)
+    assert written == read
+
+
+def test_guest_is_refused_what_only_dom0_may(system):
+    output = system.guest("privileged")
+    assert re.search(r"privileged: 19 refused, 0 wrong", output), output
+    assert "Domain-0" in domains(system)
+
+
+def test_paused_guest_stands_still(system):
+    system.dom0("xl pause guest")
+    assert "p" in domains(system)["guest"][2]
+    with pytest.raises(Failure, match="did not finish"):
+        system.guest("true", timeout=3)
+    system.dom0("xl unpause guest")
+    assert "p" not in domains(system)["guest"][2]
+    system.guest("true")
+
+
+def test_guest_balloons_down_and_up(system):
+    for megabytes in (160, 192):
+        system.dom0(f"xl mem-set guest {megabytes}")
+        eventually(f"{megabytes} MiB", lambda: domains(system)["guest"][0] == megabytes)
+    system.guest("true")
+
+
+def test_guest_reboots(system):
+    before = system.dom0("xl domid guest")
+    system.dom0("rm /var/log/xen/console/guest-guest.log; xl create -q guest.cfg 2>/dev/null; true")  # a second one is refused
+    assert system.dom0("xl domid guest") == before
+    system.dom0('echo reboot >"$(xenstore-read /local/domain/$(xl domid guest)/console/tty)"')
+    eventually("a new domain", lambda: system.dom0("xl domid guest 2>/dev/null || true").strip() not in ("", before.strip()), 120)
+    system.guest_says("^guest: ready")
+
+
+def test_memory_returns_after_destroy(system, shared):
+    system.dom0("xl destroy guest")
+    assert "guest" not in domains(system)
+    eventually("the memory is free again", lambda: system.free_memory() == shared.free, 30)
+
+
+def test_guests_come_and_go_without_loss(system, shared):
+    for _ in range(3):
+        system.dom0("rm -f /var/log/xen/console/guest-guest.log; xl create -q guest.cfg")
+        system.guest_says("^guest: userspace up")
+        system.dom0("xl destroy guest")
+    eventually("the memory is free again", lambda: system.free_memory() == shared.free, 30)
+
+
+def test_guest_that_powers_off_is_gone(system):
+    system.dom0("rm -f /var/log/xen/console/guest-guest.log; xl create -q guest.cfg 'cmdline=\"console=hvc0 once\"'")
+    system.guest_says("^guest: userspace up")
+    eventually("the guest is gone", lambda: "guest" not in domains(system))
+
+
+def test_guest_that_crashes_is_gone(system):
+    system.dom0("rm -f /var/log/xen/console/guest-guest.log; xl create -q guest.cfg")
+    system.guest_says("^guest: ready")
+    system.dom0('echo "echo c >/proc/sysrq-trigger" >"$(xenstore-read /local/domain/$(xl domid guest)/console/tty)"')
+    eventually("the guest is gone", lambda: "guest" not in domains(system))
+
+
+def test_poweroff(system):
+    system.send("poweroff\n")
+    assert system.ended() == "guest-shutdown"
+    assert not system.triple_fault()
