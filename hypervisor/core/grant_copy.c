@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Grants without mappings: copies, transfers of frames, swapped entries; and
+ * the dump for debugging.
+ *
+ * Locks: LOCK_GRANT, of one domain at a time; the bytes are copied with none
+ * held, under the uses' references.
+ * Callers: hypercall/grant_op.c.
+ */
+#include "core/grant_private.h"
+#include "core/nospec.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+#include "memory/alloc.h"
+#include "memory/map.h"
+#include "platform/console.h"
+
+#define COMMIT_TRIES 5
+
+static s16 refuse(s16 status, const char *why)
+{
+    reject_record(why, __FILE__, __LINE__, status);
+    return status;
+}
+
+/* One side of a copy. */
+struct side {
+    struct domain *granter;  /* reference held; NULL: a frame of the caller */
+    struct domain *granter2; /* of the grant a transitive one leads to */
+    struct grant_use use, use2;
+    bool used, used2;
+    struct frame *frame;
+    u32 start, length; /* what may be touched */
+};
+
+static void side_end(struct side *s, bool write)
+{
+    if (s->used2)
+        grant_use_end(&s->use2);
+    if (s->granter2)
+        domain_put(s->granter2);
+    if (s->used)
+        grant_use_end(&s->use);
+    if (s->granter)
+        domain_put(s->granter);
+    else if (s->frame) {
+        if (write)
+            frame_put_writable(s->frame);
+        frame_put(s->frame);
+    }
+}
+
+static struct domain *granter_get(domid_t id)
+{
+    struct domain *d = domain_get(id);
+
+    if (d && !d->grants) {
+        domain_put(d);
+        return NULL;
+    }
+    return d;
+}
+
+/* The grant that a transitive grant of `via` leads to; via is its user. */
+static s16 side_follow(struct side *s, domid_t via, bool write)
+{
+    s16 status;
+
+    s->granter2 = granter_get(s->use.trans_domid);
+    if (!s->granter2)
+        return refuse(GNTST_general_error, "transitive grant of no domain");
+    status = grant_use_begin(s->granter2, s->use.trans_ref, via, write, true, &s->use2);
+    if (status)
+        return status;
+    s->used2 = true;
+    if (!s->use2.frame)
+        return refuse(GNTST_general_error, "transitive grant of a transitive grant");
+    s->frame = s->use2.frame;
+    s->start = s->use2.start;
+    s->length = s->use2.length;
+    return GNTST_okay;
+}
+
+static s16 side_begin(struct side *s, const struct gnttab_copy_ptr *p, bool by_ref, bool write)
+{
+    struct domain *d = current->domain;
+    s16 status;
+
+    if (!by_ref) {
+        struct frame *f;
+
+        if (p->domid != DOMID_SELF)
+            return refuse(GNTST_permission_denied, "copy by frame number of another domain");
+        f = grant_frame_from_guest(p->u.gmfn);
+        if (!f || !frame_get(f, &d->frames))
+            return refuse(GNTST_bad_page, "copy with a frame that is not the caller's");
+        if (write && !frame_get_writable(f)) {
+            frame_put(f);
+            return refuse(GNTST_general_error, "copy to a page table");
+        }
+        s->frame = f;
+        s->length = PAGE_SIZE;
+        return GNTST_okay;
+    }
+    s->granter = granter_get(p->domid);
+    if (!s->granter)
+        return refuse(GNTST_bad_domain, "no such granting domain");
+    status = grant_use_begin(s->granter, p->u.ref, d->id, write, true, &s->use);
+    if (status)
+        return status;
+    s->used = true;
+    if (!s->use.frame)
+        return side_follow(s, s->granter->id, write);
+    s->frame = s->use.frame;
+    s->start = s->use.start;
+    s->length = s->use.length;
+    return GNTST_okay;
+}
+
+static s16 side_range(const struct side *s, u32 offset, u32 length)
+{
+    if (offset < s->start || offset + length > s->start + s->length)
+        return refuse(GNTST_general_error, "copy outside of what is granted");
+    return GNTST_okay;
+}
+
+s16 grant_copy(const struct gnttab_copy *op)
+{
+    struct side from = {0}, to = {0};
+    s16 status;
+
+    if (op->source.offset + op->len > PAGE_SIZE || op->dest.offset + op->len > PAGE_SIZE)
+        return refuse(GNTST_bad_copy_arg, "copy across the end of a page");
+    status = side_begin(&from, &op->source, op->flags & GNTCOPY_source_gref, false);
+    if (!status)
+        status = side_range(&from, op->source.offset, op->len);
+    if (!status)
+        status = side_begin(&to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
+    if (!status)
+        status = side_range(&to, op->dest.offset, op->len);
+    if (!status)
+        /* The two may be the same bytes: the guest's own affair, but no overlap for us. */
+        memmove((char *)mfn_to_virt(frame_to_mfn(to.frame)) + op->dest.offset,
+                (char *)mfn_to_virt(frame_to_mfn(from.frame)) + op->source.offset, op->len);
+    side_end(&to, true);
+    side_end(&from, false);
+    return status;
+}
+
+/* Takes the receiver's word that it wants a frame from `from` in this slot. */
+static bool transfer_commit(struct grant_table *t, u32 ref, domid_t from)
+{
+    bool done = false;
+
+    spin_lock(&t->lock);
+    if (ref < grant_entries(t)) {
+        u32 *word, old, seen;
+
+        ref = (u32)index_clamp(ref, grant_entries(t));
+        word = t->version == 1 ? (u32 *)grant_v1(t, ref) : (u32 *)grant_v2(t, ref);
+        old = READ_ONCE(*word);
+        for (u32 tries = 0; tries < COMMIT_TRIES && !done; tries++, old = seen) {
+            if (old != (GTF_accept_transfer | (u32)from << 16))
+                break;
+            seen = atomic_cmpxchg(word, old, old | GTF_transfer_committed);
+            done = seen == old;
+        }
+    }
+    spin_unlock(&t->lock);
+    return done;
+}
+
+/* Tells the receiver which frame came, and what it wanted to call it. */
+static void transfer_complete(struct grant_table *t, u32 ref, mfn_t m)
+{
+    spin_lock(&t->lock);
+    if (ref < grant_entries(t)) {
+        ref = (u32)index_clamp(ref, grant_entries(t));
+        if (t->version == 1) {
+            struct grant_entry_v1 *e = grant_v1(t, ref);
+
+            m2p_set(m, READ_ONCE(e->frame));
+            WRITE_ONCE(e->frame, (u32)m.raw);
+            atomic_or(&e->flags, (u16)GTF_transfer_completed);
+        } else {
+            union grant_entry_v2 *e = grant_v2(t, ref);
+
+            m2p_set(m, READ_ONCE(e->full_page.frame));
+            WRITE_ONCE(e->full_page.frame, m.raw);
+            atomic_or(&e->hdr.flags, (u16)GTF_transfer_completed);
+        }
+    }
+    spin_unlock(&t->lock);
+}
+
+/* Only a bad page stays with the caller; whatever else goes wrong, it is gone. */
+s16 grant_transfer(const struct gnttab_transfer *op)
+{
+    struct domain *d = current->domain, *to;
+    struct frame *f = grant_frame_from_guest(op->mfn);
+    s16 status;
+
+    if (!f || frame_steal(f, &d->frames))
+        return refuse(GNTST_bad_page, "transfer of a frame in use or not the caller's");
+    m2p_set(frame_to_mfn(f), M2P_INVALID);
+    to = granter_get(op->domid);
+    if (!to) {
+        status = refuse(GNTST_bad_domain, "transfer to no domain");
+    } else if (to->dying || to->frames.frames.count >= to->frames.max ||
+               !transfer_commit(to->grants, op->ref, d->id)) {
+        status = refuse(GNTST_general_error, "transfer not wanted");
+    } else if (frame_assign(f, &to->frames, 0)) {
+        /* Committed, so the receiver waits: there is no frame for it. */
+        transfer_complete(to->grants, op->ref, mfn(0));
+        status = refuse(GNTST_general_error, "transfer over the receiver's limit");
+    } else {
+        transfer_complete(to->grants, op->ref, frame_to_mfn(f));
+        status = GNTST_okay;
+    }
+    if (status)
+        frames_free_unowned(f, 0);
+    if (to)
+        domain_put(to);
+    return status;
+}
+
+s16 grant_swap(u32 ref_a, u32 ref_b)
+{
+    struct grant_table *t = current->domain->grants;
+    s16 status = GNTST_okay;
+
+    spin_lock(&t->lock);
+    if (ref_a >= grant_entries(t) || ref_b >= grant_entries(t)) {
+        spin_unlock(&t->lock);
+        return refuse(GNTST_bad_gntref, "grant reference beyond the table");
+    }
+    ref_a = (u32)index_clamp(ref_a, grant_entries(t));
+    ref_b = (u32)index_clamp(ref_b, grant_entries(t));
+    if (ref_a == ref_b) {
+        ; /* nothing to do */
+    } else if (grant_in_use(grant_active_at(t, ref_a)) || grant_in_use(grant_active_at(t, ref_b))) {
+        status = refuse(GNTST_eagain, "swap of a grant in use");
+    } else if (t->version == 1) {
+        struct grant_entry_v1 e = *grant_v1(t, ref_a);
+
+        *grant_v1(t, ref_a) = *grant_v1(t, ref_b);
+        *grant_v1(t, ref_b) = e;
+    } else {
+        union grant_entry_v2 e = *grant_v2(t, ref_a);
+
+        *grant_v2(t, ref_a) = *grant_v2(t, ref_b);
+        *grant_v2(t, ref_b) = e;
+    }
+    spin_unlock(&t->lock);
+    return status;
+}
+
+void grant_dump(struct domain *d)
+{
+    struct grant_table *t = d->grants;
+    u32 mapped = 0, used = 0, frames;
+
+    spin_lock(&t->lock);
+    frames = t->frames;
+    for (u32 i = 0; i < t->chunks * V1_PER_FRAME; i++)
+        used += grant_in_use(grant_active_at(t, i));
+    for (u32 i = 0; i < t->handle_count; i++)
+        mapped += (t->handles[i / HANDLES_PER_PAGE][i % HANDLES_PER_PAGE].flags &
+                   (GNTMAP_host_map | GNTMAP_device_map)) != 0;
+    spin_unlock(&t->lock);
+    printk(LOG_INFO, "d%u grants: version %u, %u/%u frames, %u in use, %u mapped\n", d->id,
+           t->version, frames, t->max_frames, used, mapped);
+}

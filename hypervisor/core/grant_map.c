@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Uses of grants, and handles: mapping and unmapping. grant.h says who holds
+ * what; grant.c owns the table.
+ *
+ * Locks: LOCK_GRANT, of one domain at a time. A handle under work is busy: a
+ * second operation on it meanwhile is told that there is no such handle.
+ * Callers: hypercall/grant_op.c, grant_copy.c.
+ */
+#include "core/grant_private.h"
+#include "core/nospec.h"
+#include "cpu/work.h"
+#include "lib/atomic.h"
+#include "memory/alloc.h"
+#include "memory/map.h"
+
+/* How often the guest may change an entry under our hands before we give up. */
+#define CLAIM_TRIES 5
+
+/* What a claim saw in the shared entry. */
+struct claim {
+    u16 flags;
+    domid_t domid;
+};
+
+static s16 refuse(s16 status, const char *why)
+{
+    reject_record(why, __FILE__, __LINE__, status);
+    return status;
+}
+
+/* May `who` do this by an entry with these flags? pinned: it is in use already. */
+static s16 claim_check(struct claim c, bool pinned, domid_t who, u16 mask, bool write, u32 version)
+{
+    u16 type = c.flags & mask;
+
+    if (!pinned) {
+        bool transitive = type == GTF_transitive && version == 2 && !(mask & GTF_sub_page);
+
+        if ((type != GTF_permit_access && !transitive) || c.domid != who)
+            return refuse(GNTST_general_error, "grant's flags or domain do not allow it");
+    }
+    if (write && (c.flags & GTF_readonly))
+        return refuse(GNTST_general_error, "write use of a read-only grant");
+    return GNTST_okay;
+}
+
+/* Version 1: flags, domain and status are one word; taken together by exchange. */
+static s16 claim_v1(struct grant_table *t, u32 ref, bool pinned, domid_t who, u16 mask, bool write,
+                    struct claim *c)
+{
+    u32 *word = (u32 *)grant_v1(t, ref);
+    u32 old = READ_ONCE(*word);
+
+    for (u32 tries = 0; tries < CLAIM_TRIES; tries++) {
+        u32 seen;
+        s16 status;
+
+        *c = (struct claim){(u16)old, (domid_t)(old >> 16)};
+        status = claim_check(*c, pinned, who, mask, write, 1);
+        if (status)
+            return status;
+        seen = atomic_cmpxchg(word, old, old | GTF_reading | (write ? GTF_writing : 0U));
+        if (seen == old)
+            return GNTST_okay;
+        old = seen;
+    }
+    return refuse(GNTST_general_error, "grant entry changes all the time");
+}
+
+/*
+ * Version 2: the status is a word of its own. We set it, then look at the entry
+ * again; the guest changes the entry, then looks at the status. One of the two
+ * sees the other (both orders are full barriers).
+ */
+static s16 claim_v2(struct grant_table *t, u32 ref, bool pinned, domid_t who, u16 mask, bool write,
+                    struct claim *c)
+{
+    u32 *word = (u32 *)grant_v2(t, ref);
+    u32 seen = READ_ONCE(*word);
+    s16 status;
+
+    *c = (struct claim){(u16)seen, (domid_t)(seen >> 16)};
+    status = claim_check(*c, pinned, who, mask, write, 2);
+    if (status)
+        return status;
+    atomic_or(grant_status_word(t, ref), (u16)(GTF_reading | (write ? GTF_writing : 0)));
+    seen = READ_ONCE(*word);
+    *c = (struct claim){(u16)seen, (domid_t)(seen >> 16)};
+    return claim_check(*c, pinned, who, mask, write, 2);
+}
+
+/* Shows the guest what uses are left. */
+static void status_update(struct grant_table *t, u32 ref, const struct grant_active *a)
+{
+    u16 *status = grant_status_word(t, ref);
+    u16 gone = (u16)((a->writers ? 0 : GTF_writing) | (grant_in_use(a) ? 0 : GTF_reading));
+
+    if (status && gone)
+        atomic_and(status, (u16)~gone);
+}
+
+/* Reads what the claimed entry grants into its active entry, and holds the frame. */
+static s16 active_fill(struct domain *granter, u32 ref, struct claim c, struct grant_active *a)
+{
+    struct grant_table *t = granter->grants;
+    struct frame *f;
+    u64 number;
+
+    *a = (struct grant_active){.domid = c.domid, .length = PAGE_SIZE};
+    if (t->version == 1) {
+        number = READ_ONCE(grant_v1(t, ref)->frame);
+    } else {
+        union grant_entry_v2 *e = grant_v2(t, ref);
+
+        if ((c.flags & GTF_type_mask) == GTF_transitive) {
+            a->transitive = true;
+            a->trans_domid = READ_ONCE(e->transitive.trans_domid);
+            a->trans_ref = READ_ONCE(e->transitive.gref);
+            return GNTST_okay;
+        }
+        number = READ_ONCE(e->full_page.frame);
+        if (c.flags & GTF_sub_page) {
+            a->sub_page = true;
+            a->start = READ_ONCE(e->sub_page.page_off);
+            a->length = READ_ONCE(e->sub_page.length);
+            if (a->start + a->length > PAGE_SIZE)
+                return refuse(GNTST_general_error, "sub-page grant beyond its page");
+        }
+    }
+    f = grant_frame_from_guest(number);
+    if (!f || !frame_get(f, &granter->frames))
+        return refuse(GNTST_bad_page, "granted frame is not the granter's");
+    a->frame = (u32)frame_to_mfn(f).raw;
+    return GNTST_okay;
+}
+
+/* With the claim made: the frame and its counts. LOCK_GRANT held. */
+static s16 use_take(struct domain *granter, u32 ref, struct claim c, struct grant_active *a,
+                    bool write, struct grant_use *use)
+{
+    bool pinned = grant_in_use(a);
+    struct frame *f = NULL;
+    s16 status;
+
+    if (!pinned) {
+        status = active_fill(granter, ref, c, a);
+        if (status)
+            return status;
+        f = a->transitive ? NULL : &frame_table[a->frame];
+    } else if (!a->transitive) {
+        f = &frame_table[a->frame];
+        /* Other uses hold it, so it is still the granter's. */
+        if (!frame_get(f, &granter->frames))
+            return refuse(GNTST_bad_page, "granted frame is gone");
+    }
+    if (f && write && !frame_get_writable(f)) {
+        frame_put(f);
+        return refuse(GNTST_general_error, "granted frame is a page table");
+    }
+    if (write)
+        a->writers++;
+    else
+        a->readers++;
+    *use = (struct grant_use){granter,        f,           ref, write, a->start, a->length,
+                              a->trans_domid, a->trans_ref};
+    return GNTST_okay;
+}
+
+s16 grant_use_begin(struct domain *granter, u32 ref, domid_t who, bool write, bool for_copy,
+                    struct grant_use *use)
+{
+    struct grant_table *t = granter->grants;
+    u16 mask = GTF_type_mask | (for_copy ? 0 : GTF_sub_page);
+    struct grant_active *a;
+    struct claim c;
+    bool pinned;
+    s16 status;
+
+    spin_lock(&t->lock);
+    if (ref >= grant_entries(t)) {
+        spin_unlock(&t->lock);
+        return refuse(GNTST_bad_gntref, "grant reference beyond the table");
+    }
+    ref = (u32)index_clamp(ref, grant_entries(t));
+    a = grant_active_at(t, ref);
+    pinned = grant_in_use(a);
+    if (pinned && (a->domid != who || (!for_copy && (a->sub_page || a->transitive)))) {
+        status = refuse(GNTST_general_error, "grant is in use otherwise");
+    } else {
+        status = (t->version == 1 ? claim_v1 : claim_v2)(t, ref, pinned, who, mask, write, &c);
+        if (!status)
+            status = use_take(granter, ref, c, a, write, use);
+        if (status)
+            status_update(t, ref, a);
+    }
+    spin_unlock(&t->lock);
+    return status;
+}
+
+void grant_use_end(const struct grant_use *use)
+{
+    struct grant_table *t = use->granter->grants;
+    struct grant_active *a;
+
+    spin_lock(&t->lock);
+    a = grant_active_at(t, use->ref);
+    if (use->writable) {
+        ASSERT(a->writers);
+        a->writers--;
+    } else {
+        ASSERT(a->readers);
+        a->readers--;
+    }
+    status_update(t, use->ref, a);
+    spin_unlock(&t->lock);
+    if (!use->frame)
+        return;
+    /* Last: this may be what keeps the granter in being. */
+    if (use->writable)
+        frame_put_writable(use->frame);
+    frame_put(use->frame);
+}
+
+static struct grant_handle *handle_at(struct grant_table *t, u32 number)
+{
+    return &t->handles[number / HANDLES_PER_PAGE][number % HANDLES_PER_PAGE];
+}
+
+/* A free handle, marked busy; HANDLE_NONE: limit or memory. */
+static u32 handle_take(struct grant_table *t)
+{
+    u32 number;
+
+    spin_lock(&t->lock);
+    number = t->free_handle;
+    if (number != HANDLE_NONE) {
+        t->free_handle = handle_at(t, number)->next;
+    } else if (t->handle_count < t->max_handles) {
+        struct grant_handle **page = &t->handles[t->handle_count / HANDLES_PER_PAGE];
+
+        if (!*page)
+            *page = heap_zalloc(PAGE_SIZE);
+        if (*page)
+            number = t->handle_count++;
+    }
+    if (number != HANDLE_NONE)
+        handle_at(t, number)->flags = HANDLE_BUSY;
+    spin_unlock(&t->lock);
+    return number;
+}
+
+/* LOCK_GRANT held. */
+static void handle_drop(struct grant_table *t, u32 number)
+{
+    struct grant_handle *h = handle_at(t, number);
+
+    h->flags = 0;
+    h->granter = NULL;
+    h->next = t->free_handle;
+    t->free_handle = number;
+}
+
+static s16 map_use(struct gnttab_map_grant_ref *op, struct domain *d, struct domain *granter,
+                   u32 handle)
+{
+    struct grant_table *t = d->grants;
+    bool write = !(op->flags & GNTMAP_readonly);
+    struct grant_handle *h;
+    struct grant_use use;
+    mfn_t m;
+    s16 status;
+
+    status = grant_use_begin(granter, op->ref, d->id, write, false, &use);
+    if (status)
+        return status;
+    m = frame_to_mfn(use.frame);
+    if (op->flags & GNTMAP_host_map)
+        status = guest_map_grant(d, op->host_addr, m, op->flags);
+    if (status) {
+        grant_use_end(&use);
+        return status;
+    }
+    spin_lock(&t->lock);
+    h = handle_at(t, handle);
+    h->granter = granter;
+    h->frame = (u32)m.raw;
+    h->ref = use.ref;
+    h->flags = op->flags & (GNTMAP_host_map | GNTMAP_device_map | GNTMAP_readonly |
+                            GNTMAP_application_map | GNTMAP_contains_pte);
+    spin_unlock(&t->lock);
+    op->handle = handle;
+    op->dev_bus_addr = mfn_to_paddr(m).raw;
+    return GNTST_okay;
+}
+
+s16 grant_map(struct gnttab_map_grant_ref *op)
+{
+    struct domain *d = current->domain, *granter;
+    u32 handle;
+    s16 status;
+
+    if (!(op->flags & (GNTMAP_host_map | GNTMAP_device_map)))
+        return refuse(GNTST_bad_gntref, "grant map for neither CPU nor device");
+    granter = op->dom == DOMID_SELF ? NULL : domain_get(op->dom);
+    if (!granter || !granter->grants) {
+        if (granter)
+            domain_put(granter);
+        return refuse(GNTST_bad_domain, "no such granting domain");
+    }
+    handle = handle_take(d->grants);
+    if (handle == HANDLE_NONE) {
+        status = refuse(GNTST_no_device_space, "no free grant handle");
+    } else {
+        status = map_use(op, d, granter, handle);
+        if (status) {
+            spin_lock(&d->grants->lock);
+            handle_drop(d->grants, handle);
+            spin_unlock(&d->grants->lock);
+        }
+    }
+    domain_put(granter);
+    return status;
+}
+
+/* Marks the handle busy and copies it out; NULL: no such mapping. */
+static struct grant_handle *handle_hold(struct grant_table *t, u32 number,
+                                        struct grant_handle *copy)
+{
+    struct grant_handle *h = NULL;
+
+    spin_lock(&t->lock);
+    if (number < t->handle_count) {
+        h = handle_at(t, (u32)index_clamp(number, t->handle_count));
+        if (!(h->flags & (GNTMAP_host_map | GNTMAP_device_map)) || (h->flags & HANDLE_BUSY)) {
+            h = NULL;
+        } else {
+            *copy = *h;
+            h->flags |= HANDLE_BUSY;
+        }
+    }
+    spin_unlock(&t->lock);
+    return h;
+}
+
+s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
+                struct grant_unmapped *gone)
+{
+    struct domain *d = current->domain;
+    struct grant_table *t = d->grants;
+    struct grant_handle was, *h = handle_hold(t, handle, &was);
+    s16 status = GNTST_okay;
+    u32 drop = 0;
+    mfn_t m;
+
+    *gone = (struct grant_unmapped){0};
+    if (!h)
+        return refuse(GNTST_bad_handle, "no such grant handle");
+    m = mfn(was.frame);
+    if (dev_bus_addr && (was.flags & GNTMAP_device_map)) {
+        if (dev_bus_addr != mfn_to_paddr(m).raw)
+            status = refuse(GNTST_bad_dev_addr, "device address of another frame");
+        drop |= GNTMAP_device_map;
+    }
+    if (!status && host_addr && (was.flags & GNTMAP_host_map)) {
+        status = guest_unmap_grant(d, host_addr, m, was.flags, new_addr);
+        gone->flush = !status;
+        drop |= GNTMAP_host_map;
+    }
+    if (status)
+        drop = 0;
+
+    spin_lock(&t->lock);
+    h->flags &= ~(drop | HANDLE_BUSY);
+    if (!(h->flags & (GNTMAP_host_map | GNTMAP_device_map))) {
+        gone->granter = was.granter;
+        gone->frame = mfn_to_frame(m);
+        gone->ref = was.ref;
+        gone->writable = !(was.flags & GNTMAP_readonly);
+        handle_drop(t, (u32)index_clamp(handle, t->handle_count));
+    }
+    spin_unlock(&t->lock);
+    return status;
+}
+
+void grant_unmap_finish(struct grant_unmapped *gone, u32 n)
+{
+    bool flush = false;
+
+    for (u32 i = 0; i < n; i++)
+        flush |= gone[i].flush;
+    if (flush)
+        cpu_flush(&current->domain->dirty_cpus, FLUSH_TLB, 0);
+    for (u32 i = 0; i < n; i++)
+        if (gone[i].granter)
+            grant_use_end(&(struct grant_use){.granter = gone[i].granter,
+                                              .frame = gone[i].frame,
+                                              .ref = gone[i].ref,
+                                              .writable = gone[i].writable});
+}
