@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Bitmaps and CPU policies between the control calls and the tools. No state but the lock. */
+#include "hypercall/control.h"
+
+#include "core/cpu_policy.h"
+#include "lib/string.h"
+#include "memory/alloc.h"
+
+#include <xen/arch-x86/xen.h>
+
+/* Tools size their maps by max_cpu_id; anything beyond this is a mistake. */
+#define MAX_BITMAP_BITS (1U << 16)
+
+spinlock_t control_lock = SPINLOCK(LOCK_CONTROL);
+
+int cpumask_from_guest(cpumask_t *mask, const struct xenctl_bitmap *from)
+{
+    u32 bits = from->nr_bits, kept = MIN(bits, (u32)MAX_CPUS), bytes = (kept + 7) / 8;
+
+    memset(mask, 0, sizeof(*mask));
+    if (bits > MAX_BITMAP_BITS)
+        return reject(-EINVAL, "bitmap too long");
+    if (bytes && guest_copy_in(mask->bits, handle_address(from->bitmap), bytes))
+        return reject(-EFAULT, "bitmap not readable");
+    if (kept % 8) /* the last byte may carry bits that nr_bits excludes */
+        ((u8 *)mask->bits)[bytes - 1] &= (1u << kept % 8) - 1;
+    return 0;
+}
+
+int cpumask_to_guest(const struct xenctl_bitmap *to, const cpumask_t *mask)
+{
+    u32 bits = to->nr_bits, bytes = (bits + 7) / 8;
+    u64 address = handle_address(to->bitmap);
+    cpumask_t part = *mask;
+
+    if (bits > MAX_BITMAP_BITS)
+        return reject(-EINVAL, "bitmap too long");
+    for (u32 cpu = bits; cpu < MAX_CPUS; cpu++)
+        cpumask_clear(&part, cpu);
+    if (bytes && guest_copy_out(address, part.bits, MIN(bytes, MAX_CPUS / 8 + 0u)))
+        return reject(-EFAULT, "bitmap not writable");
+    if (bytes > MAX_CPUS / 8 && guest_clear(address + MAX_CPUS / 8, bytes - MAX_CPUS / 8))
+        return reject(-EFAULT, "bitmap not writable");
+    return 0;
+}
+
+int policy_arrays_alloc(struct policy_arrays *a)
+{
+    a->leaves = heap_zalloc(CPU_POLICY_MAX_LEAVES * sizeof(a->leaves[0]));
+    a->msrs = heap_zalloc(CPU_POLICY_MAX_MSRS * sizeof(a->msrs[0]));
+    if (a->leaves && a->msrs)
+        return 0;
+    policy_arrays_free(a);
+    return reject(-ENOMEM, "no memory for a CPU policy");
+}
+
+void policy_arrays_free(struct policy_arrays *a)
+{
+    heap_free(a->leaves);
+    heap_free(a->msrs);
+}
+
+int policy_arrays_to_guest(const struct policy_arrays *a, u32 have_leaves, u32 have_msrs,
+                           u64 leaves, u32 *nr_leaves, u64 msrs, u32 *nr_msrs)
+{
+    u32 room_leaves = leaves ? *nr_leaves : have_leaves, room_msrs = msrs ? *nr_msrs : have_msrs;
+
+    *nr_leaves = have_leaves;
+    *nr_msrs = have_msrs;
+    if (room_leaves < have_leaves || room_msrs < have_msrs)
+        return reject(-ENOBUFS, "policy array too small");
+    if (leaves && guest_copy_out(leaves, a->leaves, have_leaves * sizeof(a->leaves[0])))
+        return reject(-EFAULT, "CPUID leaves not writable");
+    if (msrs && guest_copy_out(msrs, a->msrs, have_msrs * sizeof(a->msrs[0])))
+        return reject(-EFAULT, "MSRs not writable");
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the control calls (domctl*.c, sysctl*.c) share.
+ *
+ * A handler works on a kernel copy of the request and may change it; the
+ * frame around it copies the request back when the handler says so.
+ */
+#pragma once
+
+#include "hypercall/hypercall.h"
+#include "hypercall/policy.h"
+
+#include <xen/domctl.h>
+#include <xen/sysctl.h>
+
+/* The one scheduler there is (XEN_SCHEDULER_CREDIT2) and the one CPU pool. */
+#define OUR_SCHEDULER XEN_SCHEDULER_CREDIT2
+#define OUR_POOL      0
+
+/* Held by operations that change the set of domains or a domain as a whole. */
+extern spinlock_t control_lock; /* LOCK_CONTROL */
+
+/* d's state as the tools see it; d is referenced. */
+void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
+
+/*
+ * Bitmaps as the tools pass them: bit 0 of byte 0 first. Bits beyond ours are
+ * ignored on the way in and zero on the way out; bits the caller has no room
+ * for are dropped. -EFAULT, -EINVAL for an absurd size.
+ */
+int cpumask_from_guest(cpumask_t *mask, const struct xenctl_bitmap *from);
+int cpumask_to_guest(const struct xenctl_bitmap *to, const cpumask_t *mask);
+
+/* Both sides of a CPU policy: arrays of leaves and MSRs on our heap. */
+struct policy_arrays {
+    struct xen_cpuid_leaf *leaves;
+    struct xen_msr_entry *msrs;
+};
+int policy_arrays_alloc(struct policy_arrays *a);
+void policy_arrays_free(struct policy_arrays *a);
+/*
+ * Copies to the guest whatever arrays it gave an address for, and sets the
+ * counts. `have_`: entries in a; -ENOBUFS when the guest's room is less.
+ */
+int policy_arrays_to_guest(const struct policy_arrays *a, u32 have_leaves, u32 have_msrs,
+                           u64 leaves, u32 *nr_leaves, u64 msrs, u32 *nr_msrs);
+
+/* domctl_*.c; d is referenced, by the caller's right. */
+typedef s64 domctl_fn(struct domain *d, struct xen_domctl *op);
+domctl_fn domctl_setvcpuaffinity, domctl_getvcpuaffinity, domctl_setvcpucontext,
+    domctl_getvcpucontext, domctl_getvcpuinfo, domctl_max_vcpus, domctl_sendtrigger,
+    domctl_set_ext_vcpucontext, domctl_get_ext_vcpucontext, domctl_setvcpuextstate,
+    domctl_getvcpuextstate, domctl_get_vcpu_msrs, domctl_set_vcpu_msrs;
+domctl_fn domctl_irq_permission, domctl_iomem_permission, domctl_ioport_permission,
+    domctl_memory_mapping, domctl_hypercall_init, domctl_getpageframeinfo3, domctl_shadow_op;
+domctl_fn domctl_get_cpu_policy, domctl_set_cpu_policy, domctl_gettscinfo, domctl_settscinfo,
+    domctl_set_address_size, domctl_get_address_size;
+
+/* sysctl_*.c */
+typedef s64 sysctl_fn(struct xen_sysctl *op);
+sysctl_fn sysctl_physinfo, sysctl_cputopoinfo, sysctl_numainfo, sysctl_pcitopoinfo,
+    sysctl_getcpuinfo, sysctl_availheap, sysctl_get_cpu_featureset, sysctl_get_cpu_policy;

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * domctl: the control domain makes, steers and ends other domains. The table
+ * at the end names every operation: a handler here or in domctl_*.c, or the
+ * errno with which it is refused.
+ *
+ * control_lock (LOCK_CONTROL) is held around all operations that change
+ * something. It is only ever tried: when it is taken, the call is run again
+ * later, so that no CPU spins while another pauses a domain or ends one.
+ */
+#include "core/cpu_policy.h"
+#include "core/event.h"
+#include "core/guest.h"
+#include "hypercall/control.h"
+#include "lib/string.h"
+#include "memory/alloc.h"
+#include "memory/map.h"
+
+/* Where the search for a free domain id begins: ids are not used again soon. */
+static domid_t last_id; /* control_lock */
+
+void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
+{
+    bool blocked = true, running = false;
+    u32 leaf[4];
+    struct vcpu *v;
+
+    memset(info, 0, sizeof(*info));
+    info->domain = d->id;
+    info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
+    for_each_vcpu (d, v) {
+        u32 flags = READ_ONCE(v->pause_flags);
+        info->max_vcpu_id = v->id;
+        info->cpu_time += vcpu_cpu_time(v);
+        if (flags & PAUSE_DOWN)
+            continue;
+        info->nr_online_vcpus++;
+        blocked &= (flags & PAUSE_BLOCKED) != 0;
+        running |= READ_ONCE(v->is_running);
+    }
+    info->flags = (d->dying == DYING_DEAD ? XEN_DOMINF_dying : 0) |
+                  (d->shutdown == SHUTDOWN_DONE ? XEN_DOMINF_shutdown : 0) |
+                  (READ_ONCE(d->control_pause_count) ? XEN_DOMINF_paused : 0) |
+                  (blocked ? XEN_DOMINF_blocked : 0) | (running ? XEN_DOMINF_running : 0) |
+                  (d->is_hvm ? XEN_DOMINF_hvm_guest | XEN_DOMINF_hap : 0) |
+                  (d->options & XEN_DOMCTL_CDF_xs_domain ? XEN_DOMINF_xs_domain : 0) |
+                  (d->shutdown_code & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift;
+    info->tot_pages = d->frames.frames.count;
+    info->max_pages = d->frames.max;
+    info->outstanding_pages = d->frames.claimed;
+    info->shared_info_frame = d->shared_info ? virt_to_mfn(d->shared_info).raw : ~0UL;
+    info->ssidref = d->ssidref;
+    memcpy(info->handle, d->handle, sizeof(info->handle));
+    info->cpupool = OUR_POOL;
+    cpu_policy_host_leaf(0x80000008, 0, leaf);
+    info->gpaddr_bits = leaf[0] & 0xff;
+}
+
+/* The domain asked for or, if there is none, the next one. */
+static s64 getdomaininfo(struct xen_domctl *op)
+{
+    struct domain *d = domain_get_next(op->domain);
+    s64 error;
+
+    if (!d)
+        return -ESRCH; /* ends every enumeration */
+    error = policy_check(current->domain, d, POLICY_DOMCTL);
+    if (!error) {
+        domctl_fill_info(d, &op->u.getdomaininfo);
+        op->domain = d->id;
+    }
+    domain_put(d);
+    return error;
+}
+
+static int check_create(const struct xen_domctl_createdomain *c)
+{
+    u32 version = XEN_DOMCTL_GRANT_version(c->grant_opts);
+
+    if (c->flags & ~(XEN_DOMCTL_CDF_MAX * 2 - 1))
+        return reject(-EINVAL, "unknown domain options");
+    if (c->flags & (XEN_DOMCTL_CDF_vpmu | XEN_DOMCTL_CDF_nested_virt | XEN_DOMCTL_CDF_iommu))
+        return reject(-EINVAL, "domain option not offered");
+    if (!(c->flags & XEN_DOMCTL_CDF_hvm) && (c->flags & XEN_DOMCTL_CDF_hap))
+        return reject(-EINVAL, "nested paging for a PV domain");
+    if (c->iommu_opts & ~(XEN_DOMCTL_IOMMU_MAX * 2 - 1))
+        return reject(-EINVAL, "unknown IOMMU options");
+    if (!c->max_vcpus || c->max_vcpus > MAX_VCPUS)
+        return reject(-EINVAL, "number of vCPUs");
+    if (version < 1 || version > 2 || (c->grant_opts & ~XEN_DOMCTL_GRANT_version_mask))
+        return reject(-EINVAL, "grant table version");
+    if (c->vmtrace_size)
+        return reject(-EINVAL, "processor trace not offered");
+    if (c->cpupool_id != OUR_POOL)
+        return reject(-ESRCH, "no such CPU pool");
+    if (c->arch.misc_flags & ~(XEN_X86_MISC_FLAGS_MAX * 2 - 1))
+        return reject(-EINVAL, "unknown x86 options");
+    if (!(c->flags & XEN_DOMCTL_CDF_hvm) && c->arch.emulation_flags)
+        return reject(-EINVAL, "emulated devices for a PV domain");
+    return 0;
+}
+
+static s64 createdomain(struct xen_domctl *op)
+{
+    const struct xen_domctl_createdomain *config = &op->u.createdomain;
+    struct domain *d = NULL;
+    domid_t id = op->domain;
+    int error = check_create(config);
+
+    if (error)
+        return error;
+    if (id != 0 && id < DOMID_FIRST_RESERVED) {
+        error = domain_create(id, config, false, &d);
+    } else { /* any: the next free one, round the whole space once */
+        id = last_id;
+        for (u32 tries = 0; tries < DOMID_FIRST_RESERVED; tries++) {
+            id = id < DOMID_FIRST_RESERVED - 1 ? id + 1 : 1;
+            error = domain_create(id, config, false, &d);
+            if (error != -EEXIST)
+                break;
+        }
+        if (!error)
+            last_id = id;
+    }
+    if (error)
+        return reject(error, "domain not created");
+    op->domain = d->id;
+    return 0;
+}
+
+static s64 destroydomain(struct domain *d, struct xen_domctl *op)
+{
+    (void)op;
+    return d == current->domain ? reject(-EINVAL, "destroys itself") : domain_destroy(d);
+}
+
+static s64 pausedomain(struct domain *d, struct xen_domctl *op)
+{
+    (void)op;
+    return d == current->domain ? reject(-EINVAL, "pauses itself") : domain_pause_by_control(d);
+}
+
+static s64 unpausedomain(struct domain *d, struct xen_domctl *op)
+{
+    (void)op;
+    return domain_unpause_by_control(d);
+}
+
+static s64 resumedomain(struct domain *d, struct xen_domctl *op)
+{
+    (void)op;
+    if (d == current->domain)
+        return reject(-EINVAL, "resumes itself");
+    domain_resume(d);
+    return 0;
+}
+
+static s64 max_mem(struct domain *d, struct xen_domctl *op)
+{
+    u64 pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
+
+    spin_lock(&d->frames.lock);
+    d->frames.max = MIN(pages, (u64)UINT32_MAX);
+    spin_unlock(&d->frames.lock);
+    return 0;
+}
+
+static s64 scheduler_op(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_scheduler_op *sched = &op->u.scheduler_op;
+
+    if (sched->sched_id != OUR_SCHEDULER)
+        return reject(-EINVAL, "no such scheduler");
+    switch (sched->cmd) {
+    case XEN_DOMCTL_SCHEDOP_putinfo:
+        return sched_set_params(d, sched->u.credit2.weight, sched->u.credit2.cap);
+    case XEN_DOMCTL_SCHEDOP_getinfo:
+        sched->u.credit2.weight = d->sched_weight;
+        sched->u.credit2.cap = d->sched_cap;
+        return 0;
+    default: /* the vCPU forms belong to another scheduler */
+        return reject(-EINVAL, "scheduler parameters are per domain");
+    }
+}
+
+static s64 setdomainhandle(struct domain *d, struct xen_domctl *op)
+{
+    memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle));
+    return 0;
+}
+
+static s64 setdebugging(struct domain *d, struct xen_domctl *op)
+{
+    (void)d;
+    return op->u.setdebugging.enable ? reject(-EOPNOTSUPP, "no guest debugger") : 0;
+}
+
+static s64 settimeoffset(struct domain *d, struct xen_domctl *op)
+{
+    s64 seconds = op->u.settimeoffset.time_offset_seconds;
+
+    if (seconds > INT64_MAX / NS_SECOND || seconds < -(INT64_MAX / NS_SECOND))
+        return reject(-EINVAL, "time offset too large");
+    d->wall_offset = seconds * NS_SECOND;
+    domain_update_wallclock(d);
+    return 0;
+}
+
+static s64 subscribe(struct domain *d, struct xen_domctl *op)
+{
+    WRITE_ONCE(d->suspend_port, op->u.subscribe.port);
+    return 0;
+}
+
+static s64 set_virq_handler(struct domain *d, struct xen_domctl *op)
+{
+    return event_set_virq_handler(d, op->u.set_virq_handler.virq);
+}
+
+/* All memory is node 0. */
+static s64 setnodeaffinity(struct domain *d, struct xen_domctl *op)
+{
+    cpumask_t nodes;
+    int error = cpumask_from_guest(&nodes, &op->u.nodeaffinity.nodemap);
+    (void)d;
+
+    if (error)
+        return error;
+    return cpumask_test(&nodes, 0) ? 0 : reject(-EINVAL, "affinity with no node there is");
+}
+
+static s64 getnodeaffinity(struct domain *d, struct xen_domctl *op)
+{
+    cpumask_t nodes = cpumask_of(0);
+    (void)d;
+
+    return cpumask_to_guest(&op->u.nodeaffinity.nodemap, &nodes);
+}
+
+enum {
+    COPY_BACK = 1, /* the request goes back to the tool */
+    UNLOCKED = 2,  /* reads only, or core locks */
+};
+
+/* Every operation there is: who does it, or why not. createdomain and
+ * getdomaininfo, which name no domain that must exist, are apart. */
+#define DONE(cmd, fn, how)    [XEN_DOMCTL_##cmd] = {fn, how, 0}
+#define REFUSED(cmd, because) [XEN_DOMCTL_##cmd] = {NULL, 0, because}
+static const struct {
+    domctl_fn *handler;
+    u8 how, error;
+} operations[] = {
+    DONE(destroydomain, destroydomain, 0),
+    DONE(pausedomain, pausedomain, 0),
+    DONE(unpausedomain, unpausedomain, 0),
+    DONE(setvcpuaffinity, domctl_setvcpuaffinity, 0),
+    DONE(shadow_op, domctl_shadow_op, 0),
+    DONE(max_mem, max_mem, 0),
+    DONE(setvcpucontext, domctl_setvcpucontext, 0),
+    DONE(getvcpucontext, domctl_getvcpucontext, COPY_BACK),
+    DONE(getvcpuinfo, domctl_getvcpuinfo, COPY_BACK | UNLOCKED),
+    DONE(max_vcpus, domctl_max_vcpus, 0),
+    DONE(scheduler_op, scheduler_op, COPY_BACK),
+    DONE(setdomainhandle, setdomainhandle, 0),
+    DONE(setdebugging, setdebugging, 0),
+    DONE(irq_permission, domctl_irq_permission, 0),
+    DONE(iomem_permission, domctl_iomem_permission, 0),
+    DONE(ioport_permission, domctl_ioport_permission, 0),
+    DONE(hypercall_init, domctl_hypercall_init, 0),
+    DONE(settimeoffset, settimeoffset, 0),
+    DONE(getvcpuaffinity, domctl_getvcpuaffinity, UNLOCKED),
+    REFUSED(real_mode_area, ENOSYS),
+    DONE(resumedomain, resumedomain, 0),
+    DONE(sendtrigger, domctl_sendtrigger, 0),
+    DONE(subscribe, subscribe, 0),
+    REFUSED(gethvmcontext, EINVAL), /* PV domains have none */
+    REFUSED(sethvmcontext, EINVAL),
+    DONE(set_address_size, domctl_set_address_size, 0),
+    DONE(get_address_size, domctl_get_address_size, COPY_BACK | UNLOCKED),
+    REFUSED(assign_device, ENOSYS), /* no IOMMU */
+    REFUSED(bind_pt_irq, EINVAL),   /* HVM only */
+    DONE(memory_mapping, domctl_memory_mapping, 0),
+    REFUSED(ioport_mapping, EINVAL), /* HVM only */
+    DONE(set_ext_vcpucontext, domctl_set_ext_vcpucontext, 0),
+    DONE(get_ext_vcpucontext, domctl_get_ext_vcpucontext, COPY_BACK),
+    REFUSED(set_opt_feature, ENOSYS),
+    REFUSED(test_assign_device, ENOSYS),
+    REFUSED(set_target, EOPNOTSUPP), /* no device-model domains */
+    REFUSED(deassign_device, ENOSYS),
+    REFUSED(unbind_pt_irq, EINVAL),
+    REFUSED(get_device_group, ENOSYS),
+    REFUSED(debug_op, EOPNOTSUPP),
+    REFUSED(gethvmcontext_partial, EINVAL),
+    REFUSED(vm_event_op, EOPNOTSUPP),
+    REFUSED(mem_sharing_op, EOPNOTSUPP),
+    DONE(gettscinfo, domctl_gettscinfo, COPY_BACK),
+    DONE(settscinfo, domctl_settscinfo, 0),
+    DONE(getpageframeinfo3, domctl_getpageframeinfo3, COPY_BACK | UNLOCKED),
+    DONE(setvcpuextstate, domctl_setvcpuextstate, 0),
+    DONE(getvcpuextstate, domctl_getvcpuextstate, COPY_BACK),
+    REFUSED(set_access_required, EOPNOTSUPP),
+    REFUSED(audit_p2m, EOPNOTSUPP),
+    DONE(set_virq_handler, set_virq_handler, 0),
+    REFUSED(set_broken_page_p2m, EOPNOTSUPP),
+    DONE(setnodeaffinity, setnodeaffinity, 0),
+    DONE(getnodeaffinity, getnodeaffinity, UNLOCKED),
+    REFUSED(cacheflush, ENOSYS), /* ARM */
+    DONE(get_vcpu_msrs, domctl_get_vcpu_msrs, COPY_BACK),
+    DONE(set_vcpu_msrs, domctl_set_vcpu_msrs, COPY_BACK),
+    REFUSED(setvnumainfo, EOPNOTSUPP),
+    REFUSED(psr_cmt_op, ENODEV),
+    REFUSED(monitor_op, EOPNOTSUPP),
+    REFUSED(psr_alloc, ENODEV),
+    REFUSED(soft_reset, EOPNOTSUPP),
+    REFUSED(vuart_op, ENOSYS), /* ARM */
+    DONE(get_cpu_policy, domctl_get_cpu_policy, COPY_BACK),
+    DONE(set_cpu_policy, domctl_set_cpu_policy, COPY_BACK),
+    REFUSED(vmtrace_op, EOPNOTSUPP),
+    REFUSED(get_paging_mempool_size, EOPNOTSUPP), /* HVM only */
+    REFUSED(set_paging_mempool_size, EOPNOTSUPP),
+};
+
+/* Runs one operation on the domain it names. */
+static s64 on_domain(struct xen_domctl *op)
+{
+    struct domain *d;
+    s64 error;
+
+    if (!operations[op->cmd].handler)
+        return reject(operations[op->cmd].error ? -operations[op->cmd].error : -ENOSYS,
+                      "control operation not offered");
+    d = op->domain < DOMID_FIRST_RESERVED ? domain_get(op->domain) : NULL;
+    if (!d)
+        return reject(-ESRCH, "no such domain");
+    error = policy_check(current->domain, d, POLICY_DOMCTL);
+    if (!error)
+        error = operations[op->cmd].handler(d, op);
+    domain_put(d);
+    return error;
+}
+
+s64 hypercall_domctl(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+    struct xen_domctl op;
+    bool locked = false, copy_back;
+    s64 error = policy_system(current->domain);
+    u32 how;
+    (void)a1, (void)a2, (void)a3, (void)a4;
+
+    if (error)
+        return error;
+    if (guest_copy_in(&op, arg, sizeof(op)))
+        return reject(-EFAULT, "control request not readable");
+    if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
+        return reject(-EACCES, "control interface version");
+    if (op.cmd >= ARRAY_SIZE(operations))
+        return reject(-ENOSYS, "no such control operation");
+    how = op.cmd == XEN_DOMCTL_createdomain    ? COPY_BACK
+          : op.cmd == XEN_DOMCTL_getdomaininfo ? COPY_BACK | UNLOCKED
+                                               : operations[op.cmd].how;
+    if (!(how & UNLOCKED)) {
+        locked = spin_trylock(&control_lock);
+        if (!locked)
+            return hypercall_continue(arg, 0, 0, 0, 0);
+    }
+    if (op.cmd == XEN_DOMCTL_createdomain)
+        error = createdomain(&op);
+    else if (op.cmd == XEN_DOMCTL_getdomaininfo)
+        error = getdomaininfo(&op);
+    else
+        error = on_domain(&op);
+    if (locked)
+        spin_unlock(&control_lock);
+    if (error == -ERESTART_HYPERCALL)
+        return hypercall_continue(arg, 0, 0, 0, 0);
+    /* Some failures explain themselves in the request: policies and counts. */
+    copy_back = (how & COPY_BACK) && (!error || op.cmd == XEN_DOMCTL_set_cpu_policy ||
+                                      op.cmd == XEN_DOMCTL_set_vcpu_msrs || error == -ENOBUFS);
+    if (copy_back && guest_copy_out(arg, &op, sizeof(op)))
+        return reject(-EFAULT, "control result not writable");
+    return error;
+}

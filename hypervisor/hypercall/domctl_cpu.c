@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * domctl on what processor a domain sees: CPU policy, TSC, address size,
+ * extended state. LOCK_CONTROL is held by the caller (but for the readers).
+ */
+#include "core/cpu_policy.h"
+#include "hypercall/control.h"
+
+#include <xen/arch-x86/xen.h>
+
+s64 domctl_get_cpu_policy(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_cpu_policy *policy = &op->u.cpu_policy;
+    u32 leaves = CPU_POLICY_MAX_LEAVES, msrs = CPU_POLICY_MAX_MSRS;
+    struct policy_arrays arrays;
+    s64 error = policy_arrays_alloc(&arrays);
+
+    if (error)
+        return error;
+    error = cpu_policy_get(d, arrays.leaves, &leaves, arrays.msrs, &msrs);
+    if (!error)
+        error = policy_arrays_to_guest(&arrays, leaves, msrs, handle_address(policy->leaves),
+                                       &policy->nr_leaves, handle_address(policy->msrs),
+                                       &policy->nr_msrs);
+    policy_arrays_free(&arrays);
+    return error;
+}
+
+s64 domctl_set_cpu_policy(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_cpu_policy *policy = &op->u.cpu_policy;
+    struct policy_arrays arrays;
+    s64 error;
+
+    policy->err_leaf = policy->err_subleaf = policy->err_msr = ~0u;
+    if (d == current->domain)
+        return reject(-EINVAL, "sets its own CPU policy");
+    if (policy->nr_leaves > CPU_POLICY_MAX_LEAVES || policy->nr_msrs > CPU_POLICY_MAX_MSRS)
+        return reject(-E2BIG, "more leaves or MSRs than a policy has");
+    error = policy_arrays_alloc(&arrays);
+    if (error)
+        return error;
+    if (guest_copy_in(arrays.leaves, handle_address(policy->leaves),
+                      policy->nr_leaves * sizeof(arrays.leaves[0])) ||
+        guest_copy_in(arrays.msrs, handle_address(policy->msrs),
+                      policy->nr_msrs * sizeof(arrays.msrs[0]))) {
+        error = reject(-EFAULT, "CPU policy not readable");
+    } else {
+        domain_pause(d);
+        error = cpu_policy_set(d, arrays.leaves, policy->nr_leaves, arrays.msrs, policy->nr_msrs,
+                               &policy->err_leaf, &policy->err_subleaf, &policy->err_msr);
+        domain_unpause(d);
+    }
+    policy_arrays_free(&arrays);
+    return error;
+}
+
+s64 domctl_gettscinfo(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_tsc_info *info = &op->u.tsc_info;
+    struct cpu_policy_tsc tsc;
+
+    cpu_policy_tsc_get(d, &tsc);
+    *info = (struct xen_domctl_tsc_info){.tsc_mode = tsc.mode,
+                                         .gtsc_khz = tsc.khz,
+                                         .incarnation = tsc.incarnation,
+                                         .elapsed_nsec = tsc.elapsed_ns};
+    return 0;
+}
+
+s64 domctl_settscinfo(struct domain *d, struct xen_domctl *op)
+{
+    const struct xen_domctl_tsc_info *info = &op->u.tsc_info;
+    const struct cpu_policy_tsc tsc = {info->tsc_mode, info->gtsc_khz, info->incarnation,
+                                       info->elapsed_nsec};
+
+    if (d == current->domain)
+        return reject(-EINVAL, "sets its own TSC");
+    if (tsc.mode > 2) /* default, always emulated, never emulated */
+        return reject(-EINVAL, "no such TSC mode");
+    cpu_policy_tsc_set(d, &tsc);
+    return 0;
+}
+
+s64 domctl_set_address_size(struct domain *d, struct xen_domctl *op)
+{
+    (void)d;
+    return op->u.address_size.size == 64 ? 0 : reject(-EINVAL, "64-bit PV guests only");
+}
+
+s64 domctl_get_address_size(struct domain *d, struct xen_domctl *op)
+{
+    (void)d;
+    op->u.address_size.size = 64;
+    return 0;
+}
+
+/*
+ * Size 0 says that there is nothing beyond vcpu_guest_context's FPU area; the
+ * tools then leave the record out.
+ */
+s64 domctl_getvcpuextstate(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_vcpuextstate *state = &op->u.vcpuextstate;
+
+    if (!domain_vcpu(d, state->vcpu))
+        return reject(-ESRCH, "no such vCPU");
+    state->xfeature_mask = 0;
+    state->size = 0;
+    return 0;
+}
+
+s64 domctl_setvcpuextstate(struct domain *d, struct xen_domctl *op)
+{
+    if (!domain_vcpu(d, op->u.vcpuextstate.vcpu))
+        return reject(-ESRCH, "no such vCPU");
+    return reject(-EOPNOTSUPP, "extended state is not restored");
+}

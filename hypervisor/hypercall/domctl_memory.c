@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * domctl on what a domain may touch and on its frames: ranges of I/O memory,
+ * ports and interrupts, types of frames for saving, the hypercall page.
+ * Range sets are under LOCK_DOMAIN of the domain they belong to.
+ */
+#include "hypercall/control.h"
+#include "memory/map.h"
+
+#define IO_PORTS     65536
+#define MAX_PFINFO   1024
+#define PFINFO_CHUNK 32
+#define MACHINE_BITS 52
+
+/* Adds or removes a range which the caller itself has. */
+static s64 change_range(struct domain *d, struct rangeset *set, const struct rangeset *own,
+                        u64 first, u64 last, bool allow)
+{
+    struct domain *caller = current->domain;
+    bool has = caller->is_hardware;
+    s64 error;
+
+    if (!has) {
+        spin_lock(&caller->lock);
+        has = rangeset_contains(own, first, last);
+        spin_unlock(&caller->lock);
+    }
+    if (allow && !has)
+        return reject(-EPERM, "gives away what it has not");
+    spin_lock(&d->lock);
+    error = allow ? rangeset_add(set, first, last) : rangeset_remove(set, first, last);
+    spin_unlock(&d->lock);
+    return error;
+}
+
+s64 domctl_irq_permission(struct domain *d, struct xen_domctl *op)
+{
+    const struct xen_domctl_irq_permission *p = &op->u.irq_permission;
+
+    return change_range(d, &d->irqs, &current->domain->irqs, p->pirq, p->pirq, p->allow_access);
+}
+
+s64 domctl_iomem_permission(struct domain *d, struct xen_domctl *op)
+{
+    const struct xen_domctl_iomem_permission *p = &op->u.iomem_permission;
+    u64 last = p->first_mfn + p->nr_mfns - 1;
+
+    if (!p->nr_mfns || last < p->first_mfn || last >> (MACHINE_BITS - PAGE_SHIFT))
+        return reject(-EINVAL, "I/O memory range");
+    if (p->allow_access && !memory_is_io(mfn_to_paddr(mfn(p->first_mfn)), p->nr_mfns << PAGE_SHIFT))
+        return reject(-EPERM, "RAM is no I/O memory");
+    return change_range(d, &d->io_memory, &current->domain->io_memory, p->first_mfn, last,
+                        p->allow_access);
+}
+
+s64 domctl_ioport_permission(struct domain *d, struct xen_domctl *op)
+{
+    const struct xen_domctl_ioport_permission *p = &op->u.ioport_permission;
+
+    if (!p->nr_ports || p->nr_ports > IO_PORTS || p->first_port > IO_PORTS - p->nr_ports)
+        return reject(-EINVAL, "I/O port range");
+    return change_range(d, &d->io_ports, &current->domain->io_ports, p->first_port,
+                        p->first_port + p->nr_ports - 1, p->allow_access);
+}
+
+/* PV guests map machine frames themselves: the permission is all there is. */
+s64 domctl_memory_mapping(struct domain *d, struct xen_domctl *op)
+{
+    const struct xen_domctl_memory_mapping *m = &op->u.memory_mapping;
+    u64 last = m->first_mfn + m->nr_mfns - 1;
+    bool has;
+
+    if (!m->nr_mfns || last < m->first_mfn || last >> (MACHINE_BITS - PAGE_SHIFT))
+        return reject(-EINVAL, "I/O memory range");
+    spin_lock(&d->lock);
+    has = rangeset_contains(&d->io_memory, m->first_mfn, last);
+    spin_unlock(&d->lock);
+    return has ? 0 : reject(-EPERM, "domain may not use this I/O memory");
+}
+
+s64 domctl_hypercall_init(struct domain *d, struct xen_domctl *op)
+{
+    mfn_t m = mfn(op->u.hypercall_init.gmfn);
+    struct frame *f;
+
+    if (!mfn_is_ram(m))
+        return reject(-EACCES, "hypercall page is no RAM");
+    f = mfn_to_frame(m);
+    if (!frame_get(f, &d->frames))
+        return reject(-EACCES, "hypercall page of another domain");
+    if (!frame_get_writable(f)) {
+        frame_put(f);
+        return reject(-EPERM, "hypercall page is not writable");
+    }
+    hypercall_page_fill(mfn_to_virt(m));
+    frame_put_writable(f);
+    frame_put(f);
+    return 0;
+}
+
+/* XEN_DOMCTL_PFINFO_* of one frame of d. */
+static u32 frame_kind(struct domain *d, u64 raw)
+{
+    static const u32 kinds[] = {
+        [TYPE_L1 >> 61] = XEN_DOMCTL_PFINFO_L1TAB,
+        [TYPE_L2 >> 61] = XEN_DOMCTL_PFINFO_L2TAB,
+        [TYPE_L3 >> 61] = XEN_DOMCTL_PFINFO_L3TAB,
+        [TYPE_L4 >> 61] = XEN_DOMCTL_PFINFO_L4TAB,
+        [7] = XEN_DOMCTL_PFINFO_NOTAB,
+    };
+    u32 kind = XEN_DOMCTL_PFINFO_NOTAB;
+    struct frame *f;
+    u64 type;
+
+    if (!mfn_is_ram(mfn(raw)))
+        return XEN_DOMCTL_PFINFO_XTAB;
+    f = mfn_to_frame(mfn(raw));
+    if (!frame_get(f, &d->frames))
+        return XEN_DOMCTL_PFINFO_XTAB;
+    type = READ_ONCE(f->type);
+    /* A type without uses is history: the contents need not be entries any more. */
+    if (type & TYPE_COUNT_MASK) {
+        kind = kinds[type >> 61];
+        if (kind != XEN_DOMCTL_PFINFO_NOTAB && (type & TYPE_PINNED))
+            kind |= XEN_DOMCTL_PFINFO_LPINTAB;
+    }
+    frame_put(f);
+    return kind;
+}
+
+s64 domctl_getpageframeinfo3(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_getpageframeinfo3 *info = &op->u.getpageframeinfo3;
+    u64 list = handle_address(info->array), entries[PFINFO_CHUNK];
+
+    if (info->num > MAX_PFINFO)
+        return reject(-E2BIG, "more than 1024 frames at once");
+    for (u64 done = 0; done < info->num; done += PFINFO_CHUNK) {
+        u64 part = MIN(info->num - done, (u64)PFINFO_CHUNK);
+        u64 at = list + done * sizeof(entries[0]);
+        if (guest_copy_in(entries, at, part * sizeof(entries[0])))
+            return reject(-EFAULT, "frame list not readable");
+        for (u64 i = 0; i < part; i++)
+            entries[i] = frame_kind(d, entries[i]);
+        if (guest_copy_out(at, entries, part * sizeof(entries[0])))
+            return reject(-EFAULT, "frame list not writable");
+    }
+    return 0;
+}
+
+/* Logging of dirty frames is not there; turning off what is off is an error that tools know. */
+s64 domctl_shadow_op(struct domain *d, struct xen_domctl *op)
+{
+    if (d == current->domain)
+        return reject(-EINVAL, "logs its own frames");
+    return op->u.shadow_op.op == XEN_DOMCTL_SHADOW_OP_OFF
+               ? reject(-EINVAL, "no dirty logging is on")
+               : reject(-EOPNOTSUPP, "no dirty logging");
+}

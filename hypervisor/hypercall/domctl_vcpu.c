@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * domctl on vCPUs: creation, affinity, contexts for building, saving and
+ * restoring. LOCK_CONTROL is held by the caller except for the two readers.
+ * A vCPU's registers are touched only while its domain is paused.
+ */
+#include "hypercall/context.h"
+#include "hypercall/control.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+#include "pv/pv.h"
+
+#include <xen/callback.h>
+
+#define MCG_CAP_BANKS 2 /* as cpu_policy_rdmsr says */
+
+/* The vCPU of d that a request names, or NULL with *error set. */
+static struct vcpu *find(struct domain *d, u32 id, int absent, s64 *error)
+{
+    struct vcpu *v = domain_vcpu(d, id);
+
+    if (!v)
+        *error = reject(absent, "no such vCPU");
+    return v;
+}
+
+s64 domctl_max_vcpus(struct domain *d, struct xen_domctl *op)
+{
+    if (d == current->domain)
+        return reject(-EINVAL, "makes its own vCPUs");
+    if (op->u.max_vcpus.max != d->max_vcpus)
+        return reject(-EINVAL, "other number of vCPUs than at creation");
+    for (u32 id = 0; id < d->max_vcpus; id++) {
+        int error = domain_vcpu(d, id) ? 0 : vcpu_create(d, id);
+        if (error)
+            return reject(error, "vCPU not created");
+    }
+    return 0;
+}
+
+s64 domctl_setvcpuaffinity(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
+    bool hard = a->flags & XEN_VCPUAFFINITY_HARD, soft = a->flags & XEN_VCPUAFFINITY_SOFT;
+    cpumask_t hard_mask, soft_mask, effective;
+    s64 error = 0;
+    struct vcpu *v = find(d, a->vcpu, -ESRCH, &error);
+
+    if (!v)
+        return error;
+    if (!hard && !soft)
+        return reject(-EINVAL, "affinity neither hard nor soft");
+    if (hard)
+        error = cpumask_from_guest(&hard_mask, &a->cpumap_hard);
+    if (!error && soft)
+        error = cpumask_from_guest(&soft_mask, &a->cpumap_soft);
+    if (!error)
+        error = sched_set_affinity(v, hard ? &hard_mask : NULL, soft ? &soft_mask : NULL);
+    if (error)
+        return error;
+    /* The tool learns what is left of its wish. */
+    if (hard) {
+        effective = cpumask_and(&v->hard_affinity, &cpus_online);
+        error = cpumask_to_guest(&a->cpumap_hard, &effective);
+    }
+    if (!error && soft) {
+        effective = cpumask_and(&v->soft_affinity, &v->hard_affinity);
+        effective = cpumask_and(&effective, &cpus_online);
+        error = cpumask_to_guest(&a->cpumap_soft, &effective);
+    }
+    return error;
+}
+
+s64 domctl_getvcpuaffinity(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
+    s64 error = 0;
+    struct vcpu *v = find(d, a->vcpu, -ESRCH, &error);
+
+    if (!v)
+        return error;
+    if (!(a->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
+        return reject(-EINVAL, "affinity neither hard nor soft");
+    if (a->flags & XEN_VCPUAFFINITY_HARD)
+        error = cpumask_to_guest(&a->cpumap_hard, &v->hard_affinity);
+    if (!error && (a->flags & XEN_VCPUAFFINITY_SOFT))
+        error = cpumask_to_guest(&a->cpumap_soft, &v->soft_affinity);
+    return error;
+}
+
+s64 domctl_getvcpuinfo(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_getvcpuinfo *info = &op->u.getvcpuinfo;
+    s64 error = 0;
+    struct vcpu *v = find(d, info->vcpu, -ESRCH, &error);
+    u32 flags;
+
+    if (!v)
+        return error;
+    flags = READ_ONCE(v->pause_flags);
+    info->online = !(flags & PAUSE_DOWN);
+    info->blocked = (flags & PAUSE_BLOCKED) != 0;
+    info->running = READ_ONCE(v->is_running);
+    info->cpu_time = vcpu_cpu_time(v);
+    info->cpu = READ_ONCE(v->cpu);
+    return 0;
+}
+
+s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
+{
+    struct vcpu_guest_context *context;
+    u64 from = handle_address(op->u.vcpucontext.ctxt);
+    s64 error = 0;
+    struct vcpu *v = find(d, op->u.vcpucontext.vcpu, -EINVAL, &error);
+
+    if (!v)
+        return error;
+    if (d == current->domain)
+        return reject(-EINVAL, "sets its own context");
+    if (!from) { /* back to how it was made */
+        domain_pause(d);
+        v->ops->vcpu_reset(v);
+        domain_unpause(d);
+        return 0;
+    }
+    context = heap_alloc(sizeof(*context));
+    if (!context)
+        return reject(-ENOMEM, "no memory for a vCPU context");
+    if (guest_copy_in(context, from, sizeof(*context))) {
+        error = reject(-EFAULT, "vCPU context not readable");
+    } else {
+        domain_pause(d);
+        error = vcpu_context_set(v, context);
+        if (!error && !(context->flags & VGCF_online))
+            atomic_or(&v->pause_flags, PAUSE_DOWN); /* paused: nothing to stop */
+        domain_unpause(d);
+    }
+    heap_free(context);
+    return error;
+}
+
+s64 domctl_getvcpucontext(struct domain *d, struct xen_domctl *op)
+{
+    struct vcpu_guest_context *context;
+    s64 error = 0;
+    struct vcpu *v = find(d, op->u.vcpucontext.vcpu, -ESRCH, &error);
+
+    if (!v)
+        return error;
+    if (d == current->domain)
+        return reject(-EINVAL, "reads its own context");
+    if (!v->initialised)
+        return reject(-ENODATA, "vCPU has no context");
+    context = heap_zalloc(sizeof(*context));
+    if (!context)
+        return reject(-ENOMEM, "no memory for a vCPU context");
+    domain_pause(d);
+    v->ops->vcpu_get_context(v, context);
+    if (!(READ_ONCE(v->pause_flags) & PAUSE_DOWN))
+        context->flags |= VGCF_online;
+    domain_unpause(d);
+    if (guest_copy_out(handle_address(op->u.vcpucontext.ctxt), context, sizeof(*context)))
+        error = reject(-EFAULT, "vCPU context not writable");
+    heap_free(context);
+    return error;
+}
+
+/* The callbacks that vcpu_guest_context has no room for. */
+s64 domctl_get_ext_vcpucontext(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
+    s64 error = 0;
+    struct vcpu *v = find(d, e->vcpu, -ESRCH, &error);
+    const struct pv_vcpu *pv;
+    u32 id = e->vcpu;
+
+    if (!v)
+        return error;
+    if (d == current->domain)
+        return reject(-EINVAL, "reads its own context");
+    domain_pause(d);
+    pv = to_pv(v);
+    memset(e, 0, sizeof(*e));
+    e->vcpu = id;
+    e->size = sizeof(*e);
+    e->syscall32_callback_eip = pv->syscall32.address;
+    e->syscall32_callback_cs = GUEST_CS64;
+    e->syscall32_disables_events = (pv->syscall32.flags & CALLBACKF_mask_events) != 0;
+    e->sysenter_callback_eip = pv->sysenter.address;
+    e->sysenter_callback_cs = GUEST_CS64;
+    e->sysenter_disables_events = (pv->sysenter.flags & CALLBACKF_mask_events) != 0;
+    e->mcg_cap = MCG_CAP_BANKS;
+    domain_unpause(d);
+    return 0;
+}
+
+static bool canonical(u64 address)
+{
+    return (u64)((s64)(address << 16) >> 16) == address;
+}
+
+s64 domctl_set_ext_vcpucontext(struct domain *d, struct xen_domctl *op)
+{
+    const struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
+    s64 error = 0;
+    struct vcpu *v = find(d, e->vcpu, -ESRCH, &error);
+    struct pv_vcpu *pv;
+
+    if (!v)
+        return error;
+    if (d == current->domain)
+        return reject(-EINVAL, "sets its own context");
+    if (e->size < offsetof(struct xen_domctl_ext_vcpucontext, mcg_cap))
+        return reject(-EINVAL, "extended context too short");
+    if (!canonical(e->syscall32_callback_eip) || !canonical(e->sysenter_callback_eip))
+        return reject(-EINVAL, "callback address not canonical");
+    domain_pause(d);
+    pv = to_pv(v);
+    pv->syscall32.address = e->syscall32_callback_eip;
+    pv->syscall32.flags = e->syscall32_disables_events ? CALLBACKF_mask_events : 0;
+    pv->sysenter.address = e->sysenter_callback_eip;
+    pv->sysenter.flags = e->sysenter_disables_events ? CALLBACKF_mask_events : 0;
+    domain_unpause(d);
+    return 0;
+}
+
+s64 domctl_sendtrigger(struct domain *d, struct xen_domctl *op)
+{
+    s64 error = 0;
+    struct vcpu *v;
+
+    if (op->u.sendtrigger.trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
+        return reject(-ENOSYS, "trigger that PV domains do not have");
+    v = find(d, op->u.sendtrigger.vcpu, -ESRCH, &error);
+    if (!v)
+        return error;
+    WRITE_ONCE(v->nmi_pending, true);
+    vcpu_kick(v);
+    return 0;
+}
+
+/* MSRs that a vCPU carries with it: none that is not in its context. */
+s64 domctl_get_vcpu_msrs(struct domain *d, struct xen_domctl *op)
+{
+    s64 error = 0;
+
+    if (!find(d, op->u.vcpu_msrs.vcpu, -EINVAL, &error))
+        return error;
+    op->u.vcpu_msrs.msr_count = 0;
+    return 0;
+}
+
+/* A record from another host may list these; zero is what they are here. */
+s64 domctl_set_vcpu_msrs(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_vcpu_msrs *list = &op->u.vcpu_msrs;
+    static const u32 harmless[] = {0x140,      0xc0000103, 0xc0011019,
+                                   0xc001101a, 0xc001101b, 0xc0011027};
+    struct xen_domctl_vcpu_msr msr;
+    s64 error = 0;
+    u32 n;
+
+    if (!find(d, list->vcpu, -EINVAL, &error))
+        return error;
+    if (list->msr_count > ARRAY_SIZE(harmless))
+        return reject(-EINVAL, "more MSRs than there are");
+    for (u32 i = 0; i < list->msr_count; i++) {
+        if (guest_copy_in_at(&msr, handle_address(list->msrs), i, sizeof(msr)))
+            return reject(-EFAULT, "MSR list not readable");
+        for (n = 0; n < ARRAY_SIZE(harmless) && harmless[n] != msr.index; n++)
+            ;
+        if (n == ARRAY_SIZE(harmless) || msr.reserved) {
+            list->msr_count = i;
+            return reject(-EINVAL, "MSR that a vCPU does not carry");
+        }
+    }
+    return 0;
+}

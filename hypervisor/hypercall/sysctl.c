@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sysctl: the control domain asks about, and steers, the whole system. The
+ * table names every operation: a handler here or in sysctl_info.c, or the
+ * errno with which it is refused. Copies the request in and back. Operations
+ * here take no lock of their own but what core/ takes.
+ */
+#include "hypercall/control.h"
+#include "platform/console.h"
+
+#define CHUNK         256
+#define MAX_DEBUG_KEY 32
+
+static s64 readconsole(struct xen_sysctl *op)
+{
+    struct xen_sysctl_readconsole *read = &op->u.readconsole;
+    u64 to = handle_address(read->buffer);
+    u32 done = 0, index = read->index;
+    bool incremental = read->incremental;
+    char bytes[CHUNK];
+
+    while (done < read->count) {
+        size_t part =
+            console_ring_read(bytes, MIN(read->count - done, CHUNK + 0u), &index, incremental);
+        if (!part)
+            break;
+        if (guest_copy_out(to + done, bytes, part))
+            return reject(-EFAULT, "console text not writable");
+        incremental = true;
+        done += part;
+    }
+    if (read->clear)
+        console_ring_clear_to(index);
+    read->count = done;
+    read->index = index;
+    return 0;
+}
+
+static s64 sched_id(struct xen_sysctl *op)
+{
+    op->u.sched_id.sched_id = OUR_SCHEDULER;
+    return 0;
+}
+
+static s64 getdomaininfolist(struct xen_sysctl *op)
+{
+    struct xen_sysctl_getdomaininfolist *list = &op->u.getdomaininfolist;
+    domid_t from = list->first_domain;
+    struct domain *d;
+    u32 count = 0;
+
+    while (count < list->max_domains && (d = domain_get_next(from)) != NULL) {
+        struct xen_domctl_getdomaininfo info;
+        domctl_fill_info(d, &info);
+        from = d->id + 1;
+        domain_put(d);
+        if (guest_copy_out_at(handle_address(list->buffer), count, &info, sizeof(info)))
+            return reject(-EFAULT, "domain list not writable");
+        count++;
+    }
+    list->num_domains = count;
+    return 0;
+}
+
+static s64 debug_keys(struct xen_sysctl *op)
+{
+    struct xen_sysctl_debug_keys *keys = &op->u.debug_keys;
+    char key;
+
+    if (keys->nr_keys > MAX_DEBUG_KEY)
+        return reject(-EINVAL, "too many debug keys");
+    for (u32 i = 0; i < keys->nr_keys; i++) {
+        if (guest_copy_in_at(&key, handle_address(keys->keys), i, 1))
+            return reject(-EFAULT, "debug keys not readable");
+        console_key(key);
+    }
+    return 0;
+}
+
+/* There is one pool with all CPUs, and that stays so. */
+static s64 cpupool_op(struct xen_sysctl *op)
+{
+    struct xen_sysctl_cpupool_op *pool = &op->u.cpupool_op;
+    const cpumask_t none = {{0}};
+    struct domain *d;
+
+    switch (pool->op) {
+    case XEN_SYSCTL_CPUPOOL_OP_INFO: /* of the first pool from this id on */
+        if (pool->cpupool_id != OUR_POOL)
+            return -ENOENT; /* ends every enumeration */
+        pool->sched_id = OUR_SCHEDULER;
+        pool->n_dom = 0;
+        for (u32 id = 0; (d = domain_get_next(id)) != NULL; id = d->id + 1, domain_put(d))
+            pool->n_dom++;
+        return cpumask_to_guest(&pool->cpumap, &cpus_online);
+    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
+        return cpumask_to_guest(&pool->cpumap, &none);
+    case XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN:
+        d = pool->domid < DOMID_FIRST_RESERVED ? domain_get(pool->domid) : NULL;
+        if (!d)
+            return reject(-ESRCH, "no such domain");
+        domain_put(d);
+        return pool->cpupool_id == OUR_POOL ? 0 : reject(-ENOENT, "no such CPU pool");
+    case XEN_SYSCTL_CPUPOOL_OP_CREATE:
+        return reject(-EOPNOTSUPP, "one CPU pool only");
+    case XEN_SYSCTL_CPUPOOL_OP_DESTROY:
+    case XEN_SYSCTL_CPUPOOL_OP_ADDCPU:
+    case XEN_SYSCTL_CPUPOOL_OP_RMCPU:
+        if (pool->cpupool_id != OUR_POOL)
+            return reject(-ENOENT, "no such CPU pool");
+        return reject(-EBUSY, "the one CPU pool cannot be changed");
+    default:
+        return reject(-ENOSYS, "no such CPU pool operation");
+    }
+}
+
+static s64 scheduler_op(struct xen_sysctl *op)
+{
+    struct xen_sysctl_scheduler_op *sched = &op->u.scheduler_op;
+    u32 limit = sched->u.sched_credit2.ratelimit_us;
+
+    if (sched->cpupool_id != OUR_POOL)
+        return reject(-ESRCH, "no such CPU pool");
+    if (sched->sched_id != OUR_SCHEDULER)
+        return reject(-EINVAL, "no such scheduler");
+    switch (sched->cmd) {
+    case XEN_SYSCTL_SCHEDOP_putinfo:
+        if (limit &&
+            (limit < XEN_SYSCTL_SCHED_RATELIMIT_MIN || limit > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
+            return reject(-EINVAL, "rate limit out of range");
+        WRITE_ONCE(sched_ratelimit_us, limit);
+        return 0;
+    case XEN_SYSCTL_SCHEDOP_getinfo:
+        sched->u.sched_credit2.ratelimit_us = READ_ONCE(sched_ratelimit_us);
+        return 0;
+    default:
+        return reject(-EINVAL, "no such scheduler operation");
+    }
+}
+
+static s64 levelling_caps(struct xen_sysctl *op)
+{
+    op->u.cpu_levelling_caps.caps = 0; /* CPUID of processes is never masked */
+    return 0;
+}
+
+/* Every operation there is: who does it, or why not. */
+#define DONE(cmd, fn)         [XEN_SYSCTL_##cmd] = {fn, 0}
+#define REFUSED(cmd, because) [XEN_SYSCTL_##cmd] = {NULL, because}
+static const struct {
+    sysctl_fn *handler;
+    u8 error;
+} operations[] = {
+    DONE(readconsole, readconsole),
+    REFUSED(tbuf_op, ENOSYS), /* no trace buffers */
+    DONE(physinfo, sysctl_physinfo),
+    DONE(sched_id, sched_id),
+    REFUSED(perfc_op, ENOSYS), /* no performance counters */
+    DONE(getdomaininfolist, getdomaininfolist),
+    DONE(debug_keys, debug_keys),
+    DONE(getcpuinfo, sysctl_getcpuinfo),
+    DONE(availheap, sysctl_availheap),
+    REFUSED(get_pmstat, ENODEV), /* no P- and C-states of ours */
+    REFUSED(cpu_hotplug, EOPNOTSUPP),
+    REFUSED(pm_op, ENODEV),
+    REFUSED(page_offline_op, EOPNOTSUPP),
+    REFUSED(lockprof_op, ENOSYS),
+    DONE(cputopoinfo, sysctl_cputopoinfo),
+    DONE(numainfo, sysctl_numainfo),
+    DONE(cpupool_op, cpupool_op),
+    DONE(scheduler_op, scheduler_op),
+    REFUSED(coverage_op, EOPNOTSUPP),
+    REFUSED(psr_cmt_op, ENODEV),
+    DONE(pcitopoinfo, sysctl_pcitopoinfo),
+    REFUSED(psr_alloc, ENODEV),
+    DONE(get_cpu_levelling_caps, levelling_caps),
+    DONE(get_cpu_featureset, sysctl_get_cpu_featureset),
+    REFUSED(livepatch_op, ENOSYS),
+    DONE(get_cpu_policy, sysctl_get_cpu_policy),
+};
+
+s64 hypercall_sysctl(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+    struct xen_sysctl op;
+    s64 error = policy_system(current->domain);
+    (void)a1, (void)a2, (void)a3, (void)a4;
+
+    if (error)
+        return error;
+    if (guest_copy_in(&op, arg, sizeof(op)))
+        return reject(-EFAULT, "system control request not readable");
+    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
+        return reject(-EACCES, "system control interface version");
+    if (op.cmd >= ARRAY_SIZE(operations))
+        return reject(-ENOSYS, "no such system control operation");
+    if (!operations[op.cmd].handler)
+        return reject(operations[op.cmd].error ? -operations[op.cmd].error : -ENOSYS,
+                      "system control operation not offered");
+    error = operations[op.cmd].handler(&op);
+    /* With -ENOBUFS the request says how much room is needed. */
+    if ((!error || error == -ENOBUFS) && guest_copy_out(arg, &op, sizeof(op)))
+        return reject(-EFAULT, "system control result not writable");
+    return error;
+}
