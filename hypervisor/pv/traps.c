@@ -10,6 +10,7 @@
 #include "cpu/traps.h"
 #include "cpu/uaccess.h"
 #include "platform/console.h"
+#include "pv/descriptors.h"
 #include "pv/entry.h"
 #include "pv/traps.h"
 
@@ -92,6 +93,20 @@ static void device_not_available(void)
     cpu_set_task_switched(false);
     v->cr0_ts = 0;
     pv_inject_exception(TRAP_NM, -1);
+}
+
+/*
+ * A fault of our own code on the guest's account: loading one of its selectors,
+ * or the IRET to it, read a descriptor of its LDT whose page is not shown yet.
+ */
+bool pv_handle_hv_fault(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current;
+
+    if (regs->entry_vector != TRAP_PF || !v || v->ops != &guest_pv)
+        return false;
+    u64 offset = cpu_fault_address() - LDT_WINDOW(v->id);
+    return offset < 16 * PAGE_SIZE && pv_ldt_fault(to_pv(v), offset);
 }
 
 void guest_trap(struct cpu_user_regs *regs)
