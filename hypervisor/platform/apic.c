@@ -12,6 +12,7 @@
 #include "cpu/work.h"
 #include "lib/atomic.h"
 #include "lib/option.h"
+#include "lib/string.h"
 #include "memory/map.h"
 #include "platform/console.h"
 #include "platform/internal.h"
@@ -60,8 +61,14 @@ enum {
 static bool x2apic __ro_after_init;
 static bool tsc_deadline __ro_after_init;
 static volatile u32 *registers __ro_after_init;
-static bool x2apic_option __initdata = true;
-CMDLINE_BOOL("x2apic", x2apic_option);
+static int x2apic_option __initdata = -1; /* not said */
+
+static __init int parse_x2apic(const char *value)
+{
+    x2apic_option = *value ? cmdline_bool(value) : true;
+    return x2apic_option < 0 ? -EINVAL : 0;
+}
+CMDLINE_CUSTOM("x2apic", parse_x2apic);
 
 static u32 apic_read(u32 reg)
 {
@@ -143,13 +150,35 @@ static void apic_enable(void)
     memory_barrier();
 }
 
+/*
+ * Where the processor has it, but for one emulator: QEMU's own (TCG) gives up
+ * ("Bad icount read") at the timer's MSRs when it counts instructions.
+ */
+static __init bool choose_x2apic(u64 base)
+{
+    u32 r[4] = {0};
+
+    if (!cpu_has(FEATURE_X2APIC))
+        return false;
+    /* Firmware that hands over in x2APIC mode has its reasons, and going back is a reset. */
+    if (base & APIC_BASE_X2)
+        return true;
+    if (x2apic_option >= 0)
+        return x2apic_option;
+    if (cpu_has(FEATURE_HYPERVISOR))
+        cpuid(0x40000000, 0, r);
+    for (u32 cpu = 0; cpu < machine_cpu_count; cpu++)
+        if (machine_apic_id[cpu] >= 0xff)
+            return true;
+    return memcmp(&r[1], "TCGTCGTCGTCG", 12) != 0;
+}
+
 __init void apic_init(void)
 {
     u64 base = rdmsr(MSR_APIC_BASE);
 
     tsc_deadline = cpu_has(FEATURE_TSC_DEADLINE);
-    /* Firmware that hands over in x2APIC mode has its reasons, and going back is a reset. */
-    x2apic = cpu_has(FEATURE_X2APIC) && (x2apic_option || (base & APIC_BASE_X2));
+    x2apic = choose_x2apic(base);
     if (!x2apic) {
         u64 where = base & PTE_ADDRESS;
 

@@ -26,6 +26,9 @@
 #include "platform/rtc.h"
 #include "platform/scale.h"
 
+/* How often CPU 0 looks for console input when no interrupt tells of it. */
+#define CONSOLE_POLL      (20 * NS_MS)
+
 #define SAMPLES           5
 #define SAMPLE_TRIES      8
 #define SAMPLE_SPACING_HZ 40 /* a fortieth of a second from one to the next */
@@ -122,6 +125,8 @@ void clock_arm(ns_t when)
 
     if (when <= 0)
         when = 1;
+    if (console_polled() && this_cpu_id() == 0)
+        when = MIN(when, clock_now() + CONSOLE_POLL);
     if (this_cpu(armed) == when)
         return;
     this_cpu(armed) = when;

@@ -204,7 +204,7 @@ void irq_dispatch(u32 vector)
         apic_eoi();
         clock_timer_fired();
         cpu_raise_work(this_cpu_id(), WORK_TIMER);
-        if (console_polled())
+        if (console_polled() && this_cpu_id() == 0)
             cpu_raise_work(this_cpu_id(), WORK_CONSOLE);
         break;
     case VECTOR_WORK:
