@@ -49,6 +49,11 @@ void boot_cpu_early(void)
         .gdt_frame = mfn(image_paddr(boot_gdt_page) >> PAGE_SHIFT),
     };
 
+    /* Both 8259s silent while their line into the APIC is still open: a request
+     * that is pending when the line closes stays in the processor for good, and
+     * comes without a vector when interrupts go on. */
+    out8(0x21, 0xff);
+    out8(0xa1, 0xff);
     percpu_init();
     traps_init();
     desc_prepare(0, &r);
