@@ -29,9 +29,9 @@ enum lock_level {
     LOCK_TIMER,
     LOCK_PCI,
     LOCK_IRQ,
+    LOCK_MAP,         /* hypervisor page tables; takes frames for tables */
     LOCK_HEAP,
     LOCK_FRAMES,      /* page allocator */
-    LOCK_MAP,         /* hypervisor page tables */
     LOCK_CONSOLE,     /* printk works under any other lock */
 };
 
