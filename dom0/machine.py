@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One emulated machine booting one hypervisor: how it is started, watched and spoken to. Used by dom0/run, tests/system and
 bench/compare, so that all three boot the same thing.
 

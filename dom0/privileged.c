@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Runs in a guest: asks the hypervisor for what only dom0 may do, through the kernel's privcmd
  * device. Every call must be refused with EPERM; the answers wanted are those of the stock

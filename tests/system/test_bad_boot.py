@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Boot inputs that cannot work: one line on the console says what is wrong, then the machine stands still. Never a triple fault."""
+import re
 import time
 
 import pexpect
 import pytest
 from machine import IMAGE, KERNEL
 
+CRASH = "FATAL TRAP|Tenon crash"
 OPTIONS = {"mem": 1024, "dom0_mem": 512, "append": "noreboot"}
 
 
 def halts(machine, reason, quiet=3):
-    machine.expect(rf"[^\r\n]*(?:{reason})[^\r\n]*", 60, f"a line that says '{reason}'", dead=None)
+    machine.expect(rf"[^\r\n]*(?:{reason})[^\r\n]*", 60, f"a line that says '{reason}'", dead=CRASH)
     end = time.monotonic() + quiet  # what follows may be a report, but neither a reset nor dom0
     while time.monotonic() < end:
         index = machine.child.expect([pexpect.EOF, "Linux version", pexpect.TIMEOUT], timeout=max(0.1, end - time.monotonic()))
@@ -18,8 +20,7 @@ def halts(machine, reason, quiet=3):
         assert index != 1, "dom0 was started all the same"
     assert machine.running()
     assert not machine.triple_fault()
-    console = machine.log.read_text()
-    assert "FATAL TRAP" not in console and "Tenon crash" not in console, "it crashed instead of refusing"
+    assert not re.search(CRASH, machine.log.read_text()), "it crashed instead of refusing"
 
 
 def kernel(tmp_path, change):
@@ -43,6 +44,7 @@ def test_module_is_no_kernel(boot, tmp_path):
     halts(boot(**OPTIONS, modules=kernel(tmp_path, lambda _: b"this is no kernel\n" * 1000)), r"(?i:not an? (?:ELF|kernel|bzImage)|no kernel|unknown (?:kernel|image))")
 
 
+@pytest.mark.stock_fails("page fault while it reads before the module's start")
 def test_module_is_empty(boot, tmp_path):
     halts(boot(**OPTIONS, modules=kernel(tmp_path, lambda _: b"")), r"(?i:not an? (?:ELF|kernel|bzImage)|empty|no kernel|unknown (?:kernel|image)|too (?:short|small))")
 
@@ -72,5 +74,5 @@ def test_cpu_without_long_mode(boot):
 @pytest.mark.stock_fails("it says nothing of options that it does not know")
 def test_unknown_option_is_named_and_ignored(boot):
     machine = boot(**{**OPTIONS, "append": "noreboot frobnicate=1"})
-    machine.expect(r"(?i:(?:unknown|ignor)[^\r\n]*frobnicate|frobnicate[^\r\n]*(?:unknown|ignor)", 60, "a line on the unknown option)")
+    machine.expect(r"(?i:(?:unknown|ignor)[^\r\n]*frobnicate|frobnicate[^\r\n]*(?:unknown|ignor))", 60, "a line on the unknown option")
     machine.expect("Linux version", 60, "dom0's kernel")
