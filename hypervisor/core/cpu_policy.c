@@ -44,7 +44,7 @@ static struct cpuid_leaf host_states[STATES_LAST + 1] __ro_after_init;
  */
 static const u32 pv_features[CPU_POLICY_WORDS] = {
     [0] = 0x1fc9cbf5,  [1] = 0xf6d83203,  [2] = 0xea500800,  [3] = 0x002109e3,  [4] = 0x00000007,
-    [5] = 0xfdaf0b39,  [6] = 0x1a405f43,  [7] = 0x00000100,  [8] = 0x04000005,  [9] = 0x0001451c,
+    [5] = 0xfdaf0b39,  [6] = 0x1a405f43,  [7] = 0x00000100,  [8] = 0x24000005,  [9] = 0x0001451c,
     [10] = 0x00001c30, [11] = 0x60000064, [13] = 0x00000020, [18] = 0x00000006,
 };
 /* Of these, the ones that a domain gets only when the toolstack asks. */

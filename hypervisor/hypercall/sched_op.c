@@ -121,7 +121,5 @@ s64 hypercall_set_timer_op(u64 timeout, u64 a1, u64 a2, u64 a3, u64 a4)
     }
     if (when < 0 || (when > now && when - now > 1L << 50))
         when = now + 100 * NS_MS;
-    timer_migrate(&v->singleshot, this_cpu_id());
-    timer_set(&v->singleshot, when);
-    return 0;
+    return vcpu_set_singleshot(v, when, false);
 }

@@ -10,8 +10,6 @@
 
 #include <xen/vcpu.h>
 
-#define MIN_PERIOD NS_MS
-
 /* The caller holds LOCK_DOMAIN or has the domain paused; v runs nowhere. */
 int vcpu_context_set(struct vcpu *v, const struct vcpu_guest_context *context)
 {
@@ -49,30 +47,17 @@ static s64 initialise(struct vcpu *v, u64 arg)
     return error;
 }
 
-static s64 register_runstate(struct vcpu *v, u64 arg)
+/* Both areas are written before their vCPU enters its guest the next time. */
+static s64 register_area(u32 op, struct vcpu *v, u64 arg)
 {
-    struct vcpu_register_runstate_memory_area area;
-    struct vcpu_runstate_info now;
+    u64 address; /* both structures are a union of forms of it */
 
-    if (guest_copy_in(&area, arg, sizeof(area)))
-        return reject(-EFAULT, "run state area not readable");
-    vcpu_get_runstate(v, &now);
-    if (guest_copy_out(area.addr.p, &now, sizeof(now)))
-        return reject(-EFAULT, "run state area not writable");
-    WRITE_ONCE(v->runstate_guest, area.addr.p);
-    return 0;
-}
-
-static s64 register_time(struct vcpu *v, u64 arg)
-{
-    struct vcpu_register_time_memory_area area;
-
-    if (guest_copy_in(&area, arg, sizeof(area)))
-        return reject(-EFAULT, "time area not readable");
-    vcpu_update_time(v);
-    if (guest_copy_out(area.addr.p, &v->info->time, sizeof(v->info->time)))
-        return reject(-EFAULT, "time area not writable");
-    WRITE_ONCE(v->time_guest, area.addr.p);
+    if (guest_copy_in(&address, arg, sizeof(address)))
+        return reject(-EFAULT, "area address not readable");
+    if (op == VCPUOP_register_runstate_memory_area)
+        vcpu_register_runstate(v, address);
+    else
+        vcpu_register_time(v, address);
     return 0;
 }
 
@@ -105,14 +90,9 @@ static s64 set_periodic(struct vcpu *v, u64 arg)
 
     if (guest_copy_in(&op, arg, sizeof(op)))
         return reject(-EFAULT, "timer period not readable");
-    if (op.period_ns < MIN_PERIOD)
-        return reject(-EINVAL, "timer period below a millisecond");
-    if (op.period_ns > INT64_MAX / 2)
-        return reject(-EINVAL, "timer period too long");
-    v->periodic_last = clock_now();
-    v->periodic_period = op.period_ns;
-    timer_set(&v->periodic, v->periodic_last + v->periodic_period);
-    return 0;
+    if (op.period_ns == 0 || op.period_ns > INT64_MAX)
+        return reject(-EINVAL, "timer period");
+    return vcpu_set_periodic(v, op.period_ns);
 }
 
 static s64 set_singleshot(struct vcpu *v, u64 arg)
@@ -123,11 +103,8 @@ static s64 set_singleshot(struct vcpu *v, u64 arg)
         return reject(-EINVAL, "single-shot timer of another vCPU");
     if (guest_copy_in(&op, arg, sizeof(op)))
         return reject(-EFAULT, "timer request not readable");
-    if ((op.flags & VCPU_SSHOTTMR_future) && op.timeout_abs_ns < (u64)clock_now())
-        return -ETIME; /* no rejection worth a note: kernels rely on it */
-    timer_migrate(&v->singleshot, this_cpu_id());
-    timer_set(&v->singleshot, MIN(op.timeout_abs_ns, (u64)NS_NEVER));
-    return 0;
+    return vcpu_set_singleshot(v, MIN(op.timeout_abs_ns, (u64)NS_NEVER),
+                               op.flags & VCPU_SSHOTTMR_future);
 }
 
 static s64 vcpu_op_rare(u32 op, struct vcpu *v, u64 arg)
@@ -145,17 +122,14 @@ static s64 vcpu_op_rare(u32 op, struct vcpu *v, u64 arg)
     case VCPUOP_get_runstate_info:
         return get_runstate(v, arg);
     case VCPUOP_register_runstate_memory_area:
-        return register_runstate(v, arg);
+    case VCPUOP_register_vcpu_time_memory_area:
+        return register_area(op, v, arg);
     case VCPUOP_set_periodic_timer:
         return set_periodic(v, arg);
     case VCPUOP_stop_periodic_timer:
-        v->periodic_period = 0;
-        timer_stop(&v->periodic);
-        return 0;
+        return vcpu_set_periodic(v, 0);
     case VCPUOP_register_vcpu_info:
         return register_info(v, arg);
-    case VCPUOP_register_vcpu_time_memory_area:
-        return register_time(v, arg);
     case VCPUOP_send_nmi:
         if (arg)
             return reject(-EINVAL, "NMI with an argument");
