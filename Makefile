@@ -103,6 +103,12 @@ run: all image
 test: setup
 	@tools/test $(MAKE)
 
+ifneq ($(wildcard tests/system),)
+.PHONY: system
+system: all image
+	@$(PYTHON) -m pytest -q tests/system
+endif
+
 .PHONY: bench
 bench: all image
 	bench/run

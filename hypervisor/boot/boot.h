@@ -59,7 +59,8 @@ void boot_memory_finish(void);
 paddr_t efi_find_rsdp(u64 system_table);
 
 /* boot/smp.c */
-void boot_cpu_early(void); /* boot CPU, on the stack it came with: per-CPU data, descriptors, traps */
+void boot_cpu_early(
+    void); /* boot CPU, on the stack it came with: per-CPU data, descriptors, traps */
 __noreturn void boot_cpu_move(void (*next)(void)); /* to its final stack, then next() */
 void smp_start(void);                              /* all the others */
 

@@ -19,7 +19,7 @@
 #include "platform/console.h"
 #include "platform/machine.h"
 
-#define TRACE_LINES    24
+#define TRACE_LINES     24
 #define RESTART_SECONDS 5
 
 bool crash_console_ready;

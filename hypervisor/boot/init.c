@@ -66,8 +66,7 @@ static void memory_setup(void)
     u32 n = 0;
 
     reserved[n++] = (struct memory_reserved){0, 0x100000};
-    reserved[n++] =
-        (struct memory_reserved){image_paddr(__image_start), image_paddr(__image_end)};
+    reserved[n++] = (struct memory_reserved){image_paddr(__image_start), image_paddr(__image_end)};
     for (u32 i = 0; i < boot_info.module_count; i++) {
         const struct boot_module *m = &boot_info.modules[i];
 

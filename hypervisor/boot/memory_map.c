@@ -53,8 +53,8 @@ void boot_memory_finish(void)
     memory_region_count = 0;
     for (; at != ~0UL; at = end) {
         u32 type = claim_at(at, &end);
-        struct memory_region *last =
-            memory_region_count ? &memory_regions[memory_region_count - 1] : NULL;
+        struct memory_region *last = memory_region_count ? &memory_regions[memory_region_count - 1]
+                                                         : NULL;
 
         if (type == 0)
             continue;

@@ -11,21 +11,21 @@
 #define MULTIBOOT2_LOADED      0x36d76289
 
 /* Information tags. */
-#define MB2_TAG_END            0
-#define MB2_TAG_COMMAND_LINE   1
-#define MB2_TAG_LOADER         2
-#define MB2_TAG_MODULE         3
-#define MB2_TAG_BASIC_MEMORY   4
-#define MB2_TAG_MEMORY         6
-#define MB2_TAG_FRAMEBUFFER    8
-#define MB2_TAG_EFI64          12
-#define MB2_TAG_RSDP_OLD       14
-#define MB2_TAG_RSDP_NEW       15
-#define MB2_TAG_EFI_MEMORY     17
+#define MB2_TAG_END          0
+#define MB2_TAG_COMMAND_LINE 1
+#define MB2_TAG_LOADER       2
+#define MB2_TAG_MODULE       3
+#define MB2_TAG_BASIC_MEMORY 4
+#define MB2_TAG_MEMORY       6
+#define MB2_TAG_FRAMEBUFFER  8
+#define MB2_TAG_EFI64        12
+#define MB2_TAG_RSDP_OLD     14
+#define MB2_TAG_RSDP_NEW     15
+#define MB2_TAG_EFI_MEMORY   17
 
 /* Header tags. */
-#define MB2_WANT_INFORMATION   1
-#define MB2_WANT_CONSOLE       4
-#define MB2_WANT_FRAMEBUFFER   5
-#define MB2_WANT_ALIGN         6
-#define MB2_OPTIONAL           1
+#define MB2_WANT_INFORMATION 1
+#define MB2_WANT_CONSOLE     4
+#define MB2_WANT_FRAMEBUFFER 5
+#define MB2_WANT_ALIGN       6
+#define MB2_OPTIONAL         1

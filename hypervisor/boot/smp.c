@@ -28,7 +28,7 @@ extern u64 secondary_token, secondary_stack, secondary_cr3;
 static const char *secondary_lacks;
 
 /* Long enough for an emulated CPU on a busy machine. */
-#define START_TIMEOUT (10 * NS_SECOND)
+#define START_TIMEOUT  (10 * NS_SECOND)
 
 #define STUBS_PER_PAGE (PAGE_SIZE / STUB_BYTES)
 static void *stub_pages[MAX_CPUS / STUBS_PER_PAGE];

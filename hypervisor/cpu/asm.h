@@ -91,11 +91,11 @@
     SMAP_SITE 0xcb
 .endm
 
-#define ENTRY(name)   \
-    .globl name;      \
-    .hidden name;     \
+#define ENTRY(name)        \
+    .globl name;           \
+    .hidden name;          \
     .type name, @function; \
     name:
-#define END(name) .size name, . - name
+#define END(name) .size name, .- name
 
 #endif

@@ -28,15 +28,15 @@ static DEFINE_PER_CPU(mfn_t, gdt_frame);
 static DEFINE_PER_CPU(u64, stub);
 
 /* Flat segments, accessed bits set: the processor need never write them. */
-#define DESC_CODE64_RING0 0x00af9b000000ffffUL
-#define DESC_DATA_RING0   0x00cf93000000ffffUL
-#define DESC_CODE32_RING3 0x00cffb000000ffffUL
-#define DESC_DATA_RING3   0x00cff3000000ffffUL
-#define DESC_CODE64_RING3 0x00affb000000ffffUL
-#define SYSTEM_TSS        0x89UL
-#define SYSTEM_LDT        0x82UL
+#define DESC_CODE64_RING0   0x00af9b000000ffffUL
+#define DESC_DATA_RING0     0x00cf93000000ffffUL
+#define DESC_CODE32_RING3   0x00cffb000000ffffUL
+#define DESC_DATA_RING3     0x00cff3000000ffffUL
+#define DESC_CODE64_RING3   0x00affb000000ffffUL
+#define SYSTEM_TSS          0x89UL
+#define SYSTEM_LDT          0x82UL
 
-#define GDT_INDEX(selector) (((selector) & 0xff8) / 8)
+#define GDT_INDEX(selector) (((selector)&0xff8) / 8)
 
 static void set_system_descriptor(u64 *gdt, u32 selector, u64 type, u64 base, u32 limit)
 {
@@ -52,10 +52,10 @@ static void write_stub(u8 *at, u64 runs_at, u64 ss_slot, void (*target)(void))
 {
     u64 top = ss_slot + 8;
     u8 code[] = {
-        0x48, 0xa3, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs %rax, ss_slot */
-        0x48, 0x89, 0xe0,                   /* mov %rsp, %rax */
-        0x48, 0xbc, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs $top, %rsp */
-        0xe9, 0, 0, 0, 0,                   /* jmp target */
+        0x48, 0xa3, 0,    0, 0, 0, 0, 0, 0, 0, /* movabs %rax, ss_slot */
+        0x48, 0x89, 0xe0,                      /* mov %rsp, %rax */
+        0x48, 0xbc, 0,    0, 0, 0, 0, 0, 0, 0, /* movabs $top, %rsp */
+        0xe9, 0,    0,    0, 0,                /* jmp target */
     };
     s64 distance = (s64)((u64)target - (runs_at + sizeof(code)));
     s32 distance32 = (s32)distance;

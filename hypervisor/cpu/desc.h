@@ -21,7 +21,7 @@ struct cpu_resources {
     u64 percpu_offset; /* its per-CPU area is the template's address plus this */
     void *gdt_page;    /* a zeroed page of ours */
     mfn_t gdt_frame;
-    u64 stub;          /* where its stubs run (0: none yet), and the same bytes, writable */
+    u64 stub; /* where its stubs run (0: none yet), and the same bytes, writable */
     void *stub_alias;
 };
 

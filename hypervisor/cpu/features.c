@@ -20,10 +20,10 @@ static const struct {
     u16 feature;
     const char *name;
 } needed[] __initconst = {
-    {FEATURE_TSC, "TSC"},   {FEATURE_MSR, "MSR"},   {FEATURE_PAE, "PAE"},
-    {FEATURE_CX8, "CX8"},   {FEATURE_APIC, "APIC"}, {FEATURE_PGE, "PGE"},
-    {FEATURE_PAT, "PAT"},   {FEATURE_FXSR, "FXSR"}, {FEATURE_SSE2, "SSE2"},
-    {FEATURE_SYSCALL, "SYSCALL"}, {FEATURE_NX, "NX"}, {FEATURE_LONG_MODE, "long mode"},
+    {FEATURE_TSC, "TSC"},         {FEATURE_MSR, "MSR"},   {FEATURE_PAE, "PAE"},
+    {FEATURE_CX8, "CX8"},         {FEATURE_APIC, "APIC"}, {FEATURE_PGE, "PGE"},
+    {FEATURE_PAT, "PAT"},         {FEATURE_FXSR, "FXSR"}, {FEATURE_SSE2, "SSE2"},
+    {FEATURE_SYSCALL, "SYSCALL"}, {FEATURE_NX, "NX"},     {FEATURE_LONG_MODE, "long mode"},
 };
 
 /* CR4 bits that need a feature of their own. */
@@ -50,14 +50,10 @@ static __init void gather(u32 words[CPUID_WORDS])
         u32 leaf;
         u8 subleaf, reg;
     } where[CPUID_WORDS] __initconst = {
-        [CPUID_1_EDX] = {1, 0, EDX},
-        [CPUID_1_ECX] = {1, 0, ECX},
-        [CPUID_7_EBX] = {7, 0, EBX},
-        [CPUID_7_ECX] = {7, 0, ECX},
-        [CPUID_7_EDX] = {7, 0, EDX},
-        [CPUID_D1_EAX] = {0xd, 1, EAX},
-        [CPUID_81_EDX] = {0x80000001, 0, EDX},
-        [CPUID_81_ECX] = {0x80000001, 0, ECX},
+        [CPUID_1_EDX] = {1, 0, EDX},           [CPUID_1_ECX] = {1, 0, ECX},
+        [CPUID_7_EBX] = {7, 0, EBX},           [CPUID_7_ECX] = {7, 0, ECX},
+        [CPUID_7_EDX] = {7, 0, EDX},           [CPUID_D1_EAX] = {0xd, 1, EAX},
+        [CPUID_81_EDX] = {0x80000001, 0, EDX}, [CPUID_81_ECX] = {0x80000001, 0, ECX},
         [CPUID_87_EDX] = {0x80000007, 0, EDX},
     };
     u32 r[4];

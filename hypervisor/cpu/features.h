@@ -21,7 +21,7 @@ enum {
     CPUID_87_EDX,
     CPUID_WORDS
 };
-#define FEATURE(word, bit)    ((word) * 32 + (bit))
+#define FEATURE(word, bit)    ((word)*32 + (bit))
 
 #define FEATURE_TSC           FEATURE(CPUID_1_EDX, 4)
 #define FEATURE_MSR           FEATURE(CPUID_1_EDX, 5)

@@ -11,18 +11,18 @@
 #include "cpu/instructions.h"
 #include "lib/string.h"
 
-#define LEGACY_SIZE   512
-#define HEADER_SIZE   64
-#define FCW_RESET     0x37f
-#define MXCSR_RESET   0x1f80
-#define XCR0_X87      BIT(0)
-#define XCR0_SSE      BIT(1)
-#define XCR0_AVX      BIT(2)
-#define XCR0_MPX      (BIT(3) | BIT(4))
-#define XCR0_AVX512   (BIT(5) | BIT(6) | BIT(7))
+#define LEGACY_SIZE 512
+#define HEADER_SIZE 64
+#define FCW_RESET   0x37f
+#define MXCSR_RESET 0x1f80
+#define XCR0_X87    BIT(0)
+#define XCR0_SSE    BIT(1)
+#define XCR0_AVX    BIT(2)
+#define XCR0_MPX    (BIT(3) | BIT(4))
+#define XCR0_AVX512 (BIT(5) | BIT(6) | BIT(7))
 /* What we know how to check: x87 to AVX-512 without MPX, and PKRU is left out
  * (PV guests cannot use protection keys: the hypervisor's CR4 has them off). */
-#define XCR0_KNOWN    (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+#define XCR0_KNOWN (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
 /* Offsets in the area: Intel SDM vol. 1, 10.5.1 and 13.4. */
 #define OFFSET_FCW    0
 #define OFFSET_MXCSR  24
@@ -168,8 +168,7 @@ int fpu_set_xcr0(struct fpu_state *state, u64 value)
         return -EINVAL;
     if ((value & XCR0_AVX) && !(value & XCR0_SSE))
         return -EINVAL;
-    if ((value & XCR0_AVX512) &&
-        ((value & XCR0_AVX512) != XCR0_AVX512 || !(value & XCR0_AVX)))
+    if ((value & XCR0_AVX512) && ((value & XCR0_AVX512) != XCR0_AVX512 || !(value & XCR0_AVX)))
         return -EINVAL;
     state->xcr0 = value;
     xsetbv(0, value);

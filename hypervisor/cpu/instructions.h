@@ -8,63 +8,63 @@
 
 #include "lib/types.h"
 
-#define CR0_PE           BIT(0)
-#define CR0_MP           BIT(1)
-#define CR0_EM           BIT(2)
-#define CR0_TS           BIT(3)
-#define CR0_ET           BIT(4)
-#define CR0_NE           BIT(5)
-#define CR0_WP           BIT(16)
-#define CR0_AM           BIT(18)
-#define CR0_PG           BIT(31)
+#define CR0_PE             BIT(0)
+#define CR0_MP             BIT(1)
+#define CR0_EM             BIT(2)
+#define CR0_TS             BIT(3)
+#define CR0_ET             BIT(4)
+#define CR0_NE             BIT(5)
+#define CR0_WP             BIT(16)
+#define CR0_AM             BIT(18)
+#define CR0_PG             BIT(31)
 
-#define CR4_TSD          BIT(2)
-#define CR4_DE           BIT(3)
-#define CR4_PAE          BIT(5)
-#define CR4_MCE          BIT(6)
-#define CR4_PGE          BIT(7)
-#define CR4_OSFXSR       BIT(9)
-#define CR4_OSXMMEXCPT   BIT(10)
-#define CR4_UMIP         BIT(11)
-#define CR4_FSGSBASE     BIT(16)
-#define CR4_PCIDE        BIT(17)
-#define CR4_OSXSAVE      BIT(18)
-#define CR4_SMEP         BIT(20)
-#define CR4_SMAP         BIT(21)
+#define CR4_TSD            BIT(2)
+#define CR4_DE             BIT(3)
+#define CR4_PAE            BIT(5)
+#define CR4_MCE            BIT(6)
+#define CR4_PGE            BIT(7)
+#define CR4_OSFXSR         BIT(9)
+#define CR4_OSXMMEXCPT     BIT(10)
+#define CR4_UMIP           BIT(11)
+#define CR4_FSGSBASE       BIT(16)
+#define CR4_PCIDE          BIT(17)
+#define CR4_OSXSAVE        BIT(18)
+#define CR4_SMEP           BIT(20)
+#define CR4_SMAP           BIT(21)
 
-#define RFLAGS_CF        BIT(0)
-#define RFLAGS_TF        BIT(8)
-#define RFLAGS_IF        BIT(9)
-#define RFLAGS_DF        BIT(10)
-#define RFLAGS_IOPL      (3UL << 12)
-#define RFLAGS_NT        BIT(14)
-#define RFLAGS_RF        BIT(16)
-#define RFLAGS_VM        BIT(17)
-#define RFLAGS_AC        BIT(18)
+#define RFLAGS_CF          BIT(0)
+#define RFLAGS_TF          BIT(8)
+#define RFLAGS_IF          BIT(9)
+#define RFLAGS_DF          BIT(10)
+#define RFLAGS_IOPL        (3UL << 12)
+#define RFLAGS_NT          BIT(14)
+#define RFLAGS_RF          BIT(16)
+#define RFLAGS_VM          BIT(17)
+#define RFLAGS_AC          BIT(18)
 
-#define EFER_SCE         BIT(0)
-#define EFER_LME         BIT(8)
-#define EFER_LMA         BIT(10)
-#define EFER_NXE         BIT(11)
-#define EFER_SVME        BIT(12)
+#define EFER_SCE           BIT(0)
+#define EFER_LME           BIT(8)
+#define EFER_LMA           BIT(10)
+#define EFER_NXE           BIT(11)
+#define EFER_SVME          BIT(12)
 
-#define MSR_APIC_BASE    0x1b
-#define MSR_SYSENTER_CS  0x174
-#define MSR_SYSENTER_ESP 0x175
-#define MSR_SYSENTER_EIP 0x176
-#define MSR_MISC_ENABLE  0x1a0
-#define MSR_PAT          0x277
-#define MSR_TSC_DEADLINE 0x6e0
-#define MSR_XSS          0xda0
-#define MSR_EFER         0xc0000080
-#define MSR_STAR         0xc0000081
-#define MSR_LSTAR        0xc0000082
-#define MSR_CSTAR        0xc0000083
-#define MSR_FMASK        0xc0000084
-#define MSR_FS_BASE      0xc0000100
-#define MSR_GS_BASE      0xc0000101
+#define MSR_APIC_BASE      0x1b
+#define MSR_SYSENTER_CS    0x174
+#define MSR_SYSENTER_ESP   0x175
+#define MSR_SYSENTER_EIP   0x176
+#define MSR_MISC_ENABLE    0x1a0
+#define MSR_PAT            0x277
+#define MSR_TSC_DEADLINE   0x6e0
+#define MSR_XSS            0xda0
+#define MSR_EFER           0xc0000080
+#define MSR_STAR           0xc0000081
+#define MSR_LSTAR          0xc0000082
+#define MSR_CSTAR          0xc0000083
+#define MSR_FMASK          0xc0000084
+#define MSR_FS_BASE        0xc0000100
+#define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
-#define MSR_TSC_AUX      0xc0000103
+#define MSR_TSC_AUX        0xc0000103
 
 /* Exception vectors. */
 enum {
@@ -88,16 +88,16 @@ enum {
     VECTOR_XM,
 };
 
-#define DEFINE_READ(name, reg)                           \
-    static inline u64 name(void)                         \
-    {                                                    \
-        u64 value;                                       \
+#define DEFINE_READ(name, reg)                                         \
+    static inline u64 name(void)                                       \
+    {                                                                  \
+        u64 value;                                                     \
         __asm__ volatile("mov %%" reg ", %0" : "=r"(value)::"memory"); \
-        return value;                                    \
+        return value;                                                  \
     }
-#define DEFINE_WRITE(name, reg)                                   \
-    static inline void name(u64 value)                            \
-    {                                                             \
+#define DEFINE_WRITE(name, reg)                                     \
+    static inline void name(u64 value)                              \
+    {                                                               \
         __asm__ volatile("mov %0, %%" reg ::"r"(value) : "memory"); \
     }
 DEFINE_READ(read_cr0, "cr0")

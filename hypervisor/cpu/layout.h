@@ -17,26 +17,26 @@
  */
 #pragma once
 
-#define HV_FIRST_SLOT       256
-#define HV_LAST_SLOT        271
-#define PERDOMAIN_SLOT      257
+#define HV_FIRST_SLOT     256
+#define HV_LAST_SLOT      271
+#define PERDOMAIN_SLOT    257
 
-#define M2P_RO_START        0xffff800000000000
-#define PERDOMAIN_START     0xffff808000000000
-#define M2P_RW_START        0xffff810000000000
-#define FRAME_TABLE_START   0xffff818000000000
-#define STACK_AREA_START    0xffff820000000000
-#define IO_AREA_START       0xffff824000000000
-#define IO_AREA_END         0xffff828000000000
-#define IMAGE_START         0xffff82d040000000
-#define STUB_AREA_START     0xffff82d060000000
-#define DIRECT_MAP_START    0xffff830000000000
-#define DIRECT_MAP_END      0xffff880000000000
-#define HV_START            0xffff800000000000
-#define HV_END              0xffff880000000000
+#define M2P_RO_START      0xffff800000000000
+#define PERDOMAIN_START   0xffff808000000000
+#define M2P_RW_START      0xffff810000000000
+#define FRAME_TABLE_START 0xffff818000000000
+#define STACK_AREA_START  0xffff820000000000
+#define IO_AREA_START     0xffff824000000000
+#define IO_AREA_END       0xffff828000000000
+#define IMAGE_START       0xffff82d040000000
+#define STUB_AREA_START   0xffff82d060000000
+#define DIRECT_MAP_START  0xffff830000000000
+#define DIRECT_MAP_END    0xffff880000000000
+#define HV_START          0xffff800000000000
+#define HV_END            0xffff880000000000
 
 /* The image is linked for IMAGE_START and loaded at this machine address. */
-#define IMAGE_LOAD_ADDRESS  0x200000
+#define IMAGE_LOAD_ADDRESS 0x200000
 
 /*
  * Per-CPU stack: 32 KiB mapped at STACK_AREA_START + cpu * STACK_STRIDE, the
@@ -45,9 +45,9 @@
  * struct cpu_local at its very top. Masking any of these stack pointers
  * therefore finds the CPU's struct cpu_local.
  */
-#define STACK_SIZE          0x8000
-#define STACK_STRIDE        0x10000
-#define MAX_CPUS            128
+#define STACK_SIZE   0x8000
+#define STACK_STRIDE 0x10000
+#define MAX_CPUS     128
 
 /* Per-domain window: each vCPU has 32 pages: 16 of GDT, 16 of LDT. */
 #define VCPU_WINDOW_PAGES   32
@@ -58,10 +58,10 @@
 /* Selectors of our own descriptors, which live in the two pages that the
  * interface reserves at the top of every GDT (FIRST_RESERVED_GDT_PAGE = 14).
  * 0xe023/0xe02b/0xe033 are the guests' flat ring-3 segments (public header). */
-#define HV_CS64             0xe008
-#define HV_DS               0xe010
-#define GUEST_CS32          0xe023
-#define GUEST_SS            0xe02b
-#define GUEST_CS64          0xe033
-#define HV_TSS              0xe040 /* 16 bytes */
-#define HV_LDT              0xe050 /* 16 bytes */
+#define HV_CS64    0xe008
+#define HV_DS      0xe010
+#define GUEST_CS32 0xe023
+#define GUEST_SS   0xe02b
+#define GUEST_CS64 0xe033
+#define HV_TSS     0xe040 /* 16 bytes */
+#define HV_LDT     0xe050 /* 16 bytes */

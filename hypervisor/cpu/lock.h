@@ -18,21 +18,21 @@
 
 enum lock_level {
     LOCK_NONE,
-    LOCK_CONTROL,     /* one domctl or sysctl that changes the set of domains at a time */
-    LOCK_DOMAIN,      /* struct domain: life, vCPU set, settings */
+    LOCK_CONTROL, /* one domctl or sysctl that changes the set of domains at a time */
+    LOCK_DOMAIN,  /* struct domain: life, vCPU set, settings */
     LOCK_DOMAIN_LIST,
-    LOCK_PV_TABLES,   /* page-table updates of one PV domain */
-    LOCK_GRANT,       /* one domain's grant table */
-    LOCK_EVENT,       /* one domain's event channels */
-    LOCK_OWNER,       /* frame_owner: page list and totals */
+    LOCK_PV_TABLES, /* page-table updates of one PV domain */
+    LOCK_GRANT,     /* one domain's grant table */
+    LOCK_EVENT,     /* one domain's event channels */
+    LOCK_OWNER,     /* frame_owner: page list and totals */
     LOCK_SCHED,
     LOCK_TIMER,
     LOCK_PCI,
     LOCK_IRQ,
-    LOCK_MAP,         /* hypervisor page tables; takes frames for tables */
+    LOCK_MAP, /* hypervisor page tables; takes frames for tables */
     LOCK_HEAP,
-    LOCK_FRAMES,      /* page allocator */
-    LOCK_CONSOLE,     /* printk works under any other lock */
+    LOCK_FRAMES,  /* page allocator */
+    LOCK_CONSOLE, /* printk works under any other lock */
 };
 
 typedef struct {
@@ -42,10 +42,10 @@ typedef struct {
     u16 owner; /* CPU + 1, debug builds */
 } spinlock_t;
 
-#define SPINLOCK(lvl)                                                          \
-    (spinlock_t)                                                               \
-    {                                                                          \
-        .level = (lvl)                                                         \
+#define SPINLOCK(lvl)  \
+    (spinlock_t)       \
+    {                  \
+        .level = (lvl) \
     }
 
 void spin_lock(spinlock_t *lock);

@@ -9,19 +9,18 @@
 #include "cpu/regs.h"
 
 #ifdef TENON_HOST
-#define DEFINE_PER_CPU(type, name) __typeof__(type) percpu_##name[MAX_CPUS]
+#define DEFINE_PER_CPU(type, name)  __typeof__(type) percpu_##name[MAX_CPUS]
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) percpu_##name[MAX_CPUS]
-#define this_cpu(name) (percpu_##name[this_cpu_id()])
-#define per_cpu(name, n) (percpu_##name[n])
+#define this_cpu(name)              (percpu_##name[this_cpu_id()])
+#define per_cpu(name, n)            (percpu_##name[n])
 #else
 extern u64 percpu_offsets[MAX_CPUS];
-#define DEFINE_PER_CPU(type, name)                                             \
+#define DEFINE_PER_CPU(type, name) \
     __attribute__((section(".data.percpu"))) __typeof__(type) percpu_##name
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) percpu_##name
-#define percpu_at(name, offset)                                                \
-    (*(__typeof__(percpu_##name) *)((char *)&percpu_##name + (offset)))
-#define this_cpu(name) percpu_at(name, cpu_local()->percpu_offset)
-#define per_cpu(name, n) percpu_at(name, percpu_offsets[n])
+#define percpu_at(name, offset)     (*(__typeof__(percpu_##name) *)((char *)&percpu_##name + (offset)))
+#define this_cpu(name)              percpu_at(name, cpu_local()->percpu_offset)
+#define per_cpu(name, n)            percpu_at(name, percpu_offsets[n])
 
 /* Boot: puts the template aside; its size; makes an area of that size and returns its offset. */
 void percpu_init(void);

@@ -86,9 +86,8 @@ static bool mend(struct cpu_user_regs *regs)
     for (const struct ex_entry *e = __ex_table_start; e < __ex_table_end; e++) {
         if (e->from != regs->rip)
             continue;
-        this_cpu(mended) = (struct trap_record){
-            regs->entry_vector, regs->error_code,
-            regs->entry_vector == VECTOR_PF ? read_cr2() : 0};
+        this_cpu(mended) = (struct trap_record){regs->entry_vector, regs->error_code,
+                                                regs->entry_vector == VECTOR_PF ? read_cr2() : 0};
         regs->rip = e->to;
         return true;
     }

@@ -104,13 +104,13 @@ void cpu_call(const cpumask_t *mask, void (*fn)(void *), void *arg)
 
     ASSERT(!this_cpu(serving)); /* fn of another's request must not make its own */
     to.bits[me / 64] &= ~BIT(me % 64);
-    for_each_cpu_in (cpu, &to)
-        count++;
+    for_each_cpu_in(cpu, &to) count++;
     if (count) {
         r->fn = fn;
         r->arg = arg;
         store_release(&r->remaining, count);
-        for_each_cpu_in (cpu, &to) {
+        for_each_cpu_in(cpu, &to)
+        {
             cpumask_set(&per_cpu(inbox, cpu), me);
             cpu_raise_work(cpu, WORK_CALL);
         }
@@ -147,9 +147,8 @@ void flush_clock_filter(cpumask_t *mask, u32 stamp)
 
     if (then > now)
         then -= 1UL << 32;
-    for_each_cpu_in (cpu, mask)
-        if (READ_ONCE(per_cpu(flushed_at, cpu)) > then)
-            mask->bits[cpu / 64] &= ~BIT(cpu % 64);
+    for_each_cpu_in(cpu, mask) if (READ_ONCE(per_cpu(flushed_at, cpu)) > then)
+        mask->bits[cpu / 64] &= ~BIT(cpu % 64);
 }
 
 void cpu_flush_local(enum flush_kind kind, u64 addr)

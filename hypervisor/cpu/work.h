@@ -32,7 +32,8 @@ void cpu_call_work(void);
 void cpu_do_work(void);
 static inline bool cpu_has_work(void);
 
-/* Idle loop: halts until an interrupt, unless work is pending. Interrupts are off before and after. */
+/* Idle loop: halts until an interrupt, unless work is pending. Interrupts are off before and after.
+ */
 void cpu_idle_wait(void);
 
 /* One turn of any wait loop: pause, and serve flush requests from other CPUs. */
