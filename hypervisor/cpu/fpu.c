@@ -211,3 +211,35 @@ void fpu_set_legacy(struct fpu_state *state, const void *image512)
     if (supported)
         memcpy(state->area + OFFSET_HEADER, &present, sizeof(present));
 }
+
+u32 fpu_get_image(const struct fpu_state *state, void *image)
+{
+    if (!supported)
+        return 0;
+    if (image)
+        memcpy(image, state->area, area_size);
+    return area_size;
+}
+
+int fpu_set_image(struct fpu_state *state, u64 xcr0, const void *image, u32 size)
+{
+    /* The header (SDM vol. 1, 13.4.2): components present, compaction, zeros. */
+    u64 header[HEADER_SIZE / sizeof(u64)];
+    u32 mxcsr;
+
+    if (!xcr0_valid(xcr0) || size < LEGACY_SIZE + HEADER_SIZE || size > area_size)
+        return -EINVAL;
+    memcpy(header, (const u8 *)image + OFFSET_HEADER, sizeof(header));
+    if (header[0] & ~supported || size < fpu_xsave_size(header[0]))
+        return -EINVAL;
+    for (u32 i = 1; i < ARRAY_SIZE(header); i++)
+        if (header[i])
+            return -EINVAL;
+    memcpy(&mxcsr, (const u8 *)image + OFFSET_MXCSR, sizeof(mxcsr));
+    if (mxcsr & ~mxcsr_mask)
+        return -EINVAL;
+    memset(state->area, 0, area_size);
+    memcpy(state->area, image, size);
+    state->xcr0 = xcr0;
+    return 0;
+}

@@ -26,6 +26,14 @@ void fpu_set_legacy(struct fpu_state *state, const void *image512);
 u32 fpu_xsave_size(u64 xcr0);
 u64 fpu_xcr0_supported(void);
 
+/*
+ * The whole state in XSAVE's standard format, of a vCPU that stands still.
+ * get returns its size (image NULL: only that; 0 without XSAVE). set also
+ * sets XCR0, and refuses (-EINVAL) what the machine could not load.
+ */
+u32 fpu_get_image(const struct fpu_state *state, void *image);
+int fpu_set_image(struct fpu_state *state, u64 xcr0, const void *image, u32 size);
+
 /* Supplied by memory/. */
 void *heap_zalloc(size_t size);
 void heap_free(void *p);

@@ -5,6 +5,7 @@
  */
 #include "core/cpu_policy.h"
 #include "hypercall/control.h"
+#include "memory/alloc.h"
 
 #include <xen/arch-x86/xen.h>
 
@@ -96,23 +97,76 @@ s64 domctl_get_address_size(struct domain *d, struct xen_domctl *op)
 }
 
 /*
- * Size 0 says that there is nothing beyond vcpu_guest_context's FPU area; the
- * tools then leave the record out.
+ * Extended processor state: XCR0, the components ever in use (here: all that
+ * the machine has), then XSAVE's standard format. Size 0 says that there is
+ * nothing beyond vcpu_guest_context's FPU area; the tools then leave it out.
  */
+struct extended_state {
+    u64 xcr0, xcr0_ever;
+    u8 image[];
+};
+/* More than the standard format with all that we know of ever needs. */
+#define MAX_EXTENDED (4 * PAGE_SIZE)
+
 s64 domctl_getvcpuextstate(struct domain *d, struct xen_domctl *op)
 {
-    struct xen_domctl_vcpuextstate *state = &op->u.vcpuextstate;
+    struct xen_domctl_vcpuextstate *request = &op->u.vcpuextstate;
+    struct vcpu *v = domain_vcpu(d, request->vcpu);
+    u64 room = request->size, to = handle_address(request->buffer);
+    struct extended_state *state;
+    s64 error = 0;
 
-    if (!domain_vcpu(d, state->vcpu))
+    if (!v)
         return reject(-ESRCH, "no such vCPU");
-    state->xfeature_mask = 0;
-    state->size = 0;
-    return 0;
+    if (d == current->domain)
+        return reject(-EINVAL, "reads its own state");
+    request->xfeature_mask = fpu_xcr0_supported();
+    request->size = fpu_get_image(v->fpu, NULL);
+    if (request->size)
+        request->size += sizeof(*state);
+    if (!to || !room || !request->size)
+        return 0;
+    if (room != request->size)
+        return reject(-EINVAL, "size of extended state");
+    state = heap_zalloc(room);
+    if (!state)
+        return reject(-ENOMEM, "no memory for extended state");
+    domain_pause(d);
+    state->xcr0 = fpu_xcr0(v->fpu);
+    state->xcr0_ever = fpu_xcr0_supported();
+    fpu_get_image(v->fpu, state->image);
+    domain_unpause(d);
+    if (guest_copy_out(to, state, room))
+        error = reject(-EFAULT, "extended state not writable");
+    heap_free(state);
+    return error;
 }
 
 s64 domctl_setvcpuextstate(struct domain *d, struct xen_domctl *op)
 {
-    if (!domain_vcpu(d, op->u.vcpuextstate.vcpu))
+    const struct xen_domctl_vcpuextstate *request = &op->u.vcpuextstate;
+    struct vcpu *v = domain_vcpu(d, request->vcpu);
+    struct extended_state *state;
+    u64 size = request->size;
+    s64 error = 0;
+
+    if (!v)
         return reject(-ESRCH, "no such vCPU");
-    return reject(-EOPNOTSUPP, "extended state is not restored");
+    if (d == current->domain)
+        return reject(-EINVAL, "sets its own state");
+    if (size < sizeof(*state) || size > MAX_EXTENDED)
+        return reject(-EINVAL, "size of extended state");
+    state = heap_alloc(size);
+    if (!state)
+        return reject(-ENOMEM, "no memory for extended state");
+    if (guest_copy_in(state, handle_address(request->buffer), size)) {
+        error = reject(-EFAULT, "extended state not readable");
+    } else if (size > sizeof(*state)) { /* no more than that: a vCPU that never used any */
+        domain_pause(d);
+        if (fpu_set_image(v->fpu, state->xcr0, state->image, size - sizeof(*state)))
+            error = reject(-EINVAL, "extended state that cannot be loaded");
+        domain_unpause(d);
+    }
+    heap_free(state);
+    return error;
 }
