@@ -37,10 +37,17 @@ struct cpu_policy;  /* core/cpu_policy.c */
 
 /* Why a vCPU does not run: any bit set means it is not runnable. */
 enum {
-    PAUSE_BLOCKED = 1,     /* SCHEDOP_block: until an event */
-    PAUSE_DOWN = 2,        /* not brought up, or VCPUOP_down */
-    PAUSE_POLL = 4,        /* SCHEDOP_poll */
+    PAUSE_BLOCKED = 1, /* SCHEDOP_block: until an event */
+    PAUSE_DOWN = 2,    /* not brought up, or VCPUOP_down */
+    PAUSE_POLL = 4,    /* SCHEDOP_poll */
     PAUSE_CRASHED = 8,
+};
+
+/* Bits of vcpu.work: vcpu_do_work has something to do before it enters its guest. */
+enum {
+    VCPU_WORK_SWITCHED = 1, /* it came onto a CPU: run state, time, timers */
+    VCPU_WORK_TIME = 2,     /* write its time areas though the clock is unchanged */
+    VCPU_WORK_RUNSTATE = 4, /* write its run-state area */
 };
 
 enum shutdown_state { SHUTDOWN_NOT, SHUTDOWN_PENDING, SHUTDOWN_DONE };
@@ -50,32 +57,34 @@ struct vcpu {
     struct domain *domain;
     const struct guest_ops *ops; /* same as domain's */
     u32 id;
-    u32 cpu;           /* where it runs or ran last; changes under the scheduler's lock */
-    bool initialised;  /* has a context (VCPUOP_initialise, setvcpucontext, builder) */
-    bool is_running;   /* its registers are on `cpu` now */
-    u32 pause_flags;   /* PAUSE_*, atomic */
-    u32 pause_count;   /* nested pauses by control or by us, atomic; domain's pause_count adds */
+    u32 cpu;          /* where it runs or ran last; changes under the scheduler's lock */
+    bool initialised; /* has a context (VCPUOP_initialise, setvcpucontext, builder) */
+    bool is_running;  /* its registers are on `cpu` now */
+    u32 pause_flags;  /* PAUSE_*, atomic */
+    u32 pause_count;  /* nested pauses by control or by us, atomic; domain's pause_count adds */
     struct sched_vcpu sched;
 
     struct cpu_user_regs regs; /* while not running; on its CPU: cpu_local.guest */
     struct fpu_state *fpu;
 
     /* Where the guest looks: in shared_info, or a frame it registered. */
-    struct vcpu_info *info;    /* our mapping; never NULL: a dummy before registration */
-    mfn_t info_frame;          /* MFN_NONE unless registered; we hold a reference + writable */
-    u64 runstate_guest;        /* guest VA registered for runstate, 0 none */
+    struct vcpu_info *info; /* our mapping; never NULL: a dummy before registration */
+    mfn_t info_frame;       /* MFN_NONE unless registered; we hold a reference + writable */
+    u64 runstate_guest;     /* guest VA registered for runstate, 0 none */
     struct vcpu_runstate_info runstate;
-    u64 time_guest;            /* VCPUOP_register_vcpu_time_memory_area, 0 none */
+    u64 time_guest;   /* VCPUOP_register_vcpu_time_memory_area, 0 none */
+    u32 time_version; /* of that copy */
+    bool time_due;    /* that copy is stale: its page was not there */
 
     struct timer singleshot, periodic, poll_timer;
     ns_t periodic_period, periodic_last;
-    u32 poll_port;             /* SCHEDOP_poll of one port; ~0: several */
+    u32 poll_port; /* SCHEDOP_poll of one port; ~0: several; 0: only the timeout */
     struct fifo_vcpu *fifo;
-    u16 virq_port[24];         /* NR_VIRQS: port bound to each per-vCPU virq */
+    u32 virq_port[24]; /* NR_VIRQS: port bound to each virq (global ones: of vCPU 0) */
 
     cpumask_t hard_affinity, soft_affinity;
     bool nmi_pending, mce_pending;
-    u32 work;                  /* VCPU_WORK_*: to be done before it enters its guest */
+    u32 work; /* VCPU_WORK_*: to be done before it enters its guest */
 
     struct rejection rejections[REJECTIONS_KEPT];
     u32 rejection_next;
@@ -85,31 +94,32 @@ struct domain {
     struct frame_owner frames; /* first: struct frame finds us by it */
     const struct guest_ops *ops;
     domid_t id;
-    u32 references;            /* atomic */
-    struct list_head link;     /* all domains, in order of id; LOCK_DOMAIN_LIST */
-    spinlock_t lock;           /* LOCK_DOMAIN */
+    u32 references;             /* atomic */
+    struct list_head link;      /* destroyed, but its frames are in use: LOCK_DOMAIN_LIST */
+    struct domain *zombie_next; /* without references, to be freed */
+    spinlock_t lock;            /* LOCK_DOMAIN */
 
-    bool is_control;           /* dom0: may call control operations */
-    bool is_hardware;          /* has the machine's ports, interrupts, console */
+    bool is_control;  /* dom0: may call control operations */
+    bool is_hardware; /* has the machine's ports, interrupts, console */
     bool is_idle;
-    bool is_hvm;               /* translated; never with PV */
+    bool is_hvm; /* translated; never with PV */
     bool created_paused;
     enum dying_state dying;
     enum shutdown_state shutdown;
-    u32 shutdown_code;         /* SHUTDOWN_*; ~0 none */
-    u32 pause_count;           /* atomic: every vCPU stands still while it is not 0 */
-    u32 control_pause_count;   /* of those, by pausedomain */
-    u32 options;               /* XEN_DOMCTL_CDF_* */
+    u32 shutdown_code;       /* SHUTDOWN_*; ~0 none */
+    u32 pause_count;         /* atomic: every vCPU stands still while it is not 0 */
+    u32 control_pause_count; /* of those, by pausedomain; 1 at creation */
+    u32 options;             /* XEN_DOMCTL_CDF_* */
     u32 ssidref;
-    u8 handle[16];             /* UUID */
+    u8 handle[16]; /* UUID */
     u32 max_vcpus;
-    struct vcpu **vcpus;       /* max_vcpus slots, NULL until created */
+    struct vcpu **vcpus; /* max_vcpus slots, NULL until created */
 
     struct shared_info *shared_info; /* our page, shared; never NULL for a guest */
-    u32 vm_assist;             /* VMASST_TYPE bits */
+    u32 vm_assist;                   /* VMASST_TYPE bits */
     u32 address_width;
-    cpumask_t dirty_cpus;      /* CPUs that may hold TLB entries of it */
-    ns_t wall_offset;          /* time_offset_seconds etc. of this guest's clock */
+    cpumask_t dirty_cpus; /* CPUs that may hold TLB entries of it */
+    ns_t wall_offset;     /* time_offset_seconds etc. of this guest's clock */
     u32 tsc_mode;
 
     struct event_table *events;
@@ -119,22 +129,30 @@ struct domain {
     struct rangeset io_ports;
     struct rangeset irqs;
 
-    void *e820;                /* XENMEM_set_memory_map: heap array of e820_count 20-byte entries */
+    void *e820; /* XENMEM_set_memory_map: heap array of e820_count 20-byte entries */
     u32 e820_count;
     u32 suspend_port;
     u32 max_evtchn, max_grant_frames, max_maptrack_frames, grant_version_max;
     struct cpu_policy *cpu_policy; /* core/cpu_policy.h */
-    u64 created_at;            /* clock_now at creation */
+    u64 created_at;                /* clock_now at creation */
     u32 sched_weight, sched_cap;
     u32 target_vcpus;
+    struct sched_group sched;
+    u32 pollers;      /* vCPUs with PAUSE_POLL; atomic */
+    u32 destroy_step; /* how far domain_destroy got */
+    u32 destroy_left; /* frames to look at in this step */
+    u32 destroy_busy; /* a CPU is at it; atomic */
+    bool kind_ready;  /* ops->domain_init has succeeded */
 };
 
-extern struct domain *hardware_domain; /* dom0 */
+extern struct domain *hardware_domain; /* dom0; NULL before it is made */
 extern struct domain *idle_domain;
 
 /* config NULL: idle domain only. id DOMID_INVALID-like 0xffff: first free.
  * Errors: -EEXIST, -EINVAL, -ENOMEM, -EOPNOTSUPP (guest kind not there). */
 struct xen_domctl_createdomain;
+/* Anew it is paused once by control (domain_unpause_by_control starts it).
+ * id 0 is dom0's: control only; for others 0 means the first free, too. */
 int domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool control,
                   struct domain **result);
 /* Reference taken; NULL: none. DOMID_SELF gives the caller's own. */
@@ -146,12 +164,15 @@ static inline void domain_get_again(struct domain *d)
     __atomic_fetch_add(&d->references, 1, __ATOMIC_RELAXED);
 }
 void domain_put(struct domain *d);
-#define for_each_vcpu(d, v)                                                    \
-    for (u32 i_##v = 0; i_##v < (d)->max_vcpus; i_##v++)                       \
+#define for_each_vcpu(d, v)                              \
+    for (u32 i_##v = 0; i_##v < (d)->max_vcpus; i_##v++) \
         if (((v) = (d)->vcpus[i_##v]) != NULL)
 
-int vcpu_create(struct domain *d, u32 id); /* slot below max_vcpus; -EEXIST, -ENOMEM */
-struct vcpu *domain_vcpu(struct domain *d, u32 id); /* NULL: out of range or not created; speculation safe */
+int vcpu_create(struct domain *d, u32 id); /* slot below max_vcpus; -EINVAL, -EEXIST, -ENOMEM */
+void vcpu_release_info(struct vcpu *v);    /* domain_destroy: back to the dummy */
+void vcpu_free_all(struct domain *d);      /* last step of a domain's life */
+struct vcpu *domain_vcpu(struct domain *d,
+                         u32 id); /* NULL: out of range or not created; speculation safe */
 
 /* Pausing: *_sync returns when no vCPU of it runs anywhere. Nestable. */
 void vcpu_pause(struct vcpu *v); /* sync; not for current */
@@ -165,29 +186,41 @@ int domain_unpause_by_control(struct domain *d); /* -EINVAL when not paused so *
 
 /* The guest says it ends (SCHEDOP_shutdown) or is ended by us (crash). */
 void domain_shutdown(struct domain *d, u32 reason);
-void domain_resume(struct domain *d);            /* XEN_DOMCTL_resumedomain */
+void domain_resume(struct domain *d); /* XEN_DOMCTL_resumedomain */
 /* A guest did what only its death answers; it is the current one. Logs why. */
 void domain_crash(struct domain *d, const char *why);
 /* XEN_DOMCTL_destroydomain: preemptible: -ERESTART_HYPERCALL until all is given up, then 0. */
 int domain_destroy(struct domain *d);
-void domain_reap(void);                          /* WORK_REAP handler */
+void domain_reap(void); /* WORK_REAP handler */
+/* The scheduler: a vCPU of a domain that is shutting down has left its CPU. */
+void domain_finish_shutdown(struct domain *d);
 
 /* vcpu_info and friends (VCPUOP_register_*). */
 int vcpu_register_info(struct vcpu *v, mfn_t frame, u32 offset);
+void vcpu_register_runstate(struct vcpu *v,
+                            u64 guest_address);             /* 0: none; written on the way out */
+void vcpu_register_time(struct vcpu *v, u64 guest_address); /* likewise */
 void vcpu_update_runstate(struct vcpu *v, int state, ns_t now); /* RUNSTATE_*; scheduler only */
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
-void vcpu_update_time(struct vcpu *v);           /* writes vcpu_time_info if it changed */
+void vcpu_update_time(struct vcpu *v); /* writes vcpu_time_info if it changed */
 void domain_update_wallclock(struct domain *d);
-void domains_update_wallclock(void);             /* after dom0 set the time */
-/* Runs on the way into v (pv exit path): runstate copy to the guest etc. */
+void domains_update_wallclock(void); /* after dom0 set the time */
+/* Runs on the way into v (pv exit path) while v->work is not 0, which it makes so:
+ * run state and time to the guest, timers to this CPU. */
 void vcpu_do_work(struct vcpu *v);
-int vcpu_up(struct vcpu *v);                     /* -EINVAL not initialised */
+void vcpu_work(void); /* WORK_VCPU handler: nothing; the exit path looks again */
+/* VCPUOP_set_periodic_timer (0: stop; -EINVAL: too short), set_singleshot_timer (-ETIME: past, if
+ * the caller wants the future only; NS_NEVER stops). */
+int vcpu_set_periodic(struct vcpu *v, ns_t period);
+int vcpu_set_singleshot(struct vcpu *v, ns_t when, bool only_future);
+int vcpu_up(struct vcpu *v); /* -EINVAL not initialised */
 void vcpu_down(struct vcpu *v);
 
-void vcpu_block(void);                           /* current: SCHEDOP_block semantics */
+void vcpu_block(void);                                    /* current: SCHEDOP_block semantics */
 int vcpu_poll(const u32 *ports, u32 count, ns_t timeout); /* current */
-void vcpu_wake(struct vcpu *v);                  /* after clearing pause bits */
-void vcpu_kick(struct vcpu *v);                  /* make it re-examine pending events soon, wherever it is */
+void vcpu_wake(struct vcpu *v);                           /* after clearing pause bits */
+void vcpu_kick(struct vcpu *v);     /* make it re-examine pending events soon, wherever it is */
+bool vcpu_poll_end(struct vcpu *v); /* wakes it if it polls; core/event.c */
 /* An upcall is pending: sets vcpu_info bits, unblocks, kicks. */
 void vcpu_mark_events_pending(struct vcpu *v);
 static inline bool vcpu_runnable(const struct vcpu *v)
@@ -196,4 +229,5 @@ static inline bool vcpu_runnable(const struct vcpu *v)
              READ_ONCE(v->domain->pause_count));
 }
 
+void domains_dump(void);        /* debug key 'q': every domain and vCPU, a line each */
 void crash_describe_vcpu(void); /* one line about the current vCPU */

@@ -10,31 +10,36 @@
 #include "core/domain.h"
 #include <xen/event_channel.h>
 
-int event_init(struct domain *d, u32 max_port);  /* at creation */
-int event_destroy(struct domain *d);             /* closes all; preemptible */
-void event_free(struct domain *d);               /* last reference gone */
+int event_init(struct domain *d, u32 max_port); /* at creation */
+int event_destroy(struct domain *d);            /* closes all; preemptible */
+void event_free(struct domain *d);              /* last reference gone */
 
 /* EVTCHNOP_*: the structs are kernel copies; results are written into them. */
-int event_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op); /* d already resolved from op->dom */
-int event_bind_interdomain(struct evtchn_bind_interdomain *op);             /* for current's domain */
+/* -EINVAL, -ENOSPC, -ENOMEM; d is resolved from op->dom, op->remote_dom may be DOMID_SELF. */
+int event_alloc_unbound(struct domain *d,
+                        struct evtchn_alloc_unbound *op); /* d already resolved from op->dom */
+int event_bind_interdomain(struct evtchn_bind_interdomain *op); /* for current's domain */
 int event_bind_virq(struct evtchn_bind_virq *op);
 int event_bind_ipi(struct evtchn_bind_ipi *op);
 int event_bind_pirq(struct evtchn_bind_pirq *op);
 int event_bind_vcpu(struct domain *d, u32 port, u32 vcpu);
 int event_close(struct domain *d, u32 port, bool by_guest);
-int event_status(struct evtchn_status *op);
+int event_status(struct evtchn_status *op); /* -ESRCH; permission is the caller's to check */
 int event_send(struct domain *d, u32 port);
 int event_unmask(struct domain *d, u32 port);
-int event_reset(struct domain *d);
+int event_reset(struct domain *d); /* preemptible: -ERESTART_HYPERCALL */
 int event_init_control(struct evtchn_init_control *op);
 int event_expand_array(struct evtchn_expand_array *op);
 int event_set_priority(struct domain *d, u32 port, u32 priority);
 
 /* From the hypervisor. */
-void event_send_virq(struct vcpu *v, u32 virq);        /* per-vCPU ones: VIRQ_TIMER, DEBUG, XENOPROF... */
-void event_send_global_virq(struct domain *d, u32 virq); /* NULL: the domain it is routed to (XEN_DOMCTL_set_virq_handler) */
+void event_send_virq(struct vcpu *v, u32 virq); /* per-vCPU ones: VIRQ_TIMER, DEBUG, XENOPROF... */
+void event_send_global_virq(
+    struct domain *d,
+    u32 virq); /* NULL: the domain it is routed to (XEN_DOMCTL_set_virq_handler) */
 int event_set_virq_handler(struct domain *d, u32 virq);
 void event_send_pirq(struct domain *d, u32 port);
+bool event_port_valid(struct domain *d, u32 port); /* there is such a port, open or not */
 bool event_port_pending(struct domain *d, u32 port);
 bool event_port_masked(struct domain *d, u32 port);
 /* True if any event is pending and not masked for v (SCHEDOP_block checks). */

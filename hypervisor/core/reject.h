@@ -18,9 +18,9 @@ struct rejection {
 void reject_record(const char *why, const char *file, int line, int error);
 void reject_dump(void); /* the last ones of this CPU's current vCPU, newest first */
 
-#define reject(error, why)                                                     \
-    ({                                                                         \
-        int reject_error_ = (error);                                           \
-        reject_record(why, __FILE__, __LINE__, reject_error_);                 \
-        reject_error_;                                                         \
+#define reject(error, why)                                     \
+    ({                                                         \
+        int reject_error_ = (error);                           \
+        reject_record(why, __FILE__, __LINE__, reject_error_); \
+        reject_error_;                                         \
     })

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who runs where. The policy (core/sched_credit2.c) is pure: it works on
- * struct sched_vcpu and a clock it is given, so that it runs on the host too.
- * The mechanism (core/sched.c) switches registers.
+ * Who runs where. The policy (core/sched_credit2.c) is pure: it works on run
+ * queues and a clock it is given. The mechanism (core/sched.c) locks, switches
+ * registers, sets timers and kicks CPUs. Both run on the host under a simulated
+ * clock in the tests.
  */
 #pragma once
 
+#include "core/timer.h"
 #include "lib/list.h"
 #include "lib/tree.h"
 #include "lib/types.h"
@@ -14,29 +16,47 @@
 struct vcpu;
 struct domain;
 
-struct sched_vcpu {
-    struct tree_node node; /* in its run queue, by credit */
-    s64 credit;
-    ns_t started;          /* when it last began to run */
-    u32 weight;
-    u32 cap;               /* per cent of a CPU, 0 none; the domain's */
-    u32 cpu;               /* run queue it is on or would be */
-    bool queued, migrate_pending;
-    s64 budget;            /* what is left of its cap in this period */
+#define SCHED_WEIGHT_DEFAULT 256
+#define SCHED_WEIGHT_MAX     65535
+
+enum sched_state {
+    SCHED_ASLEEP,  /* not runnable */
+    SCHED_WAITING, /* in its queue's tree */
+    SCHED_RUNNING, /* is what a CPU runs, or is about to */
+    SCHED_LEAVING, /* in no queue; whoever made it so puts it to sleep or in a queue */
+    SCHED_PARKED,  /* runnable, but its domain's cap is used up in this period */
 };
 
-void sched_init(void);                 /* after CPUs are up; creates per-CPU state */
-int sched_vcpu_init(struct vcpu *v);   /* chooses a CPU */
+struct sched_vcpu {
+    struct tree_node node; /* in its run queue, while WAITING, by `spent` */
+    s64 spent;             /* weighted ns it has run; who has spent least runs first */
+    u32 weight;            /* the domain's */
+    u8 state;              /* enum sched_state; under the lock of its queue */
+    bool yielding;         /* lets others go first, once */
+};
+
+/* What the vCPUs of a domain share. */
+struct sched_group {
+    u32 cap;    /* per cent of one CPU for all of them together, 0: none */
+    s64 budget; /* ns left of it in this period; may be overdrawn; atomic */
+    struct timer refill;
+};
+
+void sched_init(void);                    /* after CPUs are up; creates per-CPU state */
+void sched_domain_init(struct domain *d); /* weight 256, no cap */
+void sched_domain_free(struct domain *d);
+int sched_vcpu_init(struct vcpu *v); /* chooses a CPU */
 void sched_vcpu_free(struct vcpu *v);
-void sched_wake(struct vcpu *v);       /* became runnable */
+void sched_wake(struct vcpu *v);         /* may have become runnable */
 void sched_sleep_nosync(struct vcpu *v); /* became not runnable */
 void sched_sleep_sync(struct vcpu *v);   /* same, and waits until its registers are saved */
 void sched_yield(void);
-void sched_work(void);                 /* WORK_SCHEDULE handler; does not return if it switches */
-/* Affinity: -EINVAL when no online CPU is in it. */
-struct cpumask;
-int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft); /* cpumask_t*, NULL: keep */
-int sched_set_params(struct domain *d, u32 weight, u32 cap);
-/* Loads nothing new but leaves `v`'s address space on no CPU: for destruction. */
+void sched_work(void); /* WORK_SCHEDULE handler; does not return if it switches */
+/* Affinity: -EINVAL when no online CPU is in it. cpumask_t*, NULL: keep. */
+int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft);
+int sched_set_params(struct domain *d, u32 weight, u32 cap); /* -EINVAL; weight 0: keep */
 void sched_idle_time(u64 *ns, u32 cpu);
-u64 vcpu_cpu_time(struct vcpu *v);     /* ns it has run */
+u64 vcpu_cpu_time(struct vcpu *v); /* ns it has run */
+
+extern u32 sched_slice_us,
+    sched_ratelimit_us; /* XEN_SYSCTL_SCHEDOP_*: ratelimit 0 or 100..500000 */

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Owns the set of domains, their references and their life: made here, ended
+ * in core/domain_end.c.
+ *
+ * Locks: list_lock (LOCK_DOMAIN_LIST) guards the table by id and the ids in
+ * use. A domain found in the table under the lock has memory; it can be had
+ * only while its count of references is not zero. References are atomic.
+ * Nothing here waits for vCPUs of other domains with a lock held, but for what
+ * the control tools' own lock serialises.
+ */
+#include "core/cpu_policy.h"
+#include "core/domain_private.h"
+#include "core/event.h"
+#include "core/grant.h"
+#include "core/guest.h"
+#include "core/nospec.h"
+#include "core/pirq.h"
+#include "cpu/work.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+#include "memory/alloc.h"
+#include "memory/map.h"
+#include "platform/console.h"
+#include <xen/domctl.h>
+
+#define CHUNK_BITS 9
+#define CHUNK_SIZE (1U << CHUNK_BITS) /* a page of pointers */
+
+struct domain *hardware_domain;
+
+static spinlock_t list_lock = SPINLOCK(LOCK_DOMAIN_LIST);
+/* By id; chunks come with the first domain in them and stay. */
+static struct domain **table[DOMID_FIRST_RESERVED / CHUNK_SIZE + 1];
+static BITMAP(ids_in_use, DOMID_FIRST_RESERVED);
+
+/* ---- finding ---- */
+
+static bool get_live(struct domain *d)
+{
+    for (u32 n = atomic_load(&d->references); n;) {
+        u32 seen = atomic_cmpxchg(&d->references, n, n + 1);
+        if (seen == n)
+            return true;
+        n = seen;
+    }
+    return false;
+}
+
+/* list_lock is held. */
+static struct domain *at(u32 id)
+{
+    u32 i = (u32)index_clamp(id, DOMID_FIRST_RESERVED);
+
+    return table[i >> CHUNK_BITS] ? table[i >> CHUNK_BITS][i % CHUNK_SIZE] : NULL;
+}
+
+struct domain *domain_get(domid_t id)
+{
+    struct domain *d = NULL;
+
+    if (id == DOMID_SELF) {
+        domain_get_again(current->domain);
+        return current->domain;
+    }
+    if (id >= DOMID_FIRST_RESERVED)
+        return NULL;
+    spin_lock(&list_lock);
+    d = at(id);
+    if (d && !get_live(d))
+        d = NULL;
+    spin_unlock(&list_lock);
+    return d;
+}
+
+struct domain *domain_get_next(domid_t from)
+{
+    struct domain *d = NULL;
+
+    spin_lock(&list_lock);
+    for (u32 id = from; id < DOMID_FIRST_RESERVED && !d; id++) {
+        if (!table[id >> CHUNK_BITS]) {
+            id |= CHUNK_SIZE - 1;
+            continue;
+        }
+        d = at(id);
+        if (d && !get_live(d))
+            d = NULL;
+    }
+    spin_unlock(&list_lock);
+    return d;
+}
+
+/* ---- ids ---- */
+
+/* An id of its own for a new domain: the wanted one, or the first free after the last given. */
+static int take_id(domid_t wanted, bool control, domid_t *id)
+{
+    static u32 rover;
+    int error = 0;
+
+    spin_lock(&list_lock);
+    if (wanted < DOMID_FIRST_RESERVED && (wanted || control)) {
+        *id = wanted;
+        if (bit_test(ids_in_use, wanted))
+            error = -EEXIST;
+    } else {
+        u32 next = (u32)bitmap_find_next_clear(ids_in_use, DOMID_FIRST_RESERVED, rover + 1);
+
+        if (next >= DOMID_FIRST_RESERVED)
+            next = (u32)bitmap_find_next_clear(ids_in_use, DOMID_FIRST_RESERVED, 1);
+        if (next >= DOMID_FIRST_RESERVED)
+            error = -ENOMEM;
+        else
+            *id = (domid_t)(rover = next);
+    }
+    if (!error)
+        bit_set(ids_in_use, *id);
+    spin_unlock(&list_lock);
+    return error;
+}
+
+static void give_id(domid_t id)
+{
+    spin_lock(&list_lock);
+    bit_clear(ids_in_use, id);
+    spin_unlock(&list_lock);
+}
+
+static int enter(struct domain *d)
+{
+    struct domain **chunk = table[d->id >> CHUNK_BITS], **fresh = NULL;
+
+    if (!chunk) {
+        fresh = heap_zalloc(CHUNK_SIZE * sizeof(*fresh));
+        if (!fresh)
+            return -ENOMEM;
+    }
+    spin_lock(&list_lock);
+    if (!table[d->id >> CHUNK_BITS]) {
+        table[d->id >> CHUNK_BITS] = fresh;
+        fresh = NULL;
+    }
+    table[d->id >> CHUNK_BITS][d->id % CHUNK_SIZE] = d;
+    spin_unlock(&list_lock);
+    heap_free(fresh);
+    return 0;
+}
+
+void domain_leave_table(struct domain *d)
+{
+    spin_lock(&list_lock);
+    table[d->id >> CHUNK_BITS][d->id % CHUNK_SIZE] = NULL;
+    spin_unlock(&list_lock);
+}
+
+/* ---- making ---- */
+
+static u32 order_of(const struct guest_ops *ops)
+{
+    u32 order = 0;
+
+    while ((PAGE_SIZE << order) < ops->domain_size)
+        order++;
+    return order;
+}
+
+/* What needs no memory of its own but the struct and the vCPUs' slots. */
+static struct domain *allocate(const struct guest_ops *ops, domid_t id, u32 max_vcpus)
+{
+    struct domain *d = pages_alloc(order_of(ops), ALLOC_ZERO);
+
+    if (!d)
+        return NULL;
+    d->vcpus = heap_zalloc(max_vcpus * sizeof(d->vcpus[0]));
+    if (!d->vcpus) {
+        pages_free(d, order_of(ops));
+        return NULL;
+    }
+    frame_owner_init(&d->frames);
+    d->ops = ops;
+    d->id = id;
+    d->references = 1;
+    d->max_vcpus = max_vcpus;
+    d->lock = SPINLOCK(LOCK_DOMAIN);
+    d->shutdown_code = ~0U;
+    d->created_at = (u64)clock_now();
+    d->address_width = 64;
+    list_init(&d->link);
+    rangeset_init(&d->io_memory, heap_alloc, heap_free);
+    rangeset_init(&d->io_ports, heap_alloc, heap_free);
+    rangeset_init(&d->irqs, heap_alloc, heap_free);
+    sched_domain_init(d);
+    return d;
+}
+
+struct domain *domain_create_idle(const struct guest_ops *ops, u32 cpus)
+{
+    struct domain *d = allocate(ops, DOMID_IDLE, cpus);
+
+    if (d)
+        d->is_idle = true;
+    return d;
+}
+
+/* Gives back all that is there: of a domain whose making failed, or without references. */
+void domain_free(struct domain *d)
+{
+    domid_t id = d->id;
+
+    vcpu_free_all(d);
+    if (d->kind_ready)
+        d->ops->domain_free(d);
+    cpu_policy_free(d);
+    grant_free(d);
+    pirq_destroy(d);
+    event_free(d);
+    domain_unshare_info(d);
+    rangeset_destroy(&d->io_memory);
+    rangeset_destroy(&d->io_ports);
+    rangeset_destroy(&d->irqs);
+    sched_domain_free(d);
+    heap_free(d->e820);
+    heap_free(d->vcpus);
+    pages_free(d, order_of(d->ops));
+    give_id(id);
+}
+
+/* The parts, each of which leaves nothing behind when it fails. */
+static int furnish(struct domain *d, const struct xen_domctl_createdomain *config)
+{
+    int error;
+
+    d->shared_info = page_alloc(ALLOC_ZERO);
+    if (!d->shared_info)
+        return -ENOMEM;
+    frame_share(d->shared_info, &d->frames, true);
+    for (u32 i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+        d->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
+    error = event_init(d, d->max_evtchn);
+    if (!error)
+        error = pirq_init(d);
+    if (!error)
+        error = cpu_policy_new(d);
+    if (!error)
+        error = d->ops->domain_init(d, config);
+    if (error)
+        return error;
+    d->kind_ready = true;
+    return grant_init(d);
+}
+
+int domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool control,
+                  struct domain **result)
+{
+    const struct guest_ops *ops = config->flags & XEN_DOMCTL_CDF_hvm ? guest_hvm : &guest_pv;
+    struct domain *d;
+    int error;
+
+    if (!ops)
+        return reject(-EOPNOTSUPP, "hardware-assisted guests are not supported");
+    if (config->max_vcpus == 0 || config->max_vcpus > MAX_VCPUS)
+        return reject(-EINVAL, "number of vCPUs out of range");
+    error = take_id(id, control, &id);
+    if (error)
+        return reject(error, "domain id is in use");
+    d = allocate(ops, id, config->max_vcpus);
+    if (!d) {
+        give_id(id);
+        return -ENOMEM;
+    }
+    d->is_control = d->is_hardware = control;
+    d->is_hvm = config->flags & XEN_DOMCTL_CDF_hvm;
+    d->options = config->flags;
+    d->ssidref = config->ssidref;
+    memcpy(d->handle, config->handle, sizeof(d->handle));
+    d->max_evtchn = MIN(config->max_evtchn_port, (u32)INT32_MAX);
+    d->max_grant_frames = (u32)config->max_grant_frames;
+    d->max_maptrack_frames = (u32)config->max_maptrack_frames;
+    d->grant_version_max = XEN_DOMCTL_GRANT_version(config->grant_opts);
+    /* It stands still until the tools have filled it. dom0 has no tools above it. */
+    d->created_paused = true;
+    d->pause_count = 1;
+    d->control_pause_count = !control;
+    error = furnish(d, config);
+    if (!error)
+        error = enter(d);
+    if (error) {
+        domain_free(d);
+        return error;
+    }
+    domain_update_wallclock(d);
+    if (control)
+        hardware_domain = d;
+    *result = d;
+    return 0;
+}
+
+/* ---- standing still ---- */
+
+void domain_pause_nosync(struct domain *d)
+{
+    struct vcpu *v;
+
+    atomic_inc(&d->pause_count);
+    for_each_vcpu (d, v)
+        sched_sleep_nosync(v);
+}
+
+void domain_pause(struct domain *d)
+{
+    struct vcpu *v;
+
+    ASSERT(d != current->domain);
+    atomic_inc(&d->pause_count);
+    for_each_vcpu (d, v)
+        sched_sleep_nosync(v);
+    for_each_vcpu (d, v)
+        sched_sleep_sync(v);
+}
+
+void domain_unpause(struct domain *d)
+{
+    struct vcpu *v;
+
+    ASSERT(READ_ONCE(d->pause_count) > 0);
+    if (atomic_dec_and_test(&d->pause_count))
+        for_each_vcpu (d, v)
+            vcpu_wake(v);
+}
+
+int domain_pause_by_control(struct domain *d)
+{
+    spin_lock(&d->lock);
+    if (d->control_pause_count >= 255) {
+        spin_unlock(&d->lock);
+        return reject(-EOVERFLOW, "paused too often");
+    }
+    d->control_pause_count++;
+    spin_unlock(&d->lock);
+    domain_pause(d);
+    return 0;
+}
+
+int domain_unpause_by_control(struct domain *d)
+{
+    spin_lock(&d->lock);
+    if (d->control_pause_count == 0) {
+        spin_unlock(&d->lock);
+        return reject(-EINVAL, "is not paused by control");
+    }
+    d->control_pause_count--;
+    spin_unlock(&d->lock);
+    domain_unpause(d);
+    return 0;
+}
+
+/* ---- wall clock ---- */
+
+void domain_update_wallclock(struct domain *d)
+{
+    u64 seconds, at_ns;
+    u32 ns, version;
+
+    clock_wall_get(&seconds, &ns);
+    at_ns = seconds * NS_SECOND + ns + (u64)d->wall_offset;
+    spin_lock(&d->lock); /* the page goes away when the domain dies */
+    struct shared_info *s = d->shared_info;
+    if (s) {
+        version = READ_ONCE(s->wc_version) | 1; /* odd: being written */
+        WRITE_ONCE(s->wc_version, version);
+        barrier();
+        s->wc_sec = (u32)(at_ns / NS_SECOND);
+        s->wc_sec_hi = (u32)(at_ns / NS_SECOND >> 32);
+        s->wc_nsec = (u32)(at_ns % NS_SECOND);
+        barrier();
+        WRITE_ONCE(s->wc_version, version + 1);
+    }
+    spin_unlock(&d->lock);
+}
+
+void domains_update_wallclock(void)
+{
+    struct domain *d;
+
+    for (domid_t id = 0; (d = domain_get_next(id)) != NULL; domain_put(d)) {
+        id = (domid_t)(d->id + 1);
+        if (READ_ONCE(d->dying) == DYING_NOT)
+            domain_update_wallclock(d);
+    }
+}
+
+/* ---- reports ---- */
+
+static const char *const run_states[] = {"running", "runnable", "blocked", "offline"};
+
+static void dump_vcpu(struct vcpu *v)
+{
+    struct vcpu_runstate_info r;
+
+    vcpu_get_runstate(v, &r);
+    printk(
+        LOG_INFO,
+        "  v%u: %s cpu %u ran %lld ms; pause %x/%u; upcall pending %u masked %u; timer %lld ms\n",
+        v->id, run_states[r.state], v->cpu, (ns_t)r.time[RUNSTATE_running] / NS_MS, v->pause_flags,
+        v->pause_count, v->info->evtchn_upcall_pending, v->info->evtchn_upcall_mask,
+        timer_is_active(&v->singleshot) ? (v->singleshot.when - clock_now()) / NS_MS : -1);
+}
+
+void domains_dump(void)
+{
+    struct domain *d;
+    struct vcpu *v;
+
+    for (domid_t id = 0; (d = domain_get_next(id)) != NULL; domain_put(d)) {
+        id = (domid_t)(d->id + 1);
+        printk(LOG_INFO, "d%u: %s, %u frames (at most %u), %u refs, pause %u/%u%s%s\n", d->id,
+               d->ops->name, d->frames.frames.count, d->frames.max, d->references, d->pause_count,
+               d->control_pause_count, d->dying ? ", dying" : "", d->shutdown ? ", shut down" : "");
+        for_each_vcpu (d, v)
+            dump_vcpu(v);
+    }
+}
+
+static void key_domains(unsigned char key __unused)
+{
+    domains_dump();
+}
+
+static void key_rejections(unsigned char key __unused)
+{
+    reject_dump();
+}
+
+void domains_init_late(void)
+{
+    console_key_register('q', key_domains, "domains and vCPUs");
+    console_key_register('J', key_rejections, "last refusals");
+}
+
+void crash_describe_vcpu(void)
+{
+    const struct vcpu *v = current;
+
+    if (!v)
+        printk(LOG_ERROR, "No vCPU yet\n");
+    else if (v->domain->is_idle)
+        printk(LOG_ERROR, "Idle\n");
+    else
+        printk(LOG_ERROR, "On behalf of d%dv%u, pause %x/%u/%u\n", v->domain->id, v->id,
+               v->pause_flags, v->pause_count, v->domain->pause_count);
+}

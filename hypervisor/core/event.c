@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Owns the ports of each domain: which there are, what they are bound to, and
+ * sending through them. How a pending port is shown to the guest is the matter
+ * of event_2l.c and event_fifo.c.
+ *
+ * Locks: event_table.h has the rules. Binding and closing an interdomain pair
+ * holds both tables' locks; everything that delivers holds one port's bit.
+ * Invariants: an interdomain port's peer is interdomain and points back, but
+ * for the moments within bind and close, when both table locks are held;
+ * `open` counts ports that are not closed; a domain with DYING set opens none.
+ *
+ * Callers: the event-channel hypercall, interrupts, timers, the life of domains.
+ */
+#include "core/continuation.h"
+#include "core/event_table.h"
+#include "core/nospec.h"
+#include "core/pirq.h"
+#include "lib/bitmap.h"
+#include "memory/alloc.h"
+
+/* Who gets a global VIRQ if not the hardware domain; each holds a reference. */
+static spinlock_t handler_lock = SPINLOCK(LOCK_EVENT);
+static struct domain *virq_handlers[NR_VIRQS];
+
+struct event_port *event_port(const struct domain *d, u32 port)
+{
+    const struct event_table *t = d->events;
+    struct event_port *chunk;
+    u64 n = port / PORTS_PER_CHUNK;
+
+    if (!t || n >= t->chunk_count || port == 0)
+        return NULL;
+    chunk = load_acquire(&t->chunks[index_clamp(n, t->chunk_count)]);
+    return chunk ? &chunk[port % PORTS_PER_CHUNK] : NULL;
+}
+
+bool event_port_valid(struct domain *d, u32 port)
+{
+    return event_port(d, port) != NULL;
+}
+
+/* ---- delivery ---- */
+
+static void wake_pollers(struct domain *d, u32 port)
+{
+    struct vcpu *v;
+
+    for_each_vcpu (d, v)
+        if ((READ_ONCE(v->pause_flags) & PAUSE_POLL) &&
+            (v->poll_port == port || v->poll_port == ~0U))
+            vcpu_poll_end(v);
+}
+
+void event_raise(struct domain *d, struct event_port *p)
+{
+    bool fresh = d->events->fifo ? fifo_raise(d, p) : two_level_raise(d, p);
+
+    if (fresh && unlikely(READ_ONCE(d->pollers)))
+        wake_pollers(d, p->number);
+}
+
+int event_send(struct domain *d, u32 port)
+{
+    struct event_port *p = event_port(d, port);
+    int error = 0;
+
+    if (!p)
+        return reject(-EINVAL, "sends through an invalid port");
+    port_lock(p);
+    switch (p->state) {
+    case EVTCHNSTAT_interdomain:
+        event_raise(p->remote, p->peer);
+        break;
+    case EVTCHNSTAT_ipi:
+        event_raise(d, p);
+        break;
+    case EVTCHNSTAT_unbound:
+        break; /* nobody is there yet: lost, by the interface's rule */
+    default:
+        error = reject(-EINVAL, "sends through a port that is not for sending");
+    }
+    port_unlock(p);
+    return error;
+}
+
+/* Delivers to d's own port if it still is what the caller thinks. */
+static void raise_if(struct domain *d, u32 port, u8 state, u32 what)
+{
+    struct event_port *p = event_port(d, port);
+
+    if (!p)
+        return;
+    port_lock(p);
+    if (p->state == state && (state == EVTCHNSTAT_virq ? p->virq == what : true))
+        event_raise(d, p);
+    port_unlock(p);
+}
+
+void event_send_virq(struct vcpu *v, u32 virq)
+{
+    u32 port = READ_ONCE(v->virq_port[virq]);
+
+    if (port)
+        raise_if(v->domain, port, EVTCHNSTAT_virq, virq);
+}
+
+void event_send_pirq(struct domain *d, u32 port)
+{
+    raise_if(d, port, EVTCHNSTAT_pirq, 0);
+}
+
+void event_send_global_virq(struct domain *d, u32 virq)
+{
+    struct domain *to = d;
+
+    if (!to) {
+        spin_lock(&handler_lock);
+        to = virq_handlers[virq] ? virq_handlers[virq] : hardware_domain;
+        if (to)
+            domain_get_again(to);
+        spin_unlock(&handler_lock);
+    }
+    if (!to)
+        return;
+    if (to->max_vcpus && to->vcpus[0])
+        event_send_virq(to->vcpus[0], virq);
+    if (!d)
+        domain_put(to);
+}
+
+void console_input_notify(void)
+{
+    event_send_global_virq(NULL, VIRQ_CONSOLE);
+}
+
+int event_unmask(struct domain *d, u32 port)
+{
+    struct event_port *p = event_port(d, port);
+
+    if (!p)
+        return reject(-EINVAL, "unmasks an invalid port");
+    port_lock(p);
+    if (p->state != EVTCHNSTAT_closed) {
+        if (d->events->fifo)
+            fifo_unmask(d, p);
+        else
+            two_level_unmask(d, p);
+    }
+    port_unlock(p);
+    return 0;
+}
+
+/* One flag of the port as the guest sees it; false for closed ports. */
+static bool port_flag(struct domain *d, u32 port, unsigned long *(*map)(struct domain *), u32 bit)
+{
+    struct event_port *p = event_port(d, port);
+    bool set = false;
+
+    if (!p)
+        return false;
+    port_lock(p);
+    if (p->state != EVTCHNSTAT_closed) {
+        if (d->events->fifo) {
+            u32 *word = fifo_word(d, port);
+            set = word && (READ_ONCE(*word) & (1U << bit));
+        } else {
+            set = bit_test(map(d), port);
+        }
+    }
+    port_unlock(p);
+    return set;
+}
+
+bool event_port_pending(struct domain *d, u32 port)
+{
+    return port_flag(d, port, two_level_pending, EVTCHN_FIFO_PENDING);
+}
+
+bool event_port_masked(struct domain *d, u32 port)
+{
+    return port_flag(d, port, two_level_mask, EVTCHN_FIFO_MASKED);
+}
+
+/* ---- ports come and go; the table's lock is held ---- */
+
+static u32 highest_port(const struct event_table *t)
+{
+    u32 by_abi = (t->fifo ? EVTCHN_FIFO_NR_CHANNELS : EVTCHN_2L_NR_CHANNELS) - 1;
+
+    return MIN(t->max_port, by_abi);
+}
+
+/* A closed port for the caller to give a state to with port_open. */
+static int find_free(struct domain *d, struct event_port **found)
+{
+    struct event_table *t = d->events;
+
+    if (READ_ONCE(d->dying) != DYING_NOT)
+        return reject(-EINVAL, "new port of a dying domain");
+    for (u32 port = t->lowest_free; port <= highest_port(t); port++) {
+        struct event_port *p = event_port(d, port);
+
+        if (!p) {
+            struct event_port *chunk = heap_zalloc(PORTS_PER_CHUNK * sizeof(*chunk));
+            if (!chunk)
+                return -ENOMEM;
+            for (u32 i = 0; i < PORTS_PER_CHUNK; i++)
+                chunk[i].number = port / PORTS_PER_CHUNK * PORTS_PER_CHUNK + i;
+            store_release(&t->chunks[port / PORTS_PER_CHUNK], chunk);
+            p = event_port(d, port);
+        }
+        if (p->state == EVTCHNSTAT_closed) {
+            t->lowest_free = port;
+            *found = p;
+            return 0;
+        }
+    }
+    return reject(-ENOSPC, "no free port");
+}
+
+/* The state's own fields are set by the caller before; this makes it visible. */
+static void port_open(struct event_table *t, struct event_port *p, u8 state, u32 vcpu)
+{
+    p->vcpu = (u16)vcpu;
+    p->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
+    if (!t->fifo)
+        p->last_priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
+    p->pending = false;
+    port_lock(p);
+    p->state = state;
+    port_unlock(p);
+    t->open++;
+    t->lowest_free = p->number + 1;
+}
+
+static void port_free(struct domain *d, struct event_port *p)
+{
+    struct event_table *t = d->events;
+
+    port_lock(p);
+    p->state = EVTCHNSTAT_closed;
+    p->pending = false;
+    /* What is pending is nobody's any more, and must not come with the next use. */
+    if (!t->fifo)
+        atomic_bit_clear(two_level_pending(d), p->number);
+    else if (fifo_word(d, p->number))
+        atomic_and(fifo_word(d, p->number), ~(1U << EVTCHN_FIFO_PENDING));
+    port_unlock(p);
+    t->open--;
+    t->lowest_free = MIN(t->lowest_free, p->number);
+}
+
+/* ---- binding ---- */
+
+int event_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op)
+{
+    struct event_table *t = d->events;
+    struct event_port *p;
+    int error;
+
+    spin_lock(&t->lock);
+    error = find_free(d, &p);
+    if (!error) {
+        p->remote_id = op->remote_dom == DOMID_SELF ? current->domain->id : op->remote_dom;
+        port_open(t, p, EVTCHNSTAT_unbound, 0);
+        op->port = p->number;
+    }
+    spin_unlock(&t->lock);
+    return error;
+}
+
+/* Both tables are locked. */
+static int bind_pair(struct domain *d, struct domain *rd, struct evtchn_bind_interdomain *op)
+{
+    struct event_port *rp, *p;
+    int error = find_free(d, &p);
+
+    if (error)
+        return error;
+    rp = event_port(rd, op->remote_port);
+    if (!rp || rp->state != EVTCHNSTAT_unbound || rp->remote_id != d->id)
+        return reject(-EINVAL, "remote port does not wait for this domain");
+    p->remote = rd;
+    p->peer = rp;
+    port_open(d->events, p, EVTCHNSTAT_interdomain, 0);
+    port_lock(rp);
+    rp->remote = d;
+    rp->peer = p;
+    rp->state = EVTCHNSTAT_interdomain;
+    port_unlock(rp);
+    /* The far end may have sent before we were there: have a look. */
+    port_lock(p);
+    event_raise(d, p);
+    port_unlock(p);
+    op->local_port = p->number;
+    return 0;
+}
+
+int event_bind_interdomain(struct evtchn_bind_interdomain *op)
+{
+    struct domain *d = current->domain, *rd = domain_get(op->remote_dom);
+    int error;
+
+    if (!rd)
+        return reject(-ESRCH, "no such remote domain");
+    if (!rd->events) {
+        domain_put(rd);
+        return reject(-EINVAL, "remote domain has no event channels");
+    }
+    spin_lock_pair(&d->events->lock, &rd->events->lock);
+    error = bind_pair(d, rd, op);
+    spin_unlock_pair(&d->events->lock, &rd->events->lock);
+    domain_put(rd);
+    return error;
+}
+
+static bool virq_is_global(u32 virq)
+{
+    return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
+}
+
+int event_bind_virq(struct evtchn_bind_virq *op)
+{
+    struct domain *d = current->domain;
+    struct event_table *t = d->events;
+    struct event_port *p;
+    struct vcpu *v;
+    u32 virq;
+    int error;
+
+    if (op->virq >= NR_VIRQS)
+        return reject(-EINVAL, "no such VIRQ");
+    virq = (u32)index_clamp(op->virq, NR_VIRQS);
+    if (virq_is_global(virq) && op->vcpu != 0)
+        return reject(-EINVAL, "global VIRQ for a vCPU other than 0");
+    v = domain_vcpu(d, op->vcpu);
+    if (!v)
+        return reject(-ENOENT, "no such vCPU for a VIRQ");
+    spin_lock(&t->lock);
+    error = v->virq_port[virq] ? reject(-EEXIST, "VIRQ is bound") : find_free(d, &p);
+    if (!error) {
+        p->virq = virq;
+        port_open(t, p, EVTCHNSTAT_virq, v->id);
+        op->port = p->number;
+        WRITE_ONCE(v->virq_port[virq], p->number);
+    }
+    spin_unlock(&t->lock);
+    return error;
+}
+
+int event_bind_ipi(struct evtchn_bind_ipi *op)
+{
+    struct domain *d = current->domain;
+    struct vcpu *v = domain_vcpu(d, op->vcpu);
+    struct event_port *p;
+    int error;
+
+    if (!v)
+        return reject(-ENOENT, "no such vCPU for an IPI");
+    spin_lock(&d->events->lock);
+    error = find_free(d, &p);
+    if (!error) {
+        port_open(d->events, p, EVTCHNSTAT_ipi, v->id);
+        op->port = p->number;
+    }
+    spin_unlock(&d->events->lock);
+    return error;
+}
+
+int event_bind_pirq(struct evtchn_bind_pirq *op)
+{
+    struct domain *d = current->domain;
+    struct event_port *p;
+    int error;
+
+    spin_lock(&d->events->lock);
+    error = find_free(d, &p);
+    if (!error) {
+        /* Open first: the interrupt may come while it is being bound. */
+        p->pirq = op->pirq;
+        port_open(d->events, p, EVTCHNSTAT_pirq, 0);
+        error = pirq_bind(d, op->pirq, p->number, 0, op->flags & BIND_PIRQ__WILL_SHARE);
+        if (error)
+            port_free(d, p);
+        else
+            op->port = p->number;
+    }
+    spin_unlock(&d->events->lock);
+    return error;
+}
+
+int event_bind_vcpu(struct domain *d, u32 port, u32 vcpu)
+{
+    struct event_port *p = event_port(d, port);
+    struct vcpu *v = domain_vcpu(d, vcpu);
+    int error = 0;
+
+    if (!v)
+        return reject(-ENOENT, "no such vCPU for a port");
+    if (!p)
+        return reject(-EINVAL, "moves an invalid port");
+    spin_lock(&d->events->lock);
+    switch (p->state) {
+    case EVTCHNSTAT_virq:
+        if (!virq_is_global(p->virq))
+            error = reject(-EINVAL, "per-vCPU VIRQ stays with its vCPU");
+        break;
+    case EVTCHNSTAT_pirq:
+        pirq_follow_vcpu(d, p->pirq, v);
+        break;
+    case EVTCHNSTAT_unbound:
+    case EVTCHNSTAT_interdomain:
+        break;
+    default:
+        error = reject(-EINVAL, "port does not change its vCPU");
+    }
+    if (!error)
+        WRITE_ONCE(p->vcpu, (u16)v->id);
+    spin_unlock(&d->events->lock);
+    return error;
+}
+
+int event_set_priority(struct domain *d, u32 port, u32 priority)
+{
+    struct event_port *p = event_port(d, port);
+    int error = 0;
+
+    if (priority > EVTCHN_FIFO_PRIORITY_MIN)
+        return reject(-EINVAL, "no such event priority");
+    if (!p)
+        return reject(-EINVAL, "priority of an invalid port");
+    spin_lock(&d->events->lock);
+    if (!d->events->fifo)
+        error = reject(-ENOSYS, "2-level events have no priorities");
+    else
+        WRITE_ONCE(p->priority, (u8)priority);
+    spin_unlock(&d->events->lock);
+    return error;
+}
+
+/* ---- closing ---- */
+
+/*
+ * Closes p, which is open. Both d's table and, if p is interdomain, its
+ * remote's are locked.
+ */
+static void close_locked(struct domain *d, struct event_port *p)
+{
+    struct vcpu *v;
+
+    switch (p->state) {
+    case EVTCHNSTAT_interdomain: {
+        struct event_port *peer = p->peer;
+
+        /* The far end first: afterwards nobody sends to p. Its lock waits for
+         * a delivery that is under way. */
+        port_lock(peer);
+        peer->state = EVTCHNSTAT_unbound;
+        peer->remote_id = d->id;
+        port_unlock(peer);
+        break;
+    }
+    case EVTCHNSTAT_virq:
+        v = d->vcpus[virq_is_global(p->virq) ? 0 : p->vcpu];
+        WRITE_ONCE(v->virq_port[p->virq], 0);
+        break;
+    case EVTCHNSTAT_pirq:
+        pirq_unbind(d, p->pirq);
+        break;
+    default:
+        break;
+    }
+    port_free(d, p);
+}
+
+int event_close(struct domain *d, u32 port, bool by_guest __unused)
+{
+    struct event_table *t = d->events;
+    struct event_port *p = event_port(d, port);
+    struct domain *rd = NULL;
+    int error = 0;
+
+    if (!p)
+        return reject(-EINVAL, "closes an invalid port");
+    spin_lock(&t->lock);
+    /* The remote's lock may have to be taken first; the binding, and with it the
+     * remote, may be gone when we have both: hold the domain and look again. */
+    while (p->state == EVTCHNSTAT_interdomain && p->remote != d && p->remote != rd) {
+        struct domain *remote = p->remote;
+
+        domain_get_again(remote);
+        if (rd) {
+            spin_unlock_pair(&t->lock, &rd->events->lock);
+            domain_put(rd);
+        } else {
+            spin_unlock(&t->lock);
+        }
+        rd = remote;
+        spin_lock_pair(&t->lock, &rd->events->lock);
+    }
+    if (p->state == EVTCHNSTAT_closed)
+        error = reject(-EINVAL, "port is closed already");
+    else
+        close_locked(d, p);
+    if (rd) {
+        spin_unlock_pair(&t->lock, &rd->events->lock);
+        domain_put(rd);
+    } else {
+        spin_unlock(&t->lock);
+    }
+    return error;
+}
+
+int event_status(struct evtchn_status *op)
+{
+    struct domain *d = domain_get(op->dom);
+    struct event_port *p;
+    int error = 0;
+
+    if (!d)
+        return reject(-ESRCH, "no such domain");
+    p = event_port(d, op->port);
+    if (!p) {
+        domain_put(d);
+        return reject(-EINVAL, "status of an invalid port");
+    }
+    spin_lock(&d->events->lock);
+    op->status = p->state;
+    op->vcpu = p->vcpu;
+    switch (p->state) {
+    case EVTCHNSTAT_closed:
+        op->vcpu = 0;
+        break;
+    case EVTCHNSTAT_unbound:
+        op->u.unbound.dom = p->remote_id;
+        break;
+    case EVTCHNSTAT_interdomain:
+        op->u.interdomain.dom = p->remote->id;
+        op->u.interdomain.port = p->peer->number;
+        break;
+    case EVTCHNSTAT_pirq:
+        op->u.pirq = p->pirq;
+        break;
+    case EVTCHNSTAT_virq:
+        op->u.virq = p->virq;
+        break;
+    default:
+        break;
+    }
+    spin_unlock(&d->events->lock);
+    domain_put(d);
+    return error;
+}
+
+/* Closes all ports; -ERESTART_HYPERCALL when the CPU has something else to do. */
+static int close_all(struct domain *d)
+{
+    struct event_table *t = d->events;
+
+    for (; READ_ONCE(t->open); t->close_at++) {
+        struct event_port *p;
+
+        if (t->close_at % 64 == 63 && hypercall_should_yield()) {
+            t->close_at++;
+            return -ERESTART_HYPERCALL;
+        }
+        if (t->close_at > t->max_port || (t->close_at && !event_port(d, t->close_at)))
+            t->close_at = 0; /* some were opened behind us */
+        p = event_port(d, t->close_at);
+        if (p && READ_ONCE(p->state) != EVTCHNSTAT_closed)
+            event_close(d, p->number, false);
+    }
+    t->close_at = 0;
+    return 0;
+}
+
+/* The same, and back to 2-level when really none is open. */
+static int close_all_for_good(struct domain *d)
+{
+    struct event_table *t = d->events;
+    bool again;
+
+    do {
+        int error = close_all(d);
+        if (error)
+            return error;
+        spin_lock(&t->lock);
+        again = t->open != 0; /* another CPU opened some meanwhile */
+        if (!again)
+            fifo_free(d);
+        spin_unlock(&t->lock);
+        if (again && hypercall_should_yield())
+            return -ERESTART_HYPERCALL;
+    } while (again);
+    return 0;
+}
+
+int event_reset(struct domain *d)
+{
+    if (d != current->domain && !READ_ONCE(d->control_pause_count))
+        return reject(-EINVAL, "resets events of a domain that is not paused");
+    return close_all_for_good(d);
+}
+
+/* ---- routing of global VIRQs ---- */
+
+int event_set_virq_handler(struct domain *d, u32 virq)
+{
+    struct domain *old;
+
+    if (virq >= NR_VIRQS || !virq_is_global(virq))
+        return reject(-EINVAL, "VIRQ has no handler domain");
+    spin_lock(&handler_lock);
+    /* Looked at under the lock: forget_handler comes after DYING is set. */
+    if (READ_ONCE(d->dying) != DYING_NOT) {
+        spin_unlock(&handler_lock);
+        return reject(-EINVAL, "VIRQ handler is dying");
+    }
+    domain_get_again(d);
+    old = virq_handlers[virq];
+    virq_handlers[virq] = d;
+    spin_unlock(&handler_lock);
+    if (old)
+        domain_put(old);
+    return 0;
+}
+
+static void forget_handler(struct domain *d)
+{
+    u32 dropped = 0;
+
+    spin_lock(&handler_lock);
+    for (u32 virq = 0; virq < NR_VIRQS; virq++)
+        if (virq_handlers[virq] == d) {
+            virq_handlers[virq] = NULL;
+            dropped++;
+        }
+    spin_unlock(&handler_lock);
+    while (dropped--)
+        domain_put(d);
+}
+
+/* ---- life ---- */
+
+int event_init(struct domain *d, u32 max_port)
+{
+    struct event_table *t = heap_zalloc(sizeof(*t));
+
+    if (!t)
+        return -ENOMEM;
+    t->lock = SPINLOCK(LOCK_EVENT);
+    t->max_port = MIN(max_port, (u32)EVTCHN_FIFO_NR_CHANNELS - 1);
+    t->lowest_free = 1;
+    t->chunk_count = t->max_port / PORTS_PER_CHUNK + 1;
+    t->chunks = heap_zalloc(t->chunk_count * sizeof(t->chunks[0]));
+    if (!t->chunks) {
+        heap_free(t);
+        return -ENOMEM;
+    }
+    d->events = t;
+    return 0;
+}
+
+int event_destroy(struct domain *d)
+{
+    forget_handler(d);
+    return close_all_for_good(d);
+}
+
+void event_free(struct domain *d)
+{
+    struct event_table *t = d->events;
+
+    if (!t)
+        return;
+    for (u32 i = 0; i < t->chunk_count; i++)
+        heap_free(t->chunks[i]);
+    heap_free(t->chunks);
+    heap_free(t);
+    d->events = NULL;
+}

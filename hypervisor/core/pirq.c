@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Owns each domain's table of physical interrupts: its number for one (pirq),
+ * the machine's (irq, platform/irq.h) and the event port it rings.
+ *
+ * Locks: the table is guarded by the lock of the domain's event table, which
+ * event.c holds when it calls pirq_bind, pirq_unbind and pirq_follow_vcpu. The
+ * interrupt itself takes no such lock: it reads a struct pirq that stays until
+ * irq_sync says that no handler runs any more.
+ *
+ * End of interrupt: a level-triggered line stays masked from the interrupt
+ * until the guest says it is done (PHYSDEVOP_eoi). Edges and messages need no
+ * such call, and the status query and the map say so.
+ */
+#include "core/event_table.h"
+#include "core/nospec.h"
+#include "core/pirq.h"
+#include "lib/bitmap.h"
+#include "memory/alloc.h"
+#include "memory/map.h"
+#include "platform/irq.h"
+
+#define PIRQ_COUNT   MAX_IRQS
+#define LOWEST_GIVEN 16 /* below are the ISA interrupts, which keep their numbers */
+
+struct pirq {
+    struct domain *domain;
+    u32 number;
+    u32 irq;        /* 0 with `reserved`: number given out, nothing behind it */
+    u32 port;       /* 0: not bound */
+    u32 in_service; /* atomic: fired, and the guest has not said it is done */
+    bool reserved, is_msi, shared;
+};
+
+struct pirq_table {
+    struct pirq *slots[PIRQ_COUNT];
+    unsigned long *eoi_map; /* a page of the guest: pirqs that need PHYSDEVOP_eoi; NULL: none */
+    mfn_t eoi_frame;
+    bool auto_unmask; /* v1 of the map: the call unmasks the port, too */
+};
+
+static struct pirq *find(const struct domain *d, u32 pirq)
+{
+    if (!d->pirqs || pirq >= PIRQ_COUNT)
+        return NULL;
+    return d->pirqs->slots[index_clamp(pirq, PIRQ_COUNT)];
+}
+
+static struct pirq *find_by_irq(const struct domain *d, u32 irq)
+{
+    for (u32 i = 0; i < PIRQ_COUNT; i++)
+        if (d->pirqs->slots[i] && !d->pirqs->slots[i]->reserved && d->pirqs->slots[i]->irq == irq)
+            return d->pirqs->slots[i];
+    return NULL;
+}
+
+static void interrupt(u32 irq, void *arg)
+{
+    struct pirq *p = arg;
+
+    if (irq_needs_eoi(irq))
+        atomic_store(&p->in_service, 1);
+    event_send_pirq(p->domain, READ_ONCE(p->port));
+}
+
+/* ---- numbers ---- */
+
+/* A run of free numbers; messages from the top, lines from the bottom. -1: none. */
+static int free_run(const struct domain *d, bool is_msi, u32 count)
+{
+    struct pirq **slots = d->pirqs->slots;
+    u32 run = 0;
+
+    if (is_msi) {
+        for (u32 i = PIRQ_COUNT; i-- > LOWEST_GIVEN;) {
+            run = slots[i] ? 0 : run + 1;
+            if (run == count)
+                return (int)i;
+        }
+        return -1;
+    }
+    for (u32 i = LOWEST_GIVEN; i < PIRQ_COUNT; i++)
+        if (!slots[i])
+            return (int)i;
+    return -1;
+}
+
+static struct pirq *put_in(struct domain *d, u32 number)
+{
+    struct pirq *p = d->pirqs->slots[number];
+
+    if (p && p->reserved) {
+        p->reserved = false;
+        return p;
+    }
+    p = heap_zalloc(sizeof(*p));
+    if (!p)
+        return NULL;
+    p->domain = d;
+    p->number = number;
+    d->pirqs->slots[number] = p;
+    return p;
+}
+
+int pirq_get_free(struct domain *d, int type, u32 *pirq)
+{
+    struct pirq *p;
+    int number;
+
+    spin_lock(&d->events->lock);
+    number = d->pirqs ? free_run(d, type != MAP_PIRQ_TYPE_GSI, 1) : -1;
+    p = number < 0 ? NULL : put_in(d, (u32)number);
+    if (p) {
+        p->reserved = true;
+        *pirq = p->number;
+    }
+    spin_unlock(&d->events->lock);
+    return p ? 0 : reject(-ENOSPC, "no free pirq");
+}
+
+/* ---- mapping ---- */
+
+static int map_gsi(struct domain *d, struct physdev_map_pirq *op)
+{
+    u32 irq = (u32)op->index;
+    struct pirq *p;
+    int number = op->pirq;
+
+    if (irq >= gsi_count)
+        return reject(-EINVAL, "no such GSI");
+    if (!rangeset_contains(&current->domain->irqs, irq, irq))
+        return reject(-EPERM, "GSI is not the caller's to map");
+    p = find_by_irq(d, irq);
+    if (p) {
+        if (number >= 0 && (u32)number != p->number)
+            return reject(-EEXIST, "GSI is mapped to another pirq");
+        op->pirq = (int)p->number;
+        return 0;
+    }
+    if (number < 0)
+        number = free_run(d, false, 1);
+    if (number < 0)
+        return reject(-ENOSPC, "no free pirq");
+    if (number >= PIRQ_COUNT)
+        return reject(-EINVAL, "pirq out of range");
+    p = find(d, (u32)number);
+    if (p && !p->reserved)
+        return reject(-EEXIST, "pirq is in use");
+    p = put_in(d, (u32)number);
+    if (!p)
+        return -ENOMEM;
+    p->irq = irq;
+    op->pirq = number;
+    return 0;
+}
+
+static int map_msi(struct domain *d, struct physdev_map_pirq *op)
+{
+    u32 segment = op->type == MAP_PIRQ_TYPE_MSI ? 0 : ((u32)op->bus >> 16) & 0xffff;
+    u32 sbdf = segment << 16 | ((u32)op->bus & 0xff) << 8 | ((u32)op->devfn & 0xff);
+    u32 count = op->type == MAP_PIRQ_TYPE_MULTI_MSI ? (u32)op->entry_nr : 1;
+    u32 entry = op->type == MAP_PIRQ_TYPE_MULTI_MSI ? 0 : (u32)op->entry_nr;
+    int number = op->pirq, error;
+    u32 irq;
+
+    if (count == 0 || count > 32)
+        return reject(-EDOM, "no such number of messages");
+    if (number < 0)
+        number = free_run(d, true, count);
+    if (number < 0)
+        return reject(-ENOSPC, "no free pirqs");
+    for (u32 i = 0; i < count; i++) {
+        if ((u32)number + i >= PIRQ_COUNT)
+            return reject(-EINVAL, "pirq out of range");
+        struct pirq *p = find(d, (u32)number + i);
+        if (p && !p->reserved)
+            return reject(-EEXIST, "pirq is in use");
+    }
+    error = msi_enable(sbdf, entry, op->table_base, op->table_base != 0, count, &irq);
+    if (error)
+        return reject(error, "message-signalled interrupt of the device");
+    for (u32 i = 0; i < count; i++) {
+        struct pirq *p = put_in(d, (u32)number + i);
+
+        if (!p) {
+            /* Takes back what was put in; irq stands for the whole block. */
+            while (i-- > 0) {
+                heap_free(d->pirqs->slots[(u32)number + i]);
+                d->pirqs->slots[(u32)number + i] = NULL;
+            }
+            msi_disable(irq);
+            return -ENOMEM;
+        }
+        p->irq = irq + i;
+        p->is_msi = i == 0; /* who gives the block back */
+    }
+    op->pirq = number;
+    return 0;
+}
+
+int pirq_map(struct domain *d, struct physdev_map_pirq *op)
+{
+    int error;
+
+    spin_lock(&d->events->lock);
+    if (READ_ONCE(d->dying) != DYING_NOT)
+        error = reject(-EINVAL, "interrupt for a dying domain");
+    else if (op->type == MAP_PIRQ_TYPE_GSI)
+        error = map_gsi(d, op);
+    else if (op->type == MAP_PIRQ_TYPE_MSI || op->type == MAP_PIRQ_TYPE_MSI_SEG ||
+             op->type == MAP_PIRQ_TYPE_MULTI_MSI)
+        error = map_msi(d, op);
+    else
+        error = reject(-EINVAL, "unknown kind of interrupt");
+    spin_unlock(&d->events->lock);
+    return error;
+}
+
+static void show_need(const struct domain *d, const struct pirq *p, bool needed)
+{
+    unsigned long *map = d->pirqs->eoi_map;
+
+    if (!map)
+        return;
+    if (needed)
+        atomic_bit_set(map, p->number);
+    else
+        atomic_bit_clear(map, p->number);
+}
+
+static void unbind(struct domain *d, struct pirq *p)
+{
+    if (!p->port)
+        return;
+    irq_unbind_guest(p->irq, p);
+    irq_sync(p->irq);
+    p->port = 0;
+    p->in_service = 0;
+    show_need(d, p, false);
+}
+
+/* The lock is held. */
+static void unmap(struct domain *d, struct pirq *p)
+{
+    unbind(d, p);
+    if (p->is_msi)
+        msi_disable(p->irq);
+    d->pirqs->slots[p->number] = NULL;
+    heap_free(p);
+}
+
+int pirq_unmap(struct domain *d, u32 pirq)
+{
+    struct pirq *p;
+    int error = 0;
+
+    spin_lock(&d->events->lock);
+    p = find(d, pirq);
+    if (p)
+        unmap(d, p);
+    else
+        error = reject(-EINVAL, "pirq is not mapped");
+    spin_unlock(&d->events->lock);
+    return error;
+}
+
+/* ---- binding to ports ---- */
+
+int pirq_bind(struct domain *d, u32 pirq, u32 port, u32 vcpu, bool share)
+{
+    struct pirq *p = find(d, pirq);
+    struct vcpu *v = domain_vcpu(d, vcpu);
+    cpumask_t where;
+    int error;
+
+    if (!p || p->reserved)
+        return reject(-EINVAL, "pirq is not mapped");
+    if (p->port)
+        return reject(-EEXIST, "pirq is bound");
+    where = v ? cpumask_of(v->cpu) : cpus_online;
+    p->port = port;
+    p->shared = share;
+    error = irq_bind_guest(p->irq, interrupt, p, &where, share);
+    if (error) {
+        p->port = 0;
+        return reject(error, "interrupt cannot be bound");
+    }
+    show_need(d, p, irq_needs_eoi(p->irq));
+    return 0;
+}
+
+void pirq_unbind(struct domain *d, u32 pirq)
+{
+    struct pirq *p = find(d, pirq);
+
+    if (p)
+        unbind(d, p);
+}
+
+void pirq_follow_vcpu(struct domain *d, u32 pirq, struct vcpu *v)
+{
+    struct pirq *p = find(d, pirq);
+    cpumask_t where = cpumask_of(v->cpu);
+
+    if (p && p->port)
+        irq_set_affinity(p->irq, &where);
+}
+
+/* ---- the guest's side of an interrupt ---- */
+
+int pirq_eoi(struct domain *d, u32 pirq)
+{
+    struct pirq *p;
+    u32 port = 0;
+
+    spin_lock(&d->events->lock);
+    p = find(d, pirq);
+    if (p) {
+        if (atomic_xchg(&p->in_service, 0))
+            irq_eoi(p->irq);
+        if (d->pirqs->auto_unmask)
+            port = p->port;
+    }
+    spin_unlock(&d->events->lock);
+    if (!p)
+        return reject(-EINVAL, "pirq is not mapped");
+    return port ? event_unmask(d, port) : 0;
+}
+
+int pirq_status(struct domain *d, u32 pirq, u32 *flags)
+{
+    struct pirq *p;
+
+    if (pirq >= PIRQ_COUNT)
+        return reject(-EINVAL, "pirq out of range");
+    *flags = 0;
+    spin_lock(&d->events->lock);
+    p = find(d, pirq);
+    if (p && !p->reserved) {
+        if (irq_needs_eoi(p->irq))
+            *flags |= XENIRQSTAT_needs_eoi;
+        if (p->shared)
+            *flags |= XENIRQSTAT_shared;
+    }
+    spin_unlock(&d->events->lock);
+    return 0;
+}
+
+int pirq_set_eoi_map(struct domain *d, mfn_t frame, bool auto_unmask)
+{
+    struct pirq_table *t = d->pirqs;
+    struct frame *f;
+
+    if (!mfn_is_ram(frame))
+        return reject(-EINVAL, "EOI map in no RAM");
+    f = mfn_to_frame(frame);
+    if (!frame_get(f, &d->frames))
+        return reject(-EINVAL, "EOI map in a page that is not the domain's");
+    if (!frame_get_writable(f)) {
+        frame_put(f);
+        return reject(-EINVAL, "EOI map in a page that is not writable");
+    }
+    spin_lock(&d->events->lock);
+    if (t->eoi_map) {
+        spin_unlock(&d->events->lock);
+        frame_put_writable(f);
+        frame_put(f);
+        return reject(-EBUSY, "EOI map is set");
+    }
+    t->eoi_frame = frame;
+    t->eoi_map = mfn_to_virt(frame);
+    t->auto_unmask = auto_unmask;
+    for (u32 i = 0; i < PIRQ_COUNT; i++)
+        if (t->slots[i] && t->slots[i]->port)
+            show_need(d, t->slots[i], irq_needs_eoi(t->slots[i]->irq));
+    spin_unlock(&d->events->lock);
+    return 0;
+}
+
+/* ---- life ---- */
+
+int pirq_init(struct domain *d)
+{
+    d->pirqs = heap_zalloc(sizeof(*d->pirqs));
+    return d->pirqs ? 0 : -ENOMEM;
+}
+
+void pirq_destroy(struct domain *d)
+{
+    struct pirq_table *t = d->pirqs;
+
+    if (!t)
+        return;
+    spin_lock(&d->events->lock);
+    for (u32 i = 0; i < PIRQ_COUNT; i++)
+        if (t->slots[i])
+            unmap(d, t->slots[i]);
+    d->pirqs = NULL;
+    spin_unlock(&d->events->lock);
+    if (t->eoi_map) {
+        frame_put_writable(mfn_to_frame(t->eoi_frame));
+        frame_put(mfn_to_frame(t->eoi_frame));
+    }
+    heap_free(t);
+}

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The scheduler's mechanism: owns the run queues, what each CPU runs, and the
+ * switch from one vCPU to the next. Policy is in core/sched_credit2.c.
+ *
+ * Locks: each queue's (LOCK_SCHED). A vCPU belongs to the queue of v->cpu;
+ * v->cpu changes only under that queue's lock, and while it is LEAVING only by
+ * the CPU that made it so. Two queues' locks are never held at once.
+ *
+ * A vCPU's way: ASLEEP -> WAITING -> RUNNING -> LEAVING -> WAITING or ASLEEP.
+ * LEAVING covers the time from the decision to the moment its registers are
+ * saved (is_running false): nobody picks it, wakes are not lost because the CPU
+ * that lets it go looks at its pause bits again under the lock.
+ *
+ * Callers: the exit path and the idle loop through WORK_SCHEDULE; everyone who
+ * wakes, pauses or moves vCPUs.
+ */
+#include "core/guest.h"
+#include "core/reject.h"
+#include "core/sched_policy.h"
+#include "cpu/work.h"
+#include "lib/atomic.h"
+
+#define BALANCE_PERIOD (50 * NS_MS)
+
+static struct sched_queue queues[QUEUE_COUNT];
+static u32 queue_count; /* those with CPUs */
+
+static struct sched_queue *queue_of(u32 cpu)
+{
+    return &queues[cpu / QUEUE_CPUS];
+}
+
+static struct sched_cpu *sched_cpu_of(u32 cpu)
+{
+    return &queue_of(cpu)->cpus[cpu % QUEUE_CPUS];
+}
+
+static struct sched_queue *lock_vcpu(struct vcpu *v)
+{
+    for (;;) {
+        u32 cpu = READ_ONCE(v->cpu);
+        struct sched_queue *q = queue_of(cpu);
+
+        spin_lock(&q->lock);
+        if (queue_of(READ_ONCE(v->cpu)) == q)
+            return q;
+        spin_unlock(&q->lock);
+    }
+}
+
+/* ---- run states: what the guest and the tools see of all this ---- */
+
+void vcpu_update_runstate(struct vcpu *v, int state, ns_t now)
+{
+    struct vcpu_runstate_info *r = &v->runstate;
+    ns_t since = now - (ns_t)r->state_entry_time;
+
+    if (since > 0) {
+        r->time[r->state] += (u64)since;
+        r->state_entry_time = (u64)now;
+    }
+    r->state = state;
+}
+
+void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
+{
+    struct sched_queue *q = lock_vcpu(v);
+    ns_t since;
+
+    *out = v->runstate;
+    spin_unlock(&q->lock);
+    since = clock_now() - (ns_t)out->state_entry_time;
+    if (since > 0)
+        out->time[out->state] += (u64)since;
+}
+
+u64 vcpu_cpu_time(struct vcpu *v)
+{
+    struct vcpu_runstate_info r;
+
+    vcpu_get_runstate(v, &r);
+    return r.time[RUNSTATE_running];
+}
+
+void sched_idle_time(u64 *ns, u32 cpu)
+{
+    *ns = vcpu_cpu_time(idle_domain->vcpus[cpu]);
+}
+
+static int state_to_show(const struct vcpu *v)
+{
+    if (vcpu_runnable(v))
+        return RUNSTATE_runnable;
+    return READ_ONCE(v->pause_flags) & (PAUSE_BLOCKED | PAUSE_POLL) ? RUNSTATE_blocked
+                                                                    : RUNSTATE_offline;
+}
+
+/* ---- slices and kicks ---- */
+
+static void slice_over(void *arg)
+{
+    struct sched_cpu *c = arg;
+
+    cpu_raise_work(c->cpu, WORK_SCHEDULE);
+}
+
+static void set_slice(struct sched_cpu *c, ns_t until)
+{
+    c->slice_end = until;
+    if (until == NS_NEVER)
+        timer_stop(&c->timer);
+    else
+        timer_set(&c->timer, until);
+}
+
+/* s waits: finds it a CPU now, or makes sure that one looks in time. */
+static void kick(struct sched_queue *q, struct sched_vcpu *s, ns_t now)
+{
+    u32 allowed = queue_allowed(q, sched_to_vcpu(s));
+    ns_t when;
+    struct sched_cpu *c = policy_preempt(q, s, now, &when);
+
+    if (c && when <= now) {
+        q->idle &= ~(1U << (c->cpu % QUEUE_CPUS)); /* the next one shall try another */
+        cpu_raise_work(c->cpu, WORK_SCHEDULE);
+        return;
+    }
+    if (c && when < c->slice_end)
+        set_slice(c, when);
+    /* CPUs with nobody waiting let theirs run on and on: that is over now. */
+    for (u32 i = 0; i < QUEUE_CPUS; i++) {
+        c = &q->cpus[i];
+        if ((allowed & (1U << i)) && c->running && c->slice_end == NS_NEVER)
+            set_slice(c, MAX(now, c->started + policy_slice(c->running)));
+    }
+}
+
+/* ---- which queue ---- */
+
+static struct sched_queue *choose_queue(struct sched_queue *q, const struct vcpu *v)
+{
+    struct sched_queue *best = NULL;
+
+    if (queue_count == 1 || policy_find_idle(q, v) >= 0)
+        return q;
+    for (u32 i = 0; i < QUEUE_COUNT; i++) {
+        struct sched_queue *other = &queues[i];
+
+        if (!queue_allowed(other, v))
+            continue;
+        if (policy_find_idle(other, v) >= 0)
+            return other;
+        if (!best || READ_ONCE(other->weight) < READ_ONCE(best->weight))
+            best = other;
+    }
+    /* Nobody is idle: it stays where it is unless it may not. */
+    return queue_allowed(q, v) || !best ? q : best;
+}
+
+/* v is LEAVING q, which is locked; afterwards `to` is, and v belongs there. */
+static void move(struct sched_queue *q, struct sched_queue *to, struct vcpu *v)
+{
+    u32 allowed = queue_allowed(to, v), cpu;
+    int idle = policy_find_idle(to, v);
+
+    cpu = idle >= 0 ? (u32)idle : (u32)__builtin_ctz(allowed ? allowed : to->online);
+    v->sched.spent += READ_ONCE(to->floor) - q->floor;
+    WRITE_ONCE(v->cpu, to->index * QUEUE_CPUS + cpu);
+    spin_unlock(&q->lock);
+    spin_lock(&to->lock);
+}
+
+/*
+ * Puts v, which is in no tree, where it belongs: to sleep, aside until its cap
+ * is filled up, or into a queue. q is its queue and locked; unlocked on return.
+ */
+static void place(struct sched_queue *q, struct vcpu *v, bool woken)
+{
+    ns_t now = clock_now();
+    struct sched_queue *to;
+
+    v->sched.state = SCHED_LEAVING;
+    to = vcpu_runnable(v) ? choose_queue(q, v) : q;
+    if (to != q) {
+        move(q, to, v);
+        q = to;
+    }
+    vcpu_update_runstate(v, state_to_show(v), now);
+    if (!vcpu_runnable(v)) {
+        v->sched.state = SCHED_ASLEEP;
+    } else if (policy_out_of_budget(&v->sched)) {
+        v->sched.state = SCHED_PARKED;
+    } else {
+        policy_insert(q, &v->sched, now, woken);
+        kick(q, &v->sched, now);
+    }
+    spin_unlock(&q->lock);
+}
+
+/* ---- load between queues ---- */
+
+/* The queue from which q's CPU should take a vCPU, by hints only. */
+static struct sched_queue *busiest(struct sched_queue *q, bool idle, u32 *max_weight)
+{
+    u64 own = (u64)q->weight / (u32)__builtin_popcount(q->online), most = own;
+    struct sched_queue *found = NULL;
+
+    for (u32 i = 0; i < QUEUE_COUNT; i++) {
+        struct sched_queue *other = &queues[i];
+        u64 load;
+
+        if (other == q || !READ_ONCE(other->online) || !READ_ONCE(other->waiting))
+            continue;
+        load = (u64)READ_ONCE(other->weight) / (u32)__builtin_popcount(other->online);
+        if (idle || load > most) {
+            most = load;
+            found = other;
+        }
+    }
+    /* Moving it must not turn the scales: at most half the difference, over all CPUs. */
+    *max_weight = idle ? UINT32_MAX : (u32)((most - own) * (u32)__builtin_popcount(q->online) / 2);
+    return found;
+}
+
+/* Takes a waiting vCPU of another queue over to c's; no lock held. */
+static void pull(struct sched_queue *q, struct sched_cpu *c, bool idle)
+{
+    struct sched_vcpu *s;
+    u32 max_weight;
+    struct sched_queue *from = busiest(q, idle, &max_weight);
+
+    if (!from)
+        return;
+    spin_lock(&from->lock);
+    s = policy_movable(from, c->cpu, max_weight);
+    if (!s) {
+        spin_unlock(&from->lock);
+        return;
+    }
+    policy_remove(from, s);
+    move(from, q, sched_to_vcpu(s));
+    WRITE_ONCE(sched_to_vcpu(s)->cpu, c->cpu);
+    if (vcpu_runnable(sched_to_vcpu(s)))
+        policy_insert(q, s, clock_now(), false);
+    else
+        s->state = SCHED_ASLEEP;
+    spin_unlock(&q->lock);
+}
+
+/* ---- the switch ---- */
+
+/* prev's registers are saved and this CPU has left its address space. */
+static void let_go(struct vcpu *prev)
+{
+    struct domain *d = prev->domain;
+    struct sched_queue *q = lock_vcpu(prev);
+    bool ending = READ_ONCE(d->shutdown) == SHUTDOWN_PENDING;
+
+    /* From here on its domain may be freed, but for the lock (sched_vcpu_free). */
+    if (ending)
+        domain_get_again(d);
+    store_release(&prev->is_running, false);
+    place(q, prev, false);
+    if (ending) {
+        domain_finish_shutdown(d);
+        domain_put(d);
+    }
+}
+
+static __noreturn void switch_to(struct vcpu *prev, struct vcpu *next)
+{
+    prev->ops->save(prev);
+    current = next;
+    next->ops->restore(next);
+    if (!prev->domain->is_idle)
+        let_go(prev);
+    if (!next->domain->is_idle)
+        next->work |= VCPU_WORK_SWITCHED;
+    reset_stack_and_jump(next->ops->resume);
+}
+
+/* c's decision; the queue's lock is held. Returns the vCPU to run now. */
+static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vcpu *prev, ns_t now)
+{
+    struct sched_vcpu *s, *was = c->running;
+    struct vcpu *next;
+    ns_t until;
+
+    s = policy_next(q, c, was && vcpu_runnable(prev) ? was : NULL, now, &until);
+    next = s ? sched_to_vcpu(s) : idle_domain->vcpus[c->cpu];
+    set_slice(c, until);
+    if (s)
+        q->idle &= ~(1U << (c->cpu % QUEUE_CPUS));
+    else
+        q->idle |= 1U << (c->cpu % QUEUE_CPUS);
+    if (next == prev)
+        return next;
+    if (was) {
+        was->state = SCHED_LEAVING;
+        q->weight -= was->weight;
+    }
+    c->running = s;
+    c->started = c->charged = now;
+    if (s) {
+        s->state = SCHED_RUNNING;
+        s->yielding = false;
+        WRITE_ONCE(next->cpu, c->cpu);
+        next->is_running = true;
+        if (next->domain->sched.cap && !timer_is_active(&next->domain->sched.refill))
+            timer_set(&next->domain->sched.refill, now + CAP_PERIOD);
+    }
+    vcpu_update_runstate(prev, state_to_show(prev), now);
+    vcpu_update_runstate(next, RUNSTATE_running, now);
+    return next;
+}
+
+void sched_work(void)
+{
+    struct sched_queue *q = queue_of(this_cpu_id());
+    struct sched_cpu *c = sched_cpu_of(this_cpu_id());
+    struct vcpu *prev = current, *next;
+    ns_t now = clock_now();
+
+    if (queue_count > 1) {
+        bool idle = !READ_ONCE(q->waiting) && (!c->running || !vcpu_runnable(prev));
+
+        if (idle || now - READ_ONCE(q->balanced) > BALANCE_PERIOD) {
+            WRITE_ONCE(q->balanced, now);
+            pull(q, c, idle);
+        }
+    }
+    spin_lock(&q->lock);
+    policy_charge(q, c, now);
+    next = decide(q, c, prev, now);
+    spin_unlock(&q->lock);
+    if (next != prev)
+        switch_to(prev, next);
+}
+
+/* ---- waking and sleeping ---- */
+
+void sched_wake(struct vcpu *v)
+{
+    struct sched_queue *q = lock_vcpu(v);
+
+    if (v->sched.state == SCHED_ASLEEP && vcpu_runnable(v))
+        place(q, v, true);
+    else
+        spin_unlock(&q->lock);
+}
+
+void sched_sleep_nosync(struct vcpu *v)
+{
+    struct sched_queue *q = lock_vcpu(v);
+
+    if (!vcpu_runnable(v)) {
+        switch (v->sched.state) {
+        case SCHED_WAITING:
+            policy_remove(q, &v->sched);
+            /* fall through */
+        case SCHED_PARKED:
+        case SCHED_ASLEEP: /* blocked before, perhaps, and paused now */
+            v->sched.state = SCHED_ASLEEP;
+            vcpu_update_runstate(v, state_to_show(v), clock_now());
+            break;
+        case SCHED_RUNNING:
+            cpu_raise_work(v->cpu, WORK_SCHEDULE);
+            break;
+        default:
+            break; /* LEAVING: the one who lets it go will see */
+        }
+    }
+    spin_unlock(&q->lock);
+}
+
+void sched_sleep_sync(struct vcpu *v)
+{
+    ASSERT(v != current);
+    sched_sleep_nosync(v);
+    while (load_acquire(&v->is_running))
+        cpu_wait();
+}
+
+void sched_yield(void)
+{
+    u32 cpu = this_cpu_id();
+
+    if (!READ_ONCE(queue_of(cpu)->waiting))
+        return;
+    current->sched.yielding = true;
+    cpu_raise_work(cpu, WORK_SCHEDULE);
+}
+
+/* ---- parameters ---- */
+
+int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft)
+{
+    struct sched_queue *q;
+    cpumask_t usable;
+
+    if (hard) {
+        usable = cpumask_and(hard, &cpus_online);
+        if (cpumask_empty(&usable))
+            return reject(-EINVAL, "no CPU of the hard affinity is online");
+    }
+    q = lock_vcpu(v);
+    if (hard)
+        v->hard_affinity = *(const cpumask_t *)hard;
+    if (soft)
+        v->soft_affinity = *(const cpumask_t *)soft;
+    switch (v->sched.state) {
+    case SCHED_WAITING:
+        policy_remove(q, &v->sched);
+        place(q, v, false);
+        return 0;
+    case SCHED_RUNNING:
+        if (!cpumask_test(&v->hard_affinity, v->cpu))
+            cpu_raise_work(v->cpu, WORK_SCHEDULE);
+        break;
+    default:
+        break;
+    }
+    spin_unlock(&q->lock);
+    return 0;
+}
+
+static s64 quota(const struct sched_group *g)
+{
+    return (s64)g->cap * CAP_PERIOD / 100;
+}
+
+/* Those of d whose cap was used up may run again. */
+static void unpark(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu (d, v) {
+        struct sched_queue *q = lock_vcpu(v);
+
+        if (v->sched.state == SCHED_PARKED)
+            place(q, v, true);
+        else
+            spin_unlock(&q->lock);
+    }
+}
+
+/* A period is over. What was overdrawn comes off the next one. */
+static void refill(void *arg)
+{
+    struct domain *d = arg;
+    struct sched_group *g = &d->sched;
+    s64 full = quota(g), left = atomic_add_return(&g->budget, full);
+
+    if (left > full)
+        atomic_sub(&g->budget, left - full);
+    /* Full again: nothing was used, so this stops until one of them runs. */
+    if (left < 2 * full)
+        timer_set(&g->refill, clock_now() + CAP_PERIOD);
+    if (left > 0)
+        unpark(d);
+}
+
+int sched_set_params(struct domain *d, u32 weight, u32 cap)
+{
+    struct vcpu *v;
+
+    if (weight > SCHED_WEIGHT_MAX)
+        return reject(-EINVAL, "scheduling weight out of range");
+    if (cap > 100 * d->max_vcpus)
+        return reject(-EINVAL, "cap above what its vCPUs can use");
+    if (weight) {
+        d->sched_weight = weight;
+        for_each_vcpu (d, v) {
+            struct sched_queue *q = lock_vcpu(v);
+
+            if (v->sched.state == SCHED_WAITING || v->sched.state == SCHED_RUNNING)
+                q->weight += (s64)weight - v->sched.weight;
+            v->sched.weight = weight;
+            spin_unlock(&q->lock);
+        }
+    }
+    d->sched_cap = cap;
+    if (cap != d->sched.cap) {
+        WRITE_ONCE(d->sched.cap, cap);
+        atomic_store(&d->sched.budget, quota(&d->sched));
+        if (cap)
+            timer_set(&d->sched.refill, clock_now() + CAP_PERIOD);
+        unpark(d);
+    }
+    return 0;
+}
+
+/* ---- life ---- */
+
+void sched_domain_init(struct domain *d)
+{
+    d->sched_weight = SCHED_WEIGHT_DEFAULT;
+    d->sched_cap = 0;
+    timer_init(&d->sched.refill, refill, d, this_cpu_id());
+}
+
+void sched_domain_free(struct domain *d)
+{
+    timer_kill(&d->sched.refill);
+}
+
+int sched_vcpu_init(struct vcpu *v)
+{
+    static u32 last = MAX_CPUS;
+    u32 cpu = cpumask_next(&cpus_online, last + 1);
+
+    if (cpu >= MAX_CPUS)
+        cpu = cpumask_next(&cpus_online, 0);
+    if (v->domain->is_idle)
+        cpu = v->id;
+    else
+        last = cpu;
+    v->cpu = cpu;
+    v->sched = (struct sched_vcpu){
+        .weight = v->domain->sched_weight,
+        .spent = READ_ONCE(queue_of(cpu)->floor),
+        .state = SCHED_ASLEEP,
+    };
+    bitmap_fill((unsigned long *)v->hard_affinity.bits, MAX_CPUS);
+    bitmap_fill((unsigned long *)v->soft_affinity.bits, MAX_CPUS);
+    v->runstate.state = RUNSTATE_offline;
+    v->runstate.state_entry_time = (u64)clock_now();
+    return 0;
+}
+
+void sched_vcpu_free(struct vcpu *v)
+{
+    /* The CPU that let it go last may still be about to unlock. */
+    struct sched_queue *q = lock_vcpu(v);
+
+    ASSERT(v->domain->is_idle || (v->sched.state == SCHED_ASLEEP && !v->is_running));
+    spin_unlock(&q->lock);
+}
+
+void sched_init(void)
+{
+    queue_count = 0;
+    for (u32 i = 0; i < QUEUE_COUNT; i++) {
+        struct sched_queue *q = &queues[i];
+
+        *q = (struct sched_queue){.lock = SPINLOCK(LOCK_SCHED), .index = i};
+        for (u32 n = 0; n < QUEUE_CPUS; n++) {
+            struct sched_cpu *c = &q->cpus[n];
+
+            c->cpu = i * QUEUE_CPUS + n;
+            c->slice_end = NS_NEVER;
+            timer_init(&c->timer, slice_over, c, c->cpu);
+        }
+        /* Nothing is idle until the CPU has entered its idle loop and said so. */
+        q->online = queue_mask(q, &cpus_online);
+        queue_count += q->online != 0;
+    }
+}
