@@ -161,14 +161,20 @@ u64 fpu_xcr0(const struct fpu_state *state)
     return state->xcr0;
 }
 
-/* state must be the running vCPU's. The rules are Intel SDM vol. 1, 13.3. */
-int fpu_set_xcr0(struct fpu_state *state, u64 value)
+/* The rules are Intel SDM vol. 1, 13.3. */
+static bool xcr0_valid(u64 value)
 {
     if ((value & ~supported) || !(value & XCR0_X87))
-        return -EINVAL;
+        return false;
     if ((value & XCR0_AVX) && !(value & XCR0_SSE))
-        return -EINVAL;
-    if ((value & XCR0_AVX512) && ((value & XCR0_AVX512) != XCR0_AVX512 || !(value & XCR0_AVX)))
+        return false;
+    return !(value & XCR0_AVX512) || ((value & XCR0_AVX512) == XCR0_AVX512 && (value & XCR0_AVX));
+}
+
+/* state must be the running vCPU's. */
+int fpu_set_xcr0(struct fpu_state *state, u64 value)
+{
+    if (!xcr0_valid(value))
         return -EINVAL;
     state->xcr0 = value;
     xsetbv(0, value);
