@@ -5,15 +5,8 @@
  */
 #pragma once
 
+#include "lib/log.h"
 #include "lib/types.h"
-
-enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
-
-/* One line or a part of one; "(XEN) " goes before each line as tools expect. */
-void printk(enum log_level level, const char *format, ...) __format_printf(2, 3);
-void vprintk(enum log_level level, const char *format, va_list args) __format_printf(2, 0);
-/* About a guest's doing: rate-limited and filtered by guest_loglvl=. */
-void printk_guest(enum log_level level, const char *format, ...) __format_printf(2, 3);
 
 void console_init(void);      /* after the command line is parsed: serial ports */
 void console_init_vga(void);  /* map_io works; or left to console_init_late */

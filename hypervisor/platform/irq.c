@@ -486,7 +486,10 @@ static void key_interrupts(unsigned char key)
                    irq->msi     ? "msi"
                    : irq->level ? "level"
                                 : "edge",
-                   irq->guest ? "guest" : "own", irq->bound, irq->owed, irq->count);
+                   !irq->bound  ? "free"
+                   : irq->guest ? "guest"
+                                : "own",
+                   irq->bound, irq->owed, irq->count);
     }
 }
 
