@@ -10,10 +10,10 @@
 #include "core/grant_private.h"
 #include "core/nospec.h"
 #include "lib/atomic.h"
+#include "lib/log.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
-#include "platform/console.h"
 
 #define COMMIT_TRIES 5
 

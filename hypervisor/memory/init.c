@@ -14,11 +14,11 @@
 #include "cpu/instructions.h"
 #include "cpu/work.h"
 #include "lib/bitmap.h"
+#include "lib/log.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/internal.h"
 #include "memory/map.h"
-#include "platform/console.h"
 
 #define LOW_END   0x100000UL
 #define EARLY_END 0x100000000UL /* what the early tables' direct map reaches */

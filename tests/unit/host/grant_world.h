@@ -14,7 +14,7 @@
 #include "fake_memory.h"
 
 #include "core/grant_private.h"
-#include "platform/console.h"
+#include "lib/log.h"
 
 #define WORLD_DOMAINS 3
 #define WORLD_FRAMES  6  /* of each domain's own */
