@@ -74,7 +74,7 @@ static bool vga_on, vga_wanted;
 
 static char input_bytes[INPUT_SIZE];
 static struct ring input = {input_bytes, INPUT_SIZE, 0, 0};
-static bool input_to_dom0, input_stalled;
+static bool left_to_dom0, input_to_dom0, input_stalled;
 static u32 switch_count;
 static char switch_char __ro_after_init = 'a';
 static bool switch_at_boot __ro_after_init = true;
@@ -88,15 +88,22 @@ static struct {
 
 static char console_option[64] __initdata = "com1,vga";
 static u64 ring_size_option __initdata = 16384;
-static char vga_option[32] __initdata;
+static bool vga_keep __ro_after_init;
 static bool console_to_ring __ro_after_init;
 static bool sync_console __initdata; /* what we always do */
 
 CMDLINE_STRING("console", console_option);
 CMDLINE_SIZE("conring_size", ring_size_option);
-CMDLINE_STRING("vga", vga_option);
 CMDLINE_BOOL("console_to_ring", console_to_ring);
 CMDLINE_BOOL("sync_console", sync_console);
+
+/* Modes are the boot loader's business; "keep" shows our messages beside dom0's. */
+static __init int parse_vga(const char *value)
+{
+    vga_keep = strstr(value, "keep") != NULL;
+    return 0;
+}
+CMDLINE_CUSTOM("vga", parse_vga);
 
 static __init int parse_level(const char *text, size_t length, u8 *threshold)
 {
@@ -314,6 +321,38 @@ void printk_guest(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
+/* Lock held. */
+static void input_switch(bool to_dom0)
+{
+    char text[96];
+
+    input_to_dom0 = to_dom0;
+    snprintf(text, sizeof(text), "*** Serial input to %s (type 'CTRL-%c' three times to switch)\n",
+             to_dom0 ? "DOM0" : "Xen", switch_char);
+    write_message(text);
+}
+
+/* Lock held. Once: what dom0 is given when it starts. */
+static void leave_to_dom0(void)
+{
+    if (left_to_dom0)
+        return;
+    left_to_dom0 = true;
+    if (vga_on && !vga_keep) {
+        vga_on = false;
+        vga_close();
+    }
+    if (switch_at_boot)
+        input_switch(true);
+}
+
+void console_boot_done(void)
+{
+    console_acquire();
+    leave_to_dom0();
+    console_release();
+}
+
 /* --- Guests' output ------------------------------------------------------ */
 
 static void guest_line_end(struct guest_line *line)
@@ -347,6 +386,7 @@ void console_write_guest(u16 domid, const char *bytes, size_t length)
 
     console_acquire();
     if (domid == 0) {
+        leave_to_dom0();
         if (console_to_ring)
             ring_put(&log_ring, bytes, length);
         write_devices(bytes, length);
@@ -394,17 +434,6 @@ void console_ring_clear(void)
 }
 
 /* --- Input --------------------------------------------------------------- */
-
-/* Lock held. */
-static void input_switch(bool to_dom0)
-{
-    char text[96];
-
-    input_to_dom0 = to_dom0;
-    snprintf(text, sizeof(text), "*** Serial input to %s (type 'CTRL-%c' three times to switch)\n",
-             to_dom0 ? "DOM0" : "Xen", switch_char);
-    write_message(text);
-}
 
 /*
  * Lock held. Routes one byte; true if it is for a key handler. Switch
@@ -565,18 +594,4 @@ __init void console_init_late(void)
     printk(LOG_INFO, "Allocated console ring of %llu KiB.\n", (unsigned long long)(size >> 10));
     console_key_register('h', key_help, "show this message");
     serial_enable_interrupts();
-}
-
-__init void console_boot_done(void)
-{
-    bool keep = strstr(vga_option, "keep") != NULL;
-
-    console_acquire();
-    if (vga_on && !keep) {
-        vga_on = false;
-        vga_close();
-    }
-    if (switch_at_boot)
-        input_switch(true);
-    console_release();
 }
