@@ -52,10 +52,8 @@ static s64 shutdown(u64 arg, bool code_only)
     if (guest_copy_in(&op, arg, sizeof(op)))
         return reject(-EFAULT, "shutdown reason not readable");
     if (code_only) { /* the reason to report if the domain is shut down later */
-        spin_lock(&d->lock);
-        if (d->shutdown == SHUTDOWN_NOT)
-            d->shutdown_code = op.reason & 0xff;
-        spin_unlock(&d->lock);
+        if (READ_ONCE(d->shutdown) == SHUTDOWN_NOT)
+            WRITE_ONCE(d->shutdown_code, op.reason & 0xff);
         return 0;
     }
     domain_shutdown(d, op.reason & 0xff);
