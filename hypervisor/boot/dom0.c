@@ -9,6 +9,7 @@
  */
 #include "boot/boot.h"
 #include "boot/dom0.h"
+#include "cpu/features.h"
 #include "cpu/guest_state.h"
 #include "lib/option.h"
 #include "lib/printf.h"
@@ -123,7 +124,7 @@ static void __init write_start_info(const struct dom0_memory *m, const struct ke
 /* The machine is dom0's but for what we drive ourselves. */
 static void __init give_machine(struct domain *d)
 {
-    int error = rangeset_add(&d->io_memory, 0, (1UL << 40) - 1);
+    int error = rangeset_add(&d->io_memory, 0, (1UL << (cpu_address_bits - PAGE_SHIFT)) - 1);
     error |= rangeset_add(&d->irqs, 0, 1023);
     error |= rangeset_add(&d->io_ports, 0, 0xffff);
     for (u32 port = 0; port <= 0xffff; port++)
