@@ -139,7 +139,7 @@ bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code)
         cpu_flush_local(FLUSH_ONE, address);
         return true;
     }
+    /* The stock hypervisor does this whether or not the guest asked by VMASST. */
     return write && (error_code & PF_PRESENT) && v->kernel_mode &&
-           (v->v.domain->vm_assist & BIT(VMASST_TYPE_writable_pagetables)) &&
            emulate_table_write(regs, address, entry);
 }
