@@ -93,7 +93,10 @@ void multiboot_read(u32 magic, u32 info)
     else
         panic("started by something that is no multiboot loader (%#x)", magic);
     boot_memory_finish();
-    /* Firmware's own RSDP rather than the loader's copy: dom0 is told where it is. */
+    /* Firmware's own RSDP rather than the loader's copy, as dom0 is told where it
+     * is: by EFI's tables; a BIOS has it where acpi_init searches. */
+    if (!boot_info.efi)
+        boot_info.rsdp = paddr(0);
     if (boot_info.efi_system_table) {
         paddr_t rsdp = efi_find_rsdp(boot_info.efi_system_table);
 

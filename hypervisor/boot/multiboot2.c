@@ -109,10 +109,10 @@ static void read_framebuffer(const struct tag *tag)
         (void)tag_copy(tag, 32, &f->red_position, 6);
 }
 
-/* The loader's copy of the RSDP may lie in memory that is soon used: keep our own. */
+/* The loader's copy of the RSDP may lie in memory that is soon used: keep our own, for good. */
 static void read_rsdp(const struct tag *tag)
 {
-    static u8 copy[36] __aligned_to(16);
+    static u8 copy[36] __ro_after_init __aligned_to(16);
 
     if (boot_info.rsdp.raw && tag->type == MB2_TAG_RSDP_OLD)
         return;
@@ -148,6 +148,9 @@ static void read_tag(const struct tag *tag, bool has_memory)
     case MB2_TAG_EFI64:
         boot_info.efi = true;
         (void)tag_copy(tag, 8, &boot_info.efi_system_table, sizeof(u64));
+        break;
+    case MB2_TAG_EFI_MEMORY:
+        boot_info.efi = true;
         break;
     case MB2_TAG_RSDP_OLD:
     case MB2_TAG_RSDP_NEW:
