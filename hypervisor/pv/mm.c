@@ -30,7 +30,7 @@ void pv_unfinished_table(struct frame *f)
     struct pv_vcpu *v = current_pv();
 
     /* One is remembered, which is all that one request can leave behind but in
-     * odd cases. Others wait for whoever wants the frame (type_get). */
+     * odd cases. Others wait for whoever wants the frame (begin_use). */
     if (v && !v->unfinished)
         v->unfinished = f;
 }
@@ -62,8 +62,13 @@ static int begin_use(struct domain *d, mfn_t m, u64 type)
 
     if (!f || !frame_get(f, &d->frames))
         return reject(-EINVAL, "table is no frame of the domain");
-    int error = type_get(f, type);
+    int error = 0;
 
+    /* What others left half done may be in the way. */
+    if (type_unfinished(f) && (READ_ONCE(f->type) & TYPE_MASK) != type)
+        error = type_finish(f, false);
+    if (!error)
+        error = type_get(f, type);
     if (error) {
         if (error != -ERESTART_HYPERCALL && type_unfinished(f))
             pv_unfinished_table(f);

@@ -45,8 +45,8 @@
  * passes up after noting its own position. Checking resumes when the
  * same type_get() is called again. Giving up resumes by type_finish(), or by
  * the giver-up of the table above (CHILD_PENDING: the entry just behind
- * `validated` leads to an unfinished table), or by anyone who wants the frame
- * for something. A half-done table nobody comes back to is its domain's loss
+ * `validated` leads to an unfinished table), or by anyone who wants to pin or
+ * load the frame. A half-done table nobody comes back to is its domain's loss
  * until the domain dies, when type_finish(all) undoes it.
  *
  * Stale translations: the processor may remember what it read from tables. A
@@ -112,12 +112,18 @@ static int leave_partial(struct frame *f, u32 n, u32 flags, bool resumed)
     return -ERESTART_HYPERCALL;
 }
 
-/* Goes on with an unfinished table that `entry`, which we no longer hold, led to. */
-static int finish_child(u64 entry)
+static int finish(struct frame *f, u64 type, bool all);
+
+/*
+ * Goes on with an unfinished table that `entry`, which we no longer hold, led
+ * to. By now the frame may be anything: only a table of the level below ours
+ * is finished, or we might lock upwards and meet ourselves.
+ */
+static int finish_child(u64 entry, u32 level)
 {
     struct frame *child = entry & PTE_PRESENT ? frame_from_guest(pte_mfn(entry).raw) : NULL;
 
-    return child ? type_finish(child, false) : 0;
+    return child ? finish(child, level_type(level - 1), false) : 0;
 }
 
 /* Gives up entries n-1..0 of a frame LOCKED by us, then the type. */
@@ -127,7 +133,7 @@ static int give_up(struct frame *f, u32 n, u32 flags, bool resumed)
     u32 level = type_level(type);
     u64 *table = table_of(f);
 
-    if ((flags & CHILD_PENDING) && finish_child(table[n]))
+    if ((flags & CHILD_PENDING) && finish_child(table[n], level))
         return leave_partial(f, n, GIVING_UP | CHILD_PENDING, resumed);
     while (n > 0) {
         u64 entry = table[--n];
@@ -239,12 +245,9 @@ int type_get(struct frame *f, u64 type)
                 flush_stale(f);
             return validate(f, 0, false);
         }
-        if ((old & TYPE_MASK) != type) {
-            if (!type_unfinished(f))
-                return reject(-EINVAL, "frame is in use as another type");
-            if (type_finish(f, false))
-                return -ERESTART_HYPERCALL;
-        } else if (old & TYPE_VALIDATED) {
+        if ((old & TYPE_MASK) != type)
+            return reject(-EINVAL, "frame is in use as another type");
+        if (old & TYPE_VALIDATED) {
             if (atomic_cmpxchg(&f->type, old, old + 1) == old)
                 return 0;
         } else if (old & TYPE_LOCKED) {
@@ -277,11 +280,14 @@ bool type_unfinished(const struct frame *f)
     return (READ_ONCE(f->type) & TYPE_PARTIAL) && (READ_ONCE(f->partial_flags) & GIVING_UP);
 }
 
-int type_finish(struct frame *f, bool all)
+/* type_finish() for a frame of a certain type, or any (TYPE_NONE). */
+static int finish(struct frame *f, u64 type, bool all)
 {
     for (;;) {
         u64 old = READ_ONCE(f->type);
 
+        if (type != TYPE_NONE && (old & TYPE_MASK) != type)
+            return 0;
         if (old & TYPE_PARTIAL) {
             if (!take_partial(f, old))
                 continue;
@@ -295,6 +301,11 @@ int type_finish(struct frame *f, bool all)
             return 0;
         cpu_wait();
     }
+}
+
+int type_finish(struct frame *f, bool all)
+{
+    return finish(f, TYPE_NONE, all);
 }
 
 bool table_lock(struct frame *f, u64 type, const struct domain *d)
