@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Micro guests: guests/<name>/main.c with the runtime becomes build/guests/<name>.
+# Micro guests: the C files of guests/<name>/ with the runtime become build/guests/<name>.
+# `make micro` boots each of them on the hypervisor.
 
 GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
 GUEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pie -mcmodel=kernel \
@@ -11,7 +12,16 @@ GUEST_RUNTIME := guests/runtime/start.S guests/runtime/runtime.c hypervisor/lib/
 .PHONY: guests
 guests: $(GUESTS:%=$(BUILD)/guests/%)
 
-$(BUILD)/guests/%: guests/%/main.c $(GUEST_RUNTIME) guests/runtime/runtime.h guests/runtime/guest.lds
-	@mkdir -p $(@D)
+define guest_rules
+$(BUILD)/guests/$(1): $(wildcard guests/$(1)/*.c guests/$(1)/*.S) $(GUEST_RUNTIME) \
+		guests/runtime/runtime.h guests/runtime/guest.lds guests/rules.mk
+	@mkdir -p $$(@D)
 	@$(CC) $(GUEST_CFLAGS) -nostdlib -static -no-pie -Wl,-T,guests/runtime/guest.lds \
-		-Wl,--build-id=none -Wl,--no-warn-rwx-segments -z noexecstack $< $(GUEST_RUNTIME) -o $@
+		-Wl,--build-id=none -Wl,--no-warn-rwx-segments -z noexecstack \
+		$(wildcard guests/$(1)/*.c guests/$(1)/*.S) $(GUEST_RUNTIME) -o $$@
+endef
+$(foreach guest,$(GUESTS),$(eval $(call guest_rules,$(guest))))
+
+.PHONY: micro
+micro: guests
+	@$(PYTHON) -m pytest -q tests/micro

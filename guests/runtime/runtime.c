@@ -8,7 +8,8 @@ volatile u64 trap_count[256], trap_last_error[256], trap_last_rip[256];
 volatile u64 fault_resume;
 void (*trap_hook)(struct trap_frame *frame);
 
-static u32 passed, failed;
+void (*say_hook)(const char *text, u32 length);
+u32 checks_passed, checks_failed;
 static u8 __aligned_to(4096) shared_page[4096];
 static u8 __aligned_to(4096) pool[256][4096];
 static u32 pool_used;
@@ -21,7 +22,25 @@ void say(const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    call3(__HYPERVISOR_console_io, CONSOLEIO_write, MIN(n, (int)sizeof(line) - 1), line);
+    n = MIN(n, (int)sizeof(line) - 1);
+    if (say_hook)
+        say_hook(line, (u32)n);
+    else
+        call3(__HYPERVISOR_console_io, CONSOLEIO_write, n, line);
+}
+
+bool has_word(const char *word)
+{
+    const char *at = (const char *)start_info->cmd_line;
+    size_t length = strlen(word);
+
+    while ((at = strstr(at, word)) != NULL) {
+        if ((at == (const char *)start_info->cmd_line || at[-1] == ' ') &&
+            (at[length] == ' ' || !at[length]))
+            return true;
+        at++;
+    }
+    return false;
 }
 
 void check(bool ok, const char *file, int line, const char *format, ...)
@@ -30,10 +49,10 @@ void check(bool ok, const char *file, int line, const char *format, ...)
     va_list args;
 
     if (ok) {
-        passed++;
+        checks_passed++;
         return;
     }
-    failed++;
+    checks_failed++;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
@@ -42,10 +61,10 @@ void check(bool ok, const char *file, int line, const char *format, ...)
 
 __noreturn void finish(void)
 {
-    struct sched_shutdown how = {.reason = failed ? SHUTDOWN_crash : SHUTDOWN_poweroff};
+    struct sched_shutdown how = {.reason = SHUTDOWN_poweroff};
 
-    say("MICRO %s: %u passed, %u failed\n", (const char *)start_info->cmd_line, passed, failed);
-    how.reason = SHUTDOWN_poweroff;
+    say("MICRO %s: %u passed, %u failed\n", (const char *)start_info->cmd_line, checks_passed,
+        checks_failed);
     for (;;)
         call2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &how);
 }
@@ -54,13 +73,13 @@ __noreturn void finish(void)
 __noreturn void panic(const char *format, ...)
 {
     say("PANIC %s\n", format);
-    failed++;
+    checks_failed++;
     finish();
 }
 __noreturn void assertion_failed(const char *what, const char *file, int line)
 {
     say("ASSERT %s %s:%d\n", what, file, line);
-    failed++;
+    checks_failed++;
     finish();
 }
 
@@ -111,6 +130,19 @@ int map_page(void *where, u64 pte)
     return (int)call3(__HYPERVISOR_update_va_mapping, where, pte, UVMF_INVLPG | UVMF_LOCAL);
 }
 
+int entry_update(u64 machine_address, u64 value)
+{
+    struct mmu_update u = {.ptr = machine_address, .val = value};
+    return (int)call4(__HYPERVISOR_mmu_update, &u, 1, 0, DOMID_SELF);
+}
+
+int table_op(u32 command, u64 frame)
+{
+    struct mmuext_op op = {.cmd = command};
+    op.arg1.mfn = frame;
+    return (int)call4(__HYPERVISOR_mmuext_op, &op, 1, 0, DOMID_SELF);
+}
+
 void runtime_trap(struct trap_frame *frame);
 void runtime_trap(struct trap_frame *frame)
 {
@@ -127,7 +159,7 @@ void runtime_trap(struct trap_frame *frame)
         if (!fault_resume) {
             say("unexpected trap %u at %lx, error %lx, cr2 %lx\n", vector, frame->rip,
                 frame->error_code, shared_info->vcpu_info[0].arch.cr2);
-            failed++;
+            checks_failed++;
             finish();
         }
         frame->rip = fault_resume;
@@ -135,7 +167,7 @@ void runtime_trap(struct trap_frame *frame)
 }
 
 extern char trap_0[], trap_1[], trap_3[], trap_6[], trap_13[], trap_14[], trap_128[], trap_200[],
-    trap_201[];
+    trap_201[], trap_202[];
 
 void traps_install(void)
 {
@@ -146,7 +178,7 @@ void traps_install(void)
         {128, 3, FLAT_KERNEL_CS, (u64)trap_128}, {0, 0, 0, 0},
     };
     CHECK_EQUAL(call1(__HYPERVISOR_set_trap_table, table), 0);
-    CHECK_EQUAL(call3(__HYPERVISOR_set_callbacks, trap_200, trap_13, trap_201), 0);
+    CHECK_EQUAL(call3(__HYPERVISOR_set_callbacks, trap_200, trap_202, trap_201), 0);
 }
 
 void events_off(void)

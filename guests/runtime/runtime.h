@@ -39,6 +39,9 @@ static inline s64 hypercall(u64 number, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 #define call3(nr, a, b, c)    hypercall(nr, (u64)(a), (u64)(b), (u64)(c), 0, 0)
 #define call4(nr, a, b, c, d) hypercall(nr, (u64)(a), (u64)(b), (u64)(c), (u64)(d), 0)
 
+/* Is this a word of the command line? "stock": running on Xen itself, the oracle of these tests. */
+bool has_word(const char *word);
+
 void say(const char *format, ...) __format_printf(1, 2);
 
 /* One check: counted; a failed one says where and what. */
@@ -52,7 +55,14 @@ void check(bool ok, const char *file, int line, const char *format, ...) __forma
 /* Ends the run: prints the count, powers the machine off. */
 __noreturn void finish(void);
 
-/* Frame of a trap; `vector` 200 is the event upcall, 201 a SYSCALL from user mode. */
+/* Where say() goes instead of the console, if set: a guest without access to it. */
+extern void (*say_hook)(const char *text, u32 length);
+extern u32 checks_passed, checks_failed;
+
+/*
+ * Frame of a trap; `vector` 200 is the event upcall, 201 a SYSCALL from user
+ * mode, 202 the failsafe callback (an iret that the processor refused).
+ */
 struct trap_frame {
     u64 r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
     u64 vector, error_code;
@@ -93,6 +103,22 @@ void *page_new(void);
 u64 pte_machine_address(const void *p);
 u64 pte_value(const void *p);
 int map_page(void *where, u64 pte); /* update_va_mapping with INVLPG */
+
+/* One operation each on the tables of ours; 0 or -errno. */
+int entry_update(u64 machine_address, u64 value); /* mmu_update */
+int table_op(u32 command, u64 frame);             /* mmuext_op with arg1.mfn */
+static inline u64 frame_of(const void *p)
+{
+    return virt_to_machine(p) >> PAGE_SHIFT;
+}
+/* Maps p's own frame where it is, with these flags only. */
+static inline int remap(void *p, u64 flags)
+{
+    return map_page(p, frame_of(p) << PAGE_SHIFT | flags);
+}
+#define PTE_P 1UL
+#define PTE_W 2UL
+#define PTE_U 4UL
 
 void events_off(void);
 void events_on(void);

@@ -57,6 +57,15 @@ trap_\vector:
     trap_entry 200 0 /* upcall */
     trap_entry 201 0 /* SYSCALL from user mode */
 
+    /* Failsafe: ds, es, fs, gs lie between r11 and the hardware part. */
+    .globl trap_202
+trap_202:
+    pop   %rcx
+    pop   %r11
+    add   $32, %rsp
+    push  $0
+    push  $202
+
 trap_common:
     push  %rax
     push  %rbx

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each micro guest as dom0, on machines that differ. TENON_HYPERVISOR=PATH tests another hypervisor: the stock one is what the
+guests' expectations were taken from, and passes too."""
+import pytest
+
+import micro
+
+NAMES = sorted(file.parent.name for file in (micro.ROOT / "guests").glob("*/main.c"))
+
+
+def check(name, **options):
+    assert (micro.GUESTS / name).exists(), f"{name} is not built: make guests"
+    report = micro.run(name, **options)
+    assert report.trouble is None, f"{report.trouble}\n" + "\n".join(report.text.splitlines()[-25:])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hypervisor():
+    if not micro.HYPERVISOR.exists():
+        pytest.exit(f"{micro.HYPERVISOR} is missing: run make", returncode=2)
+
+
+@pytest.mark.parametrize("smp", [1, 2])
+@pytest.mark.parametrize("name", NAMES)
+def test_guest(name, smp):
+    check(name, smp=smp)
+
+
+@pytest.mark.parametrize("name", ["traps", "iret"])
+def test_old_processor(name):
+    """Without SMEP, SMAP, FSGSBASE, XSAVE and what else came later."""
+    check(name, cpu="qemu64")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_storm(seed):
+    check("storm", smp=2, words=f"seed={seed}")
