@@ -59,8 +59,9 @@ __must_check int type_get(struct frame *f, u64 type);
 int type_put(struct frame *f);
 /*
  * Goes on with giving up f's entries, if someone left that half done (and does
- * nothing otherwise, so f needs no reference). The caller has no table locked. `all`: gives up also
- * a table whose validation was left half done; for dying domains.
+ * nothing otherwise, so f needs no reference). The caller has no table locked.
+ * `all`: gives up also a table whose validation was left half done; for dying
+ * domains.
  */
 int type_finish(struct frame *f, bool all);
 /* Was f left with entries to give up, by a failed type_get or an interrupted type_put? */
