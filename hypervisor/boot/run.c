@@ -6,6 +6,7 @@
  */
 #include "boot/boot.h"
 #include "core/domain.h"
+#include "core/init.h"
 #include "core/sched.h"
 #include "core/timer.h"
 #include "cpu/instructions.h"
@@ -13,7 +14,6 @@
 #include "cpu/symbols.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
-#include "memory/alloc.h"
 #include "memory/init.h"
 #include "platform/console.h"
 #include "platform/irq.h"
@@ -30,20 +30,16 @@ void (*const work_handlers[WORK_COUNT])(void) = {
     [WORK_CONSOLE] = console_work, [WORK_CALL] = cpu_call_work,  [WORK_VCPU] = vcpu_was_kicked,
 };
 
-static __noreturn void idle(void)
-{
-    for (;;) {
-        cpu_do_work();
-        if (!memory_scrub_some())
-            cpu_idle_wait();
-    }
-}
-
 void cpu_run(void)
 {
     atomic_inc(&cpus_online_count);
     cpumask_set(&cpus_online, this_cpu_id());
-    idle();
+    /* Requests of the boot CPU, until core_init() sets this CPU's current and
+     * raises WORK_SCHEDULE: the scheduler does not come back. */
+    for (;;) {
+        cpu_do_work();
+        cpu_idle_wait();
+    }
 }
 
 static void finish(void)
@@ -53,7 +49,7 @@ static void finish(void)
     symbols_drop_init();
     bytes = memory_free_init();
     printk(LOG_INFO, "Boot code freed: %lu KiB\n", bytes >> 10);
-    idle();
+    core_start();
 }
 
 void boot_finish(void)
