@@ -2,7 +2,7 @@
 """Whole systems: the hypervisor with the distribution's own kernel and toolstack, on emulated machines.
 
 TENON_HYPERVISOR=PATH tests another multiboot ELF; the stock one (build/stock/xen, from dom0/setup --stock) passes too, but for what
-is marked as a fault of its own. Tests marked slow are left out with -m "not slow"."""
+is marked as a fault of its own. Tests marked slow are left out unless TENON_SLOW=1 or a -m expression asks for them."""
 import os
 import pathlib
 import sys
@@ -22,7 +22,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "stock_fails(reason): a known fault of the stock hypervisor, not ours to share")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if not os.environ.get("TENON_SLOW") and not config.option.markexpr:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
     for item in items:
         mark = item.get_closest_marker("stock_fails")
         if mark and STOCK:
