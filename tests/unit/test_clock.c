@@ -71,10 +71,8 @@ static void test_scale_never_goes_back(void **state)
 static void test_best_pair(void **state)
 {
     /* One moment was held up for long: not used, though it is the last. */
-    struct clock_sample s[] = {{1000, 10, 50, 0},
-                               {100000, 1000, 20, 0},
-                               {200000, 2000, 20, 0},
-                               {300000, 3000, 90000, 0}};
+    struct clock_sample s[] = {
+        {1000, 10, 50, 0}, {100000, 1000, 20, 0}, {200000, 2000, 20, 0}, {300000, 3000, 90000, 0}};
     struct clock_sample still[] = {{1000, 10, 1, 0}, {2000, 10, 1, 0}};
     struct clock_sample back[] = {{2000, 10, 1, 0}, {1000, 20, 1, 0}};
     u32 from = 9, to = 9;

@@ -170,8 +170,10 @@ static void test_serial_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ring_keeps_the_newest), cmocka_unit_test(test_ring_reads_in_pieces),
-        cmocka_unit_test(test_ring_moves),            cmocka_unit_test(test_serial_options),
+        cmocka_unit_test(test_ring_keeps_the_newest),
+        cmocka_unit_test(test_ring_reads_in_pieces),
+        cmocka_unit_test(test_ring_moves),
+        cmocka_unit_test(test_serial_options),
         cmocka_unit_test(test_serial_refuses),
     };
 
