@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Event channels with the 2-level ABI: binding, sending, masking, polling, closing, bad arguments. */
+/* Event channels with the 2-level ABI: binding, sending, masking, polling, closing, bad arguments.
+ */
 #include "runtime.h"
 
 static volatile u32 upcalls;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* HYPERVISOR_memory_op: giving pages back, getting pages, exchanging, sizes, the machine-to-phys table. */
+/* HYPERVISOR_memory_op: giving pages back, getting pages, exchanging, sizes, the machine-to-phys
+ * table. */
 #include "runtime.h"
 #include <xen/memory.h>
 
@@ -99,8 +100,9 @@ static void test_balloon(void)
 
 static void test_exchange(void)
 {
-    struct xen_memory_exchange x = {.in = {.nr_extents = 4, .extent_order = 0, .domid = DOMID_SELF},
-                                    .out = {.nr_extents = 1, .extent_order = 2, .domid = DOMID_SELF}};
+    struct xen_memory_exchange x = {
+        .in = {.nr_extents = 4, .extent_order = 0, .domid = DOMID_SELF},
+        .out = {.nr_extents = 1, .extent_order = 2, .domid = DOMID_SELF}};
     s64 before = pages();
     xen_pfn_t *in = frames, *out = frames + COUNT;
 
@@ -156,7 +158,8 @@ static void test_tables(void)
     CHECK_EQUAL(memory_op(XENMEM_machphys_mfn_list, &list), 0);
     CHECK(list.nr_extents >= 1 && frames[0] != 0);
     CHECK_EQUAL(FAULT_OF("mov 0xffff800000000000, %%rax", ::: "rax", "memory"), -1);
-    CHECK_EQUAL(FAULT_OF("mov $0xffff800000000000, %%rcx\n movb $0, (%%rcx)", ::: "rax", "rcx", "memory"),
+    CHECK_EQUAL(FAULT_OF("mov $0xffff800000000000, %%rcx\n movb $0, (%%rcx)", ::
+                             : "rax", "rcx", "memory"),
                 14);
 
     set_xen_guest_handle(e820.buffer, map);

@@ -101,8 +101,9 @@ static void test_many(void)
     u64 wrong = 0;
 
     for (u64 i = 0; i < MANY; i++)
-        list[i] = (struct multicall_entry){
-            .op = i % 7 == 3 ? 62 : __HYPERVISOR_xen_version, .args = {XENVER_version}, .result = 77};
+        list[i] = (struct multicall_entry){.op = i % 7 == 3 ? 62 : __HYPERVISOR_xen_version,
+                                           .args = {XENVER_version},
+                                           .result = 77};
     CHECK_EQUAL(multicall(list, MANY), 0);
     for (u64 i = 0; i < MANY; i++)
         wrong += list[i].result != (i % 7 == 3 ? (unsigned long)-ENOSYS : 4UL << 16 | 17);

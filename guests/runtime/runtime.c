@@ -95,7 +95,8 @@ void *page_new(void)
     return pool[pool_used++];
 }
 
-/* The boot tables are mapped one behind the other in the boot region: find them by machine frame. */
+/* The boot tables are mapped one behind the other in the boot region: find them by machine frame.
+ */
 static u64 *table_at(u64 entry)
 {
     u64 frame = (entry & 0x000ffffffffff000UL) >> PAGE_SHIFT;
@@ -172,9 +173,9 @@ extern char trap_0[], trap_1[], trap_3[], trap_6[], trap_13[], trap_14[], trap_1
 void traps_install(void)
 {
     struct trap_info table[] = {
-        {0, 0, FLAT_KERNEL_CS, (u64)trap_0},   {1, 0, FLAT_KERNEL_CS, (u64)trap_1},
-        {3, 3, FLAT_KERNEL_CS, (u64)trap_3},   {6, 0, FLAT_KERNEL_CS, (u64)trap_6},
-        {13, 0, FLAT_KERNEL_CS, (u64)trap_13}, {14, 4, FLAT_KERNEL_CS, (u64)trap_14},
+        {0, 0, FLAT_KERNEL_CS, (u64)trap_0},     {1, 0, FLAT_KERNEL_CS, (u64)trap_1},
+        {3, 3, FLAT_KERNEL_CS, (u64)trap_3},     {6, 0, FLAT_KERNEL_CS, (u64)trap_6},
+        {13, 0, FLAT_KERNEL_CS, (u64)trap_13},   {14, 4, FLAT_KERNEL_CS, (u64)trap_14},
         {128, 3, FLAT_KERNEL_CS, (u64)trap_128}, {0, 0, 0, 0},
     };
     CHECK_EQUAL(call1(__HYPERVISOR_set_trap_table, table), 0);

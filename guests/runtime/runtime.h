@@ -47,9 +47,9 @@ void say(const char *format, ...) __format_printf(1, 2);
 /* One check: counted; a failed one says where and what. */
 void check(bool ok, const char *file, int line, const char *format, ...) __format_printf(4, 5);
 #define CHECK(condition) check((condition), __FILE__, __LINE__, "%s", #condition)
-#define CHECK_EQUAL(got, want)                                                                  \
-    ({                                                                                          \
-        s64 got_ = (s64)(got), want_ = (s64)(want);                                             \
+#define CHECK_EQUAL(got, want)                                                             \
+    ({                                                                                     \
+        s64 got_ = (s64)(got), want_ = (s64)(want);                                        \
         check(got_ == want_, __FILE__, __LINE__, "%s is %ld, not %ld", #got, got_, want_); \
     })
 /* Ends the run: prints the count, powers the machine off. */
@@ -70,21 +70,22 @@ struct trap_frame {
 };
 /* The next trap of this vector goes on at `resume` (0: the handler decides); counted. */
 extern volatile u64 trap_count[256], trap_last_error[256], trap_last_rip[256];
-extern void (*trap_hook)(struct trap_frame *frame); /* may change the frame; NULL: only fault_resume */
+extern void (*trap_hook)(
+    struct trap_frame *frame);    /* may change the frame; NULL: only fault_resume */
 extern volatile u64 fault_resume; /* where a #GP, #PF or #UD continues; 0: fatal */
 /* Installs trap table and callbacks. */
 void traps_install(void);
 
 /* Runs `instruction` and tells the vector of the fault it raised, -1 for none. */
-#define FAULT_OF(instruction, ...)                                                   \
-    ({                                                                               \
-        u64 before_[3] = {trap_count[6], trap_count[13], trap_count[14]};            \
+#define FAULT_OF(instruction, ...)                                                             \
+    ({                                                                                         \
+        u64 before_[3] = {trap_count[6], trap_count[13], trap_count[14]};                      \
         __asm__ volatile("lea 9f(%%rip), %%rax\n mov %%rax, fault_resume(%%rip)\n" instruction \
-                         "\n9: movq $0, fault_resume(%%rip)" __VA_ARGS__);           \
-        trap_count[6] != before_[0]    ? 6                                           \
-        : trap_count[13] != before_[1] ? 13                                          \
-        : trap_count[14] != before_[2] ? 14                                          \
-                                       : -1;                                         \
+                         "\n9: movq $0, fault_resume(%%rip)" __VA_ARGS__);                     \
+        trap_count[6] != before_[0]    ? 6                                                     \
+        : trap_count[13] != before_[1] ? 13                                                    \
+        : trap_count[14] != before_[2] ? 14                                                    \
+                                       : -1;                                                   \
     })
 
 /* Memory as the builder gave it: pseudo-physical frame list and boot mapping. */

@@ -2,9 +2,9 @@
 /* PV page tables: updates, types, pins, what is refused, what faults. */
 #include "runtime.h"
 
-#define P 1UL
-#define W 2UL
-#define U 4UL
+#define P     1UL
+#define W     2UL
+#define U     4UL
 #define TABLE (P | W | U | 0x60)
 
 static int mmu_update(u64 where, u64 value)
@@ -35,7 +35,7 @@ volatile u8 *probe;
 static int write_fault(void *p)
 {
     probe = p;
-    return FAULT_OF("mov probe(%%rip), %%rcx\n movb $1, (%%rcx)", :::"rax", "rcx", "memory");
+    return FAULT_OF("mov probe(%%rip), %%rcx\n movb $1, (%%rcx)", ::: "rax", "rcx", "memory");
 }
 
 static void test_mapping(void)

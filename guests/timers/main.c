@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Time: the clock record against the TSC, wallclock, single-shot and periodic timers, run states. */
+/* Time: the clock record against the TSC, wallclock, single-shot and periodic timers, run states.
+ */
 #include "runtime.h"
 
 #define MS 1000000UL
@@ -65,7 +66,8 @@ static void test_clock(void)
     check(ns > 95 * MS && ns < 200 * MS, __FILE__, __LINE__, "TSC says %lu ns", ns);
 
     CHECK_EQUAL(shared_info->wc_version & 1, 0);
-    u64 seconds = ((u64)shared_info->wc_sec_hi << 32 | shared_info->wc_sec) + system_time() / (1000 * MS);
+    u64 seconds = ((u64)shared_info->wc_sec_hi << 32 | shared_info->wc_sec) +
+                  system_time() / (1000 * MS);
     CHECK(seconds > 1600000000 && seconds < 4000000000);
     CHECK(shared_info->wc_nsec < 1000 * MS);
 }
