@@ -14,6 +14,8 @@
 #include "cpu/features.h"
 #include "cpu/fpu.h"
 #include "cpu/instructions.h"
+#include "hypercall/hypercall.h"
+#include "lib/string.h"
 #include "memory/init.h"
 #include "memory/map.h"
 #include "platform/clock.h"
@@ -33,6 +35,7 @@ static void options_init(void)
 {
     /* The words that follow " -- " are dom0's; dom0's own module has a command line. */
     (void)cmdline_parse(boot_info.command_line, false, report_option);
+    strlcpy(hypervisor_command_line, boot_info.command_line, sizeof(hypervisor_command_line));
 }
 
 static void greet(void)
