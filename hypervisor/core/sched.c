@@ -397,6 +397,7 @@ void sched_yield(void)
 int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft)
 {
     struct sched_queue *q;
+    bool placing = false;
     cpumask_t usable;
 
     if (hard) {
@@ -405,22 +406,23 @@ int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft)
             return reject(-EINVAL, "no CPU of the hard affinity is online");
     }
     q = lock_vcpu(v);
-    if (hard)
+    if (hard) {
+        if (v->sched.state == SCHED_WAITING) {
+            policy_remove(q, &v->sched);
+            placing = true;
+        }
         v->hard_affinity = *(const cpumask_t *)hard;
+        /* What it spent on CPUs that were easy to get does not count on others. */
+        v->sched.spent = MIN(v->sched.spent, q->floor + policy_slice(&v->sched));
+    }
     if (soft)
         v->soft_affinity = *(const cpumask_t *)soft;
-    switch (v->sched.state) {
-    case SCHED_WAITING:
-        policy_remove(q, &v->sched);
+    if (placing) {
         place(q, v, false);
         return 0;
-    case SCHED_RUNNING:
-        if (!cpumask_test(&v->hard_affinity, v->cpu))
-            cpu_raise_work(v->cpu, WORK_SCHEDULE);
-        break;
-    default:
-        break;
     }
+    if (v->sched.state == SCHED_RUNNING && !cpumask_test(&v->hard_affinity, v->cpu))
+        cpu_raise_work(v->cpu, WORK_SCHEDULE);
     spin_unlock(&q->lock);
     return 0;
 }
@@ -451,11 +453,15 @@ static void refill(void *arg)
     struct domain *d = arg;
     struct sched_group *g = &d->sched;
     s64 full = quota(g), left = atomic_add_return(&g->budget, full);
+    bool awake = false;
+    struct vcpu *v;
 
     if (left > full)
         atomic_sub(&g->budget, left - full);
-    /* Full again: nothing was used, so this stops until one of them runs. */
-    if (left < 2 * full)
+    for_each_vcpu (d, v)
+        awake |= READ_ONCE(v->sched.state) != SCHED_ASLEEP;
+    /* Full, and all asleep: this stops until one of them comes onto a CPU. */
+    if (full && (awake || left < 2 * full))
         timer_set(&g->refill, clock_now() + CAP_PERIOD);
     if (left > 0)
         unpark(d);

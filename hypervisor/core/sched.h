@@ -16,6 +16,11 @@
 struct vcpu;
 struct domain;
 
+/* The host's C library has one, too, which its sanitizers call. */
+#ifdef TENON_HOST
+#define sched_yield tenon_sched_yield
+#endif
+
 #define SCHED_WEIGHT_DEFAULT 256
 #define SCHED_WEIGHT_MAX     65535
 

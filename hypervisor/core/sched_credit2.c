@@ -26,7 +26,7 @@
 
 #define SLICE_MIN        NS_MS
 #define BONUS            (3 * NS_MS)
-#define LEAD             (300 * NS_MS)
+#define LEAD             (100 * NS_MS)
 #define MARGIN           NS_MS         /* how much less it must have spent to preempt */
 #define RESIST           (500 * NS_US) /* how much more it may have spent to stay on its CPU */
 #define LOOK_AHEAD       8             /* waiting ones looked at for that reason */
@@ -62,7 +62,7 @@ bool policy_out_of_budget(struct sched_vcpu *s)
     return g->cap && atomic_load(&g->budget) <= 0;
 }
 
-/* Light ones get shorter slices, so that one slice never costs them LEAD. */
+/* Light ones get shorter slices: one slice shall not cost them LEAD, down to weight 3. */
 ns_t policy_slice(const struct sched_vcpu *s)
 {
     ns_t slice = (ns_t)sched_slice_us * NS_US;
