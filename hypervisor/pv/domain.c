@@ -132,6 +132,7 @@ static void set_registers(struct pv_vcpu *v, const struct vcpu_guest_context *c)
     struct cpu_user_regs *r = &v->v.regs;
 
     *r = c->user_regs;
+    v->iopl = (c->user_regs.rflags >> 12) & 3;
     r->rflags = (r->rflags & ~FLAGS_NEVER) | FLAGS_ALWAYS;
     r->cs |= 3;
     r->ss |= 3;
