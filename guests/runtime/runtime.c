@@ -215,8 +215,7 @@ u64 system_time(void)
     return now;
 }
 
-void runtime_start(struct start_info *si);
-void runtime_start(struct start_info *si)
+void runtime_adopt(struct start_info *si)
 {
     start_info = si;
     u64 pte = si->shared_info | 7; /* present, writable, user */
@@ -224,6 +223,12 @@ void runtime_start(struct start_info *si)
     if (map_page(shared_page, pte))
         panic("cannot map shared_info");
     traps_install();
+}
+
+void runtime_start(struct start_info *si);
+void runtime_start(struct start_info *si)
+{
+    runtime_adopt(si);
     guest_main();
     finish();
 }

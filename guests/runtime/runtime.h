@@ -22,6 +22,8 @@ extern struct start_info *start_info;
 extern struct shared_info *shared_info; /* mapped by runtime_start */
 
 void guest_main(void); /* the test */
+/* Makes this image the kernel of the domain that si describes (start-up does it). */
+void runtime_adopt(struct start_info *si);
 
 static inline s64 hypercall(u64 number, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
