@@ -359,20 +359,29 @@ int domain_unpause_by_control(struct domain *d)
 
 void domain_update_wallclock(struct domain *d)
 {
-    u64 seconds, at_ns;
+    u64 seconds;
     u32 ns, version;
+    s64 rest;
 
     clock_wall_get(&seconds, &ns);
-    at_ns = seconds * NS_SECOND + ns + (u64)d->wall_offset;
+    seconds += (u64)(d->wall_offset / NS_SECOND);
+    rest = (s64)ns + d->wall_offset % NS_SECOND;
+    if (rest < 0) {
+        rest += NS_SECOND;
+        seconds--;
+    } else if (rest >= NS_SECOND) {
+        rest -= NS_SECOND;
+        seconds++;
+    }
     spin_lock(&d->lock); /* the page goes away when the domain dies */
     struct shared_info *s = d->shared_info;
     if (s) {
         version = READ_ONCE(s->wc_version) | 1; /* odd: being written */
         WRITE_ONCE(s->wc_version, version);
         barrier();
-        s->wc_sec = (u32)(at_ns / NS_SECOND);
-        s->wc_sec_hi = (u32)(at_ns / NS_SECOND >> 32);
-        s->wc_nsec = (u32)(at_ns % NS_SECOND);
+        s->wc_sec = (u32)seconds;
+        s->wc_sec_hi = (u32)(seconds >> 32);
+        s->wc_nsec = (u32)rest;
         barrier();
         WRITE_ONCE(s->wc_version, version + 1);
     }

@@ -113,14 +113,10 @@ static int release_frames(struct domain *d)
 {
     struct frame_owner *o = &d->frames;
 
-    for (; d->destroy_left; d->destroy_left--) {
+    while (d->destroy_left) {
         struct frame *f;
         bool held;
 
-        if (d->destroy_left % 64 == 0 && hypercall_should_yield()) {
-            d->destroy_left--;
-            return -ERESTART_HYPERCALL;
-        }
         spin_lock(&o->lock);
         f = frame_list_first(&o->frames);
         if (!f) {
@@ -135,6 +131,8 @@ static int release_frames(struct domain *d)
             frame_release(f);
             frame_put(f);
         }
+        if (--d->destroy_left % 64 == 0 && hypercall_should_yield())
+            return -ERESTART_HYPERCALL;
     }
     return 0;
 }

@@ -558,18 +558,16 @@ static int close_all(struct domain *d)
 {
     struct event_table *t = d->events;
 
-    for (; READ_ONCE(t->open); t->close_at++) {
+    while (READ_ONCE(t->open)) {
         struct event_port *p;
 
-        if (t->close_at % 64 == 63 && hypercall_should_yield()) {
-            t->close_at++;
-            return -ERESTART_HYPERCALL;
-        }
         if (t->close_at > t->max_port || (t->close_at && !event_port(d, t->close_at)))
             t->close_at = 0; /* some were opened behind us */
         p = event_port(d, t->close_at);
         if (p && READ_ONCE(p->state) != EVTCHNSTAT_closed)
             event_close(d, p->number, false);
+        if (++t->close_at % 64 == 0 && hypercall_should_yield())
+            return -ERESTART_HYPERCALL;
     }
     t->close_at = 0;
     return 0;
