@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Control of the machine and of domains: what is refused, and that a domain's whole life costs nothing. */
+/* Control of the machine and of domains: what is refused, and that a domain's whole life costs
+ * nothing. */
 #include "control.h"
 
 static void test_refused(void)
@@ -44,7 +45,8 @@ static void test_information(void)
     CHECK_EQUAL(sysctl(XEN_SYSCTL_physinfo, &sys), 0);
     CHECK(sys.u.physinfo.total_pages > 100000);
     CHECK(sys.u.physinfo.nr_cpus >= 1);
-    CHECK(sys.u.physinfo.free_pages > 10000 && sys.u.physinfo.free_pages < sys.u.physinfo.total_pages);
+    CHECK(sys.u.physinfo.free_pages > 10000 &&
+          sys.u.physinfo.free_pages < sys.u.physinfo.total_pages);
     CHECK(sys.u.physinfo.cpu_khz > 1000);
 
     memset(&sys, 0, sizeof(sys));
