@@ -29,6 +29,7 @@ IMAGE = BUILD / "dom0" / "dom0.img"
 PATIENCE = float(os.environ.get("TENON_PATIENCE", "1"))
 BOOT = 300 * PATIENCE
 COMMAND = 120 * PATIENCE
+SILENCE = 90 * PATIENCE  # while a system boots
 
 DEAD = (r"Tenon crash[^\r\n]*|(?:Panic on CPU|FATAL)[^\r\n]*|\(XEN\) Assertion [^\r\n]*|Kernel panic - not syncing[^\r\n]*"
         r"|kernel BUG at[^\r\n]*|Hardware Dom0 (?:crashed|halted)[^\r\n]*")
@@ -44,7 +45,7 @@ class Machine:
 
     def __init__(self, hypervisor=TENON, *, name="machine", cpu="max", smp=2, mem=2048, dom0_mem=1024, dom0_vcpus=None, qemu="10",
                  append="", dom0_append="", modules=None, files=None, emulator=(), accel="tcg,thread=multi", loglevel="loglvl=info",
-                 echo=None):
+                 echo=None, serial=("-chardev", "stdio,id=serial,mux=on,signal=off", "-serial", "chardev:serial", "-mon", "chardev=serial")):
         """modules: multiboot modules instead of dom0's kernel and image, as a list of (file, arguments).
         files: {path: text} added to dom0's image; a "root/job" among them runs there at boot."""
         self.name, self.hypervisor = name, pathlib.Path(hypervisor)
@@ -58,8 +59,7 @@ class Machine:
             modules = [(KERNEL, f"console=hvc0 earlyprintk=xen {dom0_append}".strip()), (image, "")]
         self.command = emulator_command(qemu) + [
             "-machine", "q35", "-accel", accel, "-cpu", cpu, "-smp", str(smp), "-m", str(mem), "-nodefaults", "-display", "none",
-            "-no-reboot", "-chardev", "stdio,id=serial,mux=on,signal=off", "-serial", "chardev:serial", "-mon", "chardev=serial",
-            "-qmp", f"unix:{self.scratch}/qmp,server=on,wait=off", "-d", "cpu_reset", "-D", str(self.cpu_log),
+            "-no-reboot", *serial, "-qmp", f"unix:{self.scratch}/qmp,server=on,wait=off", "-d", "cpu_reset", "-D", str(self.cpu_log),
             "-kernel", str(self.hypervisor), "-append", " ".join(options), *emulator]
         if modules:  # QEMU's list: commas part modules, so one inside arguments is doubled
             self.command += ["-initrd", ",".join(f"{file} {words}".strip().replace(",", ",,") for file, words in modules)]
@@ -99,8 +99,11 @@ class Machine:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
             file.chmod(0o755)
-        names = "".join(f"{path.relative_to(tree)}\n" for path in sorted(tree.rglob("*")))
-        extra = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names.encode(), cwd=tree, check=True,
+        paths = sorted(tree.rglob("*"))
+        for path in reversed(paths):
+            os.utime(path, (0, 0))  # the same archive every time: counted runs depend on every byte
+        names = "".join(f"{path.relative_to(tree)}\n" for path in paths)
+        extra = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "--reproducible", "-R", "0:0"], input=names.encode(), cwd=tree, check=True,
                                stdout=subprocess.PIPE).stdout
         whole = IMAGE.read_bytes()
         image.write_bytes(whole + bytes(-len(whole) % 4) + extra)
@@ -112,13 +115,16 @@ class Machine:
 
     # Waiting and speaking
 
-    def expect(self, pattern, timeout=COMMAND, what=None, dead=DEAD):
-        """Waits for console text. Returns the match. Raises Failure when it cannot come any more."""
+    def expect(self, pattern, timeout=COMMAND, what=None, dead=DEAD, silence=None):
+        """Waits for console text. Returns the match. Raises Failure when it cannot come any more, or when nothing at all came
+        for `silence` seconds."""
         patterns = [pattern, pexpect.EOF, pexpect.TIMEOUT] + ([dead] if dead else [])
-        try:
-            index = self.child.expect(patterns, timeout=timeout)
-        except OSError as error:
-            raise Failure(f"reading the console failed: {error}") from error
+        end, index = time.monotonic() + timeout, 2
+        while index == 2 and time.monotonic() < end:
+            seen = self.child.logfile_read.characters
+            index = self.child.expect(patterns, timeout=min(silence or timeout, max(0.1, end - time.monotonic())))
+            if index == 2 and silence and seen == self.child.logfile_read.characters and time.monotonic() < end:
+                raise Failure(f"the console has been silent for {silence:.0f} s while {what or pattern} was awaited")
         if index == 0:
             return self.child.match
         waited = what or f"'{pattern}'"
@@ -139,7 +145,7 @@ class Machine:
 
     def boot(self):
         """To dom0's shell. Needs "agent" among dom0's arguments."""
-        self.expect(r"dom0: agent ready\s", BOOT, "dom0's userspace")
+        self.expect(r"dom0: agent ready\s", BOOT, "dom0's userspace", silence=SILENCE)
         return self
 
     def dom0(self, command, timeout=COMMAND, check=True):
@@ -215,9 +221,10 @@ class Console:
     """Where the console's text goes besides the waiting code: a file, and a person's terminal if wanted."""
 
     def __init__(self, path, echo):
-        self.file, self.echo = open(path, "w", errors="replace", newline=""), echo
+        self.file, self.echo, self.characters = open(path, "w", errors="replace", newline=""), echo, 0
 
     def write(self, text):
+        self.characters += len(text)
         self.file.write(text.replace("\r", ""))
         if self.echo:
             self.echo.write(text)
