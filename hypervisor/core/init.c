@@ -36,7 +36,9 @@ static void idle_loop(void)
 {
     for (;;) {
         cpu_do_work();
-        if (!memory_scrub_some())
+        if (memory_scrub_some())
+            cpu_idle_step();
+        else
             cpu_idle_wait();
     }
 }

@@ -207,6 +207,11 @@ static inline void halt_for_interrupt(void)
 {
     __asm__ volatile("sti; hlt; cli" ::: "memory");
 }
+/* Takes what is pending. STI holds interrupts off for one more instruction: the NOP. */
+static inline void interrupts_window(void)
+{
+    __asm__ volatile("sti; nop; cli" ::: "memory");
+}
 static inline __noreturn void halt_forever(void)
 {
     for (;;)

@@ -95,6 +95,11 @@ void cpu_idle_wait(void)
         halt_for_interrupt();
 }
 
+void cpu_idle_step(void)
+{
+    interrupts_window();
+}
+
 void cpu_call(const cpumask_t *mask, void (*fn)(void *), void *arg)
 {
     struct request *r = &this_cpu(request);

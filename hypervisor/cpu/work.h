@@ -35,6 +35,8 @@ static inline bool cpu_has_work(void);
 /* Idle loop: halts until an interrupt, unless work is pending. Interrupts are off before and after.
  */
 void cpu_idle_wait(void);
+/* Between steps of the idle loop's own work: lets interrupts that are pending raise theirs. */
+void cpu_idle_step(void);
 
 /* One turn of any wait loop: pause, and serve flush requests from other CPUs. */
 void cpu_wait(void);

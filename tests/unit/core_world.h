@@ -70,6 +70,9 @@ void cpu_do_work(void)
 void cpu_idle_wait(void)
 {
 }
+void cpu_idle_step(void)
+{
+}
 bool memory_scrub_some(void);
 void cpu_load_idle_gdt(void)
 {
