@@ -10,8 +10,9 @@
  * port's number into the link of the tail, which is 0 as long as it is the
  * tail: one atomic operation too, whose old value says whether the tail was
  * still LINKED. If it was, the guest will find the number there. If not, the
- * queue had run empty (we take our bits out again: nobody follows the link of
- * a word that is not LINKED), and the new port becomes the head.
+ * queue had run empty (the bits do no harm: nobody follows the link of a word
+ * that is not LINKED, and it is cleared before it is), and the new port becomes
+ * the head.
  *
  * A hostile guest can write what it likes into words and control blocks: we
  * never follow a link, and of the words read only flags, so that it loses or
@@ -103,15 +104,6 @@ static int lock_queues(struct domain *d, struct event_port *p, struct fifo_vcpu 
     }
 }
 
-/* Or-s `port` into the tail's link. False: the tail has left its queue. */
-static bool append(event_word_t *tail, u32 port)
-{
-    if (atomic_fetch_or(tail, port) & WORD_LINKED)
-        return true;
-    atomic_and(tail, ~WORD_LINK);
-    return false;
-}
-
 /* p is pending, not masked and not in a queue: puts it in one and tells the vCPU. */
 static void link_port(struct domain *d, struct event_port *p, event_word_t *word)
 {
@@ -134,7 +126,7 @@ static void link_port(struct domain *d, struct event_port *p, event_word_t *word
     atomic_or(word, WORD_LINKED);
     tail = to->tail[priority];
     to->tail[priority] = p->number;
-    if (!tail || !append(fifo_word(d, tail), p->number)) {
+    if (!tail || !(atomic_fetch_or(fifo_word(d, tail), p->number) & WORD_LINKED)) {
         WRITE_ONCE(to->control->head[priority], p->number);
         tell = !(atomic_fetch_or(&to->control->ready, 1U << priority) & (1U << priority));
     }
@@ -216,7 +208,7 @@ static int fifo_enable(struct domain *d)
         if (!p)
             break;
         p->priority = p->last_priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
-        p->pending = bit_test(two_level_pending(d), port);
+        p->pending = atomic_bit_test_and_clear(two_level_pending(d), port);
     }
     store_release(&t->fifo, f);
     return 0;
@@ -282,7 +274,7 @@ int event_expand_array(struct evtchn_expand_array *op)
     first = f->pages * WORDS_PER_PAGE;
     (void)atomic_xchg(&f->array[f->pages], mfn_to_virt(frame)); /* before looking at flags */
     f->pages++;
-    for (u32 port = first; port < first + WORDS_PER_PAGE; port++) {
+    for (u32 port = MAX(first, 1U); port < first + WORDS_PER_PAGE; port++) {
         struct event_port *p = event_port(d, port);
 
         if (!p)
