@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/timer.h"
+#include "cpu/lock.h"
 #include "cpu/regs.h"
 #include "cpu/work.h"
 
