@@ -84,6 +84,7 @@ static void work_off(void)
             timer_work();
         }
     }
+    host_cpu_local.cpu = 0;
 }
 
 static int setup(void **state)
