@@ -203,14 +203,12 @@ static u8 take_prefixes(struct cursor *c, bool long_mode, struct instruction *in
             in->repne = false;
             break;
         default:
-            if (long_mode && (byte & 0xf0) == 0x40) {
-                in->rex = byte; /* counts only right before the opcode */
-                return next_byte(c);
-            }
-            return byte;
+            if (!long_mode || (byte & 0xf0) != 0x40)
+                return byte;
+            in->rex = byte;
+            continue;
         }
-        if (c->overrun)
-            return 0;
+        in->rex = 0; /* it counts only right before the opcode */
     }
 }
 

@@ -1,0 +1,580 @@
+// sources: emulate/emulate.c emulate/decode.c
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The instruction executor against this machine's own processor: generated
+ * instructions with random operands run natively (from a page of code we write)
+ * and through emulate_memory_write on a copy of the memory; memory, registers and
+ * the defined flags must agree. Then what happens when callbacks fail or race.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "emulate/emulate.h"
+
+#define DATA_BYTES 65536u
+#define CF         0x001u
+#define PF         0x004u
+#define AF         0x010u
+#define ZF         0x040u
+#define SF         0x080u
+#define DF         0x400u
+#define OF         0x800u
+#define ARITHMETIC (CF | PF | AF | ZF | SF | OF)
+
+/* Registers by number, as the processor counts them, for the code below. */
+struct native_state {
+    u64 r[16];
+    u64 flags;
+};
+struct native_state native_state;
+u64 native_host_rsp;
+const void *native_target;
+void native_run(void);
+extern char native_back[];
+
+__asm__(".text\n"
+        "native_run:\n"
+        " push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
+        " mov %rsp, native_host_rsp(%rip)\n"
+        " pushq native_state+128(%rip); popfq\n"
+        " mov native_state+0(%rip), %rax; mov native_state+8(%rip), %rcx\n"
+        " mov native_state+16(%rip), %rdx; mov native_state+24(%rip), %rbx\n"
+        " mov native_state+32(%rip), %rsp; mov native_state+40(%rip), %rbp\n"
+        " mov native_state+48(%rip), %rsi; mov native_state+56(%rip), %rdi\n"
+        " mov native_state+64(%rip), %r8; mov native_state+72(%rip), %r9\n"
+        " mov native_state+80(%rip), %r10; mov native_state+88(%rip), %r11\n"
+        " mov native_state+96(%rip), %r12; mov native_state+104(%rip), %r13\n"
+        " mov native_state+112(%rip), %r14; mov native_state+120(%rip), %r15\n"
+        " jmp *native_target(%rip)\n"
+        "native_back:\n"
+        " mov %rax, native_state+0(%rip); mov %rcx, native_state+8(%rip)\n"
+        " mov %rdx, native_state+16(%rip); mov %rbx, native_state+24(%rip)\n"
+        " mov %rsp, native_state+32(%rip); mov %rbp, native_state+40(%rip)\n"
+        " mov %rsi, native_state+48(%rip); mov %rdi, native_state+56(%rip)\n"
+        " mov %r8, native_state+64(%rip); mov %r9, native_state+72(%rip)\n"
+        " mov %r10, native_state+80(%rip); mov %r11, native_state+88(%rip)\n"
+        " mov %r12, native_state+96(%rip); mov %r13, native_state+104(%rip)\n"
+        " mov %r14, native_state+112(%rip); mov %r15, native_state+120(%rip)\n"
+        " mov native_host_rsp(%rip), %rsp\n"
+        " pushfq; popq native_state+128(%rip); cld\n"
+        " pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\n");
+
+static u8 *code, *data, *copy, *before;
+static u64 seed = 0x2545f4914f6cdd1d;
+
+static u64 draw(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed * 0x9e3779b97f4a7c15;
+}
+
+static u64 below(u64 n)
+{
+    return (draw() >> 11) % n;
+}
+
+/* Random, with the values at the edges more often than chance. */
+static u64 value(void)
+{
+    static const u64 edges[] = {0,
+                                1,
+                                0x7f,
+                                0x80,
+                                0xff,
+                                0x7fff,
+                                0x8000,
+                                0xffff,
+                                0x7fffffff,
+                                0x80000000,
+                                0xffffffff,
+                                0x7fffffffffffffff,
+                                0x8000000000000000,
+                                ~0UL,
+                                ~0UL - 1};
+    return below(3) ? draw() : edges[below(ARRAY_SIZE(edges))];
+}
+
+/* What kinds of instructions there are, by opcode. */
+enum kind { PLAIN, BITS_REGISTER, BITS_IMMEDIATE, COMPARE_EXCHANGE, STRING };
+
+static const struct form {
+    u16 opcode;   /* 0x0fXX: after 0F */
+    s8 extension; /* ModRM.reg, -1: a register */
+    u8 immediate; /* bytes; 4: by operand size */
+    bool byte, lockable;
+    u32 undefined; /* flags */
+    enum kind kind;
+} forms[] = {
+#define ARITHMETIC_FORMS(op, undefined)                                                            \
+    {0x00 + 8 * (op), -1, 0, true, true, undefined, PLAIN},                                        \
+        {0x01 + 8 * (op), -1, 0, false, true, undefined, PLAIN},                                   \
+        {0x80, op, 1, true, true, undefined, PLAIN}, {0x81, op, 4, false, true, undefined, PLAIN}, \
+    {                                                                                              \
+        0x83, op, 1, false, true, undefined, PLAIN                                                 \
+    }
+    ARITHMETIC_FORMS(0, 0),
+    ARITHMETIC_FORMS(1, AF),
+    ARITHMETIC_FORMS(2, 0),
+    ARITHMETIC_FORMS(3, 0),
+    ARITHMETIC_FORMS(4, AF),
+    ARITHMETIC_FORMS(5, 0),
+    ARITHMETIC_FORMS(6, AF),
+    {0x86, -1, 0, true, true, 0, PLAIN},
+    {0x87, -1, 0, false, true, 0, PLAIN},
+    {0x88, -1, 0, true, false, 0, PLAIN},
+    {0x89, -1, 0, false, false, 0, PLAIN},
+    {0xc6, 0, 1, true, false, 0, PLAIN},
+    {0xc7, 0, 4, false, false, 0, PLAIN},
+    {0xf6, 2, 0, true, true, 0, PLAIN},
+    {0xf7, 2, 0, false, true, 0, PLAIN},
+    {0xf6, 3, 0, true, true, 0, PLAIN},
+    {0xf7, 3, 0, false, true, 0, PLAIN},
+    {0xfe, 0, 0, true, true, 0, PLAIN},
+    {0xff, 0, 0, false, true, 0, PLAIN},
+    {0xfe, 1, 0, true, true, 0, PLAIN},
+    {0xff, 1, 0, false, true, 0, PLAIN},
+    {0xa4, -1, 0, true, false, 0, STRING},
+    {0xa5, -1, 0, false, false, 0, STRING},
+    {0xaa, -1, 0, true, false, 0, STRING},
+    {0xab, -1, 0, false, false, 0, STRING},
+    {0x0fab, -1, 0, false, true, OF | SF | AF | PF, BITS_REGISTER},
+    {0x0fb3, -1, 0, false, true, OF | SF | AF | PF, BITS_REGISTER},
+    {0x0fbb, -1, 0, false, true, OF | SF | AF | PF, BITS_REGISTER},
+    {0x0fba, 5, 1, false, true, OF | SF | AF | PF, BITS_IMMEDIATE},
+    {0x0fba, 6, 1, false, true, OF | SF | AF | PF, BITS_IMMEDIATE},
+    {0x0fba, 7, 1, false, true, OF | SF | AF | PF, BITS_IMMEDIATE},
+    {0x0fb0, -1, 0, true, true, 0, COMPARE_EXCHANGE},
+    {0x0fb1, -1, 0, false, true, 0, COMPARE_EXCHANGE},
+    {0x0fc0, -1, 0, true, true, 0, PLAIN},
+    {0x0fc1, -1, 0, false, true, 0, PLAIN},
+    {0x0fc3, -1, 0, false, false, 0, PLAIN},
+};
+
+struct test_case {
+    const struct form *form;
+    u8 bytes[32];
+    u32 length, operand;
+    struct native_state start;
+};
+
+static void put(struct test_case *t, u64 v, u32 bytes)
+{
+    memcpy(t->bytes + t->length, &v, bytes);
+    t->length += bytes;
+}
+
+/* The register that an instruction's reg field names must not be one of these when its value
+ * matters. */
+static void make_operand(struct test_case *t, u8 *rex, bool short_address, u64 target, u32 tail)
+{
+    u32 mod = (u32)below(3), base = (u32)below(16), index = (u32)below(16), scale = (u32)below(4);
+    u32 reg = t->form->extension >= 0 ? (u32)t->form->extension : (u32)below(16);
+    u64 index_value = below(256), garbage = short_address ? draw() << 32 : 0;
+    bool sib = (base & 7) == 4 || !below(3), rip_relative = !sib && mod == 0 && (base & 7) == 5;
+    bool no_base = sib && mod == 0 && (base & 7) == 5;
+    s64 disp = mod == 1 ? (s8)draw() : mod == 2 ? (s32)below(1 << 20) - (1 << 19) : 0;
+
+    if (index == base)
+        index = base == 2 ? 3 : 2;
+    if (t->form->kind == BITS_REGISTER) {
+        /* The bit's number reaches beyond the operand: keep it in reach, garbage above it. */
+        u32 bits = 8 * t->operand;
+        u64 offset = (u64)((s64)below(8192) - 4096);
+        while (reg == base || reg == index)
+            reg = (u32)below(16);
+        t->start.r[reg] = bits == 64 ? offset : (offset & ((1UL << bits) - 1)) | draw() << bits;
+    }
+    *rex |= (u8)((reg & 8) >> 1 | (sib && index != 4 ? (index & 8) >> 2 : 0) | (base & 8) >> 3);
+    if (sib && index != 4)
+        t->start.r[index] = index_value | garbage;
+    else
+        index_value = 0;
+    u64 scaled = sib ? index_value << scale : 0;
+    t->bytes[t->length++] = 0; /* ModRM, below; REX and opcode are already there */
+    u32 modrm_at = t->length - 1;
+    t->bytes[modrm_at] = (u8)(mod << 6 | (reg & 7) << 3 | (sib ? 4 : base & 7));
+    if (sib)
+        put(t, scale << 6 | (index & 7) << 3 | (base & 7), 1);
+    if (rip_relative) {
+        put(t, target - ((u64)code + t->length + 4 + tail), 4);
+        return;
+    }
+    if (no_base) {
+        put(t, target - scaled, 4);
+        return;
+    }
+    t->start.r[base] = short_address ? (u32)(target - (u64)disp - scaled) | garbage
+                                     : target - (u64)disp - scaled;
+    if (mod)
+        put(t, (u64)disp, mod == 1 ? 1 : 4);
+}
+
+static void try_case(struct test_case *t)
+{
+    bool operand_16 = !below(3), short_address, lock;
+    u8 rex = 0;
+
+    memset(t, 0, sizeof(*t));
+    t->form = &forms[below(ARRAY_SIZE(forms))];
+    for (u32 i = 0; i < 16; i++)
+        t->start.r[i] = value();
+    t->start.flags = (draw() & ARITHMETIC) | 0x202;
+    short_address = t->form->kind != STRING && !below(5);
+    lock = t->form->lockable && !below(3);
+    if (t->form->opcode == 0x0fc3)
+        operand_16 = false; /* MOVNTI has no 16-bit form */
+    if (operand_16)
+        put(t, 0x66, 1);
+    if (short_address)
+        put(t, 0x67, 1);
+    if (!below(4))
+        put(t, below(2) ? 0x3e : 0x65, 1); /* DS; GS, whose base is 0 in this process */
+    if (lock)
+        put(t, 0xf0, 1);
+    bool repeat = t->form->kind == STRING && below(2);
+    if (repeat)
+        put(t, below(2) ? 0xf3 : 0xf2, 1);
+    if (below(2))
+        rex = (u8)(0x40 | (below(2) ? 8 : 0));
+    t->operand = t->form->byte ? 1 : rex & 8 ? 8 : operand_16 ? 2 : 4;
+    u32 immediate = t->form->immediate == 4 && t->operand == 2 ? 2 : t->form->immediate;
+    u64 target = (u64)data + 8192 + below(DATA_BYTES - 16384);
+
+    if (t->form->kind == STRING) {
+        t->start.r[1] = below(9);
+        t->start.r[7] = target;
+        t->start.r[6] = (u64)data + 8192 + below(DATA_BYTES - 16384);
+        t->start.flags |= below(2) ? DF : 0;
+        if (rex)
+            put(t, rex, 1);
+        put(t, t->form->opcode, 1);
+        return;
+    }
+    /* The operand decides about REX bits, which stand before it: make room and fill in after. */
+    u32 rex_at = t->length;
+    u8 needed = rex;
+    put(t, 0, 1);
+    if (t->form->opcode >= 0x100)
+        put(t, 0x0f, 1);
+    put(t, t->form->opcode & 0xff, 1);
+    make_operand(t, &needed, short_address, target, immediate);
+    t->bytes[rex_at] = (u8)(needed | 0x40);
+    for (u32 i = 0; i < immediate; i++)
+        put(t, value(), 1);
+    if (t->form->kind == COMPARE_EXCHANGE && below(2))
+        memcpy((void *)target, &t->start.r[0], t->operand);
+}
+
+static void make_case(struct test_case *t)
+{
+    do
+        try_case(t);
+    while (t->length > INSTRUCTION_MAX);
+}
+
+/* The register frame has its own order: by names. */
+static void to_frame(const struct native_state *s, struct cpu_user_regs *f)
+{
+    for (u32 i = 0; i < 16; i++)
+        register_write(f, i, 8, 0x40, s->r[i]);
+    f->rflags = s->flags;
+}
+
+struct context {
+    u32 fail_read, fail_write, races, calls;
+    s64 error;
+};
+
+static u32 do_fetch(void *ctx, u64 rip, u8 *bytes, u32 count)
+{
+    (void)ctx;
+    memcpy(bytes, (void *)rip, count);
+    return count;
+}
+
+static u64 do_segment_base(void *ctx, enum segment segment)
+{
+    (void)ctx;
+    (void)segment;
+    return 0;
+}
+
+static u8 *in_copy(u64 address, u32 size)
+{
+    if (address < (u64)data || address + size > (u64)data + DATA_BYTES)
+        return NULL;
+    return copy + (address - (u64)data);
+}
+
+static int do_read(void *ctx, u64 address, u64 *result, u32 size)
+{
+    struct context *c = ctx;
+    u8 *p = in_copy(address, size);
+    if (c->fail_read || !p)
+        return -EFAULT;
+    *result = 0;
+    memcpy(result, p, size);
+    return 0;
+}
+
+static int do_write(void *ctx, u64 address, u64 v, u32 size)
+{
+    struct context *c = ctx;
+    u8 *p = in_copy(address, size);
+    if (c->fail_write || !p)
+        return -EFAULT;
+    assert_true(size == 8 || !(v >> (8 * size)));
+    memcpy(p, &v, size);
+    return 0;
+}
+
+static int do_exchange(void *ctx, u64 address, u64 *expected, u64 v, u32 size)
+{
+    struct context *c = ctx;
+    u8 *p = in_copy(address, size);
+    u64 now = 0;
+
+    if (c->fail_write || !p)
+        return -EFAULT;
+    c->calls++;
+    if (c->races) { /* somebody was in between */
+        c->races--;
+        p[0]++;
+    }
+    memcpy(&now, p, size);
+    if (now != *expected) {
+        *expected = now;
+        return 1;
+    }
+    memcpy(p, &v, size);
+    return 0;
+}
+
+static const struct emulate_ops ops = {.fetch = do_fetch,
+                                       .segment_base = do_segment_base,
+                                       .read = do_read,
+                                       .write = do_write,
+                                       .exchange = do_exchange};
+
+static void place(const struct test_case *t)
+{
+    const void *back = native_back;
+    static const u8 jump[] = {0xff, 0x25, 0, 0, 0, 0}; /* jmp *(%rip) */
+    memcpy(code, t->bytes, t->length);
+    memcpy(code + t->length, jump, sizeof(jump));
+    memcpy(code + t->length + sizeof(jump), &back, sizeof(back));
+}
+
+static void show(const struct test_case *t)
+{
+    fprintf(stderr, "bytes");
+    for (u32 i = 0; i < t->length; i++)
+        fprintf(stderr, " %02x", t->bytes[i]);
+    fprintf(stderr, ", flags %lx\n", t->start.flags);
+}
+
+static int emulate(const struct test_case *t, struct cpu_user_regs *regs, struct context *c)
+{
+    int status, steps = 0;
+
+    memset(regs, 0, sizeof(*regs));
+    to_frame(&t->start, regs);
+    regs->rip = (u64)code;
+    do { /* a repeated string instruction goes on where it is */
+        status = emulate_memory_write(regs, true, &ops, c);
+    } while (!status && regs->rip == (u64)code && ++steps < 20);
+    return status;
+}
+
+static void fill_data(void)
+{
+    for (u32 i = 0; i < DATA_BYTES / 8; i++)
+        ((u64 *)data)[i] = value();
+}
+
+static void test_against_processor(void **state)
+{
+    (void)state;
+    struct test_case t;
+    struct cpu_user_regs regs;
+
+    for (u32 round = 0; round < 200000; round++) {
+        if (!(round % 1000))
+            fill_data();
+        make_case(&t);
+        place(&t);
+        memcpy(copy, data, DATA_BYTES);
+        struct context c = {0};
+        int status = emulate(&t, &regs, &c);
+        if (status) { /* the processor might fault on it as well */
+            fprintf(stderr, "status %d\n", status);
+            show(&t);
+        }
+        assert_int_equal(status, 0);
+        native_state = t.start;
+        native_target = code;
+        native_run();
+        bool bad = memcmp(copy, data, DATA_BYTES) || regs.rip != (u64)code + t.length;
+        for (u32 i = 0; i < 16; i++)
+            if (register_read(&regs, i, 8, 0x40) != native_state.r[i]) {
+                fprintf(stderr, "r%u is %lx, not %lx\n", i, register_read(&regs, i, 8, 0x40),
+                        native_state.r[i]);
+                bad = true;
+            }
+        u64 mask = (ARITHMETIC | DF) & ~(u64)t.form->undefined;
+        if ((regs.rflags ^ native_state.flags) & mask) {
+            fprintf(stderr, "flags %lx, not %lx\n", regs.rflags, native_state.flags);
+            bad = true;
+        }
+        if (bad)
+            show(&t);
+        assert_false(bad);
+    }
+}
+
+/* A callback's refusal: its errno, and nothing has changed. */
+static void test_failing_callbacks(void **state)
+{
+    (void)state;
+    struct test_case t;
+    struct cpu_user_regs regs, start;
+
+    for (u32 round = 0; round < 20000; round++) {
+        make_case(&t);
+        place(&t);
+        memcpy(copy, data, DATA_BYTES);
+        memcpy(before, copy, DATA_BYTES);
+        struct context c = {.fail_write = 1, .fail_read = round & 1};
+        bool nothing_to_do = t.form->kind == STRING && t.bytes[0] != t.form->opcode &&
+                             !t.start.r[1];
+        int status = emulate(&t, &regs, &c);
+        if (nothing_to_do && !status)
+            continue;
+        memset(&start, 0, sizeof(start));
+        to_frame(&t.start, &start);
+        start.rip = (u64)code;
+        if (status != -EFAULT || memcmp(&start, &regs, sizeof(regs)))
+            show(&t);
+        assert_int_equal(status, -EFAULT);
+        assert_memory_equal(&start, &regs, sizeof(regs));
+        assert_memory_equal(copy, before, DATA_BYTES);
+    }
+}
+
+/* Somebody else writes between read and exchange: the result is that of the later value. */
+static void test_races(void **state)
+{
+    (void)state;
+    struct test_case t = {
+        .form = &forms[1], .length = 3, .operand = 8, .bytes = {0x48, 0x01, 0x03}};
+    struct cpu_user_regs regs;
+    struct context c = {.races = 3};
+    u64 result;
+
+    place(&t);
+    t.start.r[0] = 1000;
+    t.start.r[3] = (u64)data;
+    memset(copy, 0, 8);
+    assert_int_equal(emulate(&t, &regs, &c), 0);
+    memcpy(&result, copy, 8);
+    assert_int_equal(result, 1003);
+    assert_int_equal(c.calls, 4);
+
+    /* XADD gives back what was really there; CMPXCHG with a stale value does not write. */
+    memcpy(t.bytes, (u8[]){0x48, 0x0f, 0xc1, 0x03}, t.length = 4);
+    place(&t);
+    c = (struct context){.races = 2};
+    memset(copy, 0, 8);
+    assert_int_equal(emulate(&t, &regs, &c), 0);
+    assert_int_equal(regs.rax, 2);
+    memcpy(t.bytes, (u8[]){0x48, 0x0f, 0xb1, 0x0b}, 4);
+    place(&t);
+    c = (struct context){.races = 1};
+    t.start.r[0] = 0;
+    t.start.r[1] = 77;
+    memset(copy, 0, 8);
+    assert_int_equal(emulate(&t, &regs, &c), 0);
+    assert_int_equal(regs.rax, 1);
+    assert_false(regs.rflags & ZF);
+    memcpy(&result, copy, 8);
+    assert_int_equal(result, 1);
+}
+
+/* What is not for this executor changes nothing. */
+static void test_not_handled(void **state)
+{
+    (void)state;
+    static const u8 others[][6] = {
+        {0x90},             /* NOP */
+        {0x48, 0x89, 0xc3}, /* register to register */
+        {0x38, 0x03},       /* CMP */
+        {0x83, 0x3b, 1},    /* CMP by immediate */
+        {0xff, 0x13},       /* CALL through memory */
+        {0xff, 0x33},       /* PUSH from memory */
+        {0xf7, 0x23},       /* MUL */
+        {0xf6, 0x03, 1},    /* TEST */
+        {0x0f, 0xba, 0x23}, /* BT */
+        {0xc7, 0x0b},       /* no such member of its group */
+        {0x0f, 0xff},       /* UD0 */
+        {0x8b, 0x03},       /* a load */
+        {0xc5, 0xf8},       /* VEX */
+    };
+    struct cpu_user_regs regs, start;
+
+    for (u32 i = 0; i < ARRAY_SIZE(others); i++) {
+        struct context c = {0};
+        memset(code, 0x90, 64);
+        memcpy(code, others[i], sizeof(others[i]));
+        memset(&regs, 0, sizeof(regs));
+        regs.rbx = (u64)data;
+        regs.rip = (u64)code;
+        start = regs;
+        memcpy(before, copy, DATA_BYTES);
+        assert_int_equal(emulate_memory_write(&regs, true, &ops, &c), -EOPNOTSUPP);
+        assert_memory_equal(&regs, &start, sizeof(regs));
+        assert_memory_equal(copy, before, DATA_BYTES);
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    /* Low addresses, so that 32-bit ones and displacements reach them. */
+    code = mmap(NULL, 4096 + DATA_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    if (code == MAP_FAILED)
+        return -1;
+    data = code + 4096;
+    copy = malloc(DATA_BYTES);
+    before = malloc(DATA_BYTES);
+    fill_data();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    free(copy);
+    free(before);
+    return munmap(code, 4096 + DATA_BYTES);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_processor),
+        cmocka_unit_test(test_failing_callbacks),
+        cmocka_unit_test(test_races),
+        cmocka_unit_test(test_not_handled),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
