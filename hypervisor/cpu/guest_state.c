@@ -12,6 +12,7 @@
 #include "cpu/percpu.h"
 
 DEFINE_PER_CPU(cpumask_t *, space_users); /* the set this CPU is in for what is loaded */
+static DEFINE_PER_CPU(u64, tsc_aux);      /* what is loaded + 1; 0: unknown */
 
 u64 cpu_fs_base(void)
 {
@@ -156,6 +157,16 @@ u64 cpu_debug_status(void)
 void cpu_debug_off(void)
 {
     cpu_set_debug(7, 0);
+}
+
+void cpu_load_tsc_aux(u32 value)
+{
+    u64 *loaded = &this_cpu(tsc_aux);
+
+    if (*loaded == value + 1UL || !(cpu_has(FEATURE_RDTSCP) || cpu_has(FEATURE_RDPID)))
+        return;
+    wrmsr(MSR_TSC_AUX, value);
+    *loaded = value + 1UL;
 }
 
 void cpu_load_space(u64 cr3, cpumask_t *users)

@@ -34,6 +34,9 @@ u64 cpu_debug_status(void);           /* DR6 */
 void cpu_debug_off(void);
 void cpu_set_debug(u32 n, u64 value);
 
+/* What RDTSCP and RDPID give besides; nothing on processors that have neither. */
+void cpu_load_tsc_aux(u32 value);
+
 /*
  * Loads a top-level table. `users` (may be NULL for our own tables) is the set
  * of CPUs that may cache entries of that address space: this CPU is added

@@ -239,40 +239,73 @@ s64 domctl_sendtrigger(struct domain *d, struct xen_domctl *op)
     return 0;
 }
 
-/* MSRs that a vCPU carries with it: none that is not in its context. */
+#define MSR_TSC_AUX 0xc0000103U
+
+/* MSRs that a vCPU carries with it beyond its context: TSC_AUX, unless it is 0. */
 s64 domctl_get_vcpu_msrs(struct domain *d, struct xen_domctl *op)
 {
+    struct xen_domctl_vcpu_msrs *list = &op->u.vcpu_msrs;
+    struct xen_domctl_vcpu_msr msr = {.index = MSR_TSC_AUX};
     s64 error = 0;
+    struct vcpu *v = find(d, list->vcpu, -EINVAL, &error);
+    u32 room = list->msr_count;
 
-    if (!find(d, op->u.vcpu_msrs.vcpu, -EINVAL, &error))
+    if (!v)
         return error;
-    op->u.vcpu_msrs.msr_count = 0;
+    list->msr_count = 1;
+    if (!handle_address(list->msrs))
+        return 0;
+    msr.value = READ_ONCE(to_pv(v)->tsc_aux);
+    if (!msr.value) {
+        list->msr_count = 0;
+        return 0;
+    }
+    if (!room)
+        return reject(-ENOBUFS, "no room for a vCPU's MSRs");
+    if (guest_copy_out_at(handle_address(list->msrs), 0, &msr, sizeof(msr)))
+        return reject(-EFAULT, "MSR list not writable");
     return 0;
 }
 
-/* A record from another host may list these; zero is what they are here. */
+/* False: no vCPU carries it. A record from another host may list those that are 0 here. */
+static bool set_msr(struct vcpu *v, const struct xen_domctl_vcpu_msr *msr)
+{
+    static const u32 harmless[] = {0x140, 0xc0011019, 0xc001101a, 0xc001101b, 0xc0011027};
+
+    if (msr->reserved)
+        return false;
+    if (msr->index == MSR_TSC_AUX && msr->value <= UINT32_MAX) {
+        to_pv(v)->tsc_aux = (u32)msr->value;
+        return true;
+    }
+    for (u32 n = 0; n < ARRAY_SIZE(harmless); n++)
+        if (harmless[n] == msr->index)
+            return true;
+    return false;
+}
+
 s64 domctl_set_vcpu_msrs(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_vcpu_msrs *list = &op->u.vcpu_msrs;
-    static const u32 harmless[] = {0x140,      0xc0000103, 0xc0011019,
-                                   0xc001101a, 0xc001101b, 0xc0011027};
     struct xen_domctl_vcpu_msr msr;
     s64 error = 0;
-    u32 n;
+    struct vcpu *v = find(d, list->vcpu, -EINVAL, &error);
 
-    if (!find(d, list->vcpu, -EINVAL, &error))
+    if (!v)
         return error;
-    if (list->msr_count > ARRAY_SIZE(harmless))
+    if (d == current->domain)
+        return reject(-EINVAL, "sets its own MSRs");
+    if (list->msr_count > 6)
         return reject(-EINVAL, "more MSRs than there are");
-    for (u32 i = 0; i < list->msr_count; i++) {
-        if (guest_copy_in_at(&msr, handle_address(list->msrs), i, sizeof(msr)))
-            return reject(-EFAULT, "MSR list not readable");
-        for (n = 0; n < ARRAY_SIZE(harmless) && harmless[n] != msr.index; n++)
-            ;
-        if (n == ARRAY_SIZE(harmless) || msr.reserved) {
+    domain_pause(d);
+    for (u32 i = 0; i < list->msr_count && !error; i++) {
+        if (guest_copy_in_at(&msr, handle_address(list->msrs), i, sizeof(msr))) {
+            error = reject(-EFAULT, "MSR list not readable");
+        } else if (!set_msr(v, &msr)) {
             list->msr_count = i;
-            return reject(-EINVAL, "MSR that a vCPU does not carry");
+            error = reject(-EINVAL, "MSR that a vCPU does not carry");
         }
     }
-    return 0;
+    domain_unpause(d);
+    return error;
 }

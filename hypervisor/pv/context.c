@@ -102,6 +102,7 @@ void pv_context_restore(struct vcpu *vcpu)
     /* A selector that went bad while away is null now, as if the guest's
      * kernel had reloaded it and found it gone. */
     (void)cpu_load_segments(&s);
+    cpu_load_tsc_aux(v->tsc_aux);
     if (debug_in_use(v))
         cpu_load_debug(v->dr);
     if (v->cr0_ts)

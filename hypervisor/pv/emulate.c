@@ -21,6 +21,7 @@
 #define MSR_FS_BASE        0xc0000100
 #define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
+#define MSR_TSC_AUX        0xc0000103
 
 #define CR0_VALUE          0x80050033UL /* PG AM WP NE ET MP PE: how a 64-bit kernel knows it */
 #define CR0_TS             8UL
@@ -50,6 +51,16 @@ static bool canonical(u64 address)
     return (u64)((s64)(address << 16) >> 16) == address;
 }
 
+/* TSC_AUX is there with RDTSCP or RDPID (Intel SDM vol. 2, RDPID). */
+static bool has_tsc_aux(const struct vcpu *v)
+{
+    u32 extended[4], structured[4];
+
+    cpu_policy_cpuid(v, 0x80000001, 0, extended);
+    cpu_policy_cpuid(v, 7, 0, structured);
+    return (extended[3] & BIT(27)) || (structured[2] & BIT(22));
+}
+
 static bool read_msr(struct pv_vcpu *v, u32 msr, u64 *value)
 {
     switch (msr) {
@@ -62,6 +73,9 @@ static bool read_msr(struct pv_vcpu *v, u32 msr, u64 *value)
     case MSR_KERNEL_GS_BASE:
         *value = cpu_gs_base_other();
         return true;
+    case MSR_TSC_AUX:
+        *value = v->tsc_aux;
+        return has_tsc_aux(&v->v);
     default:
         return cpu_policy_rdmsr(&v->v, msr, value);
     }
@@ -81,6 +95,12 @@ static bool write_msr(struct pv_vcpu *v, u32 msr, u64 value)
             cpu_set_gs_base(value);
         else
             cpu_set_gs_base_other(value);
+        return true;
+    case MSR_TSC_AUX:
+        if (value > UINT32_MAX || !has_tsc_aux(&v->v))
+            return false;
+        v->tsc_aux = (u32)value;
+        cpu_load_tsc_aux(v->tsc_aux);
         return true;
     default:
         return cpu_policy_wrmsr(&v->v, msr, value);

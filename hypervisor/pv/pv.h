@@ -49,7 +49,7 @@ struct pv_vcpu {
     u64 dr[8];
     u64 io_bitmap; /* PHYSDEVOP_set_iobitmap: guest VA */
     u32 io_bitmap_limit;
-    u64 msr_de_cfg;
+    u32 tsc_aux;
     struct frame *unfinished; /* table whose entries are still to be given up (pv/types.h) */
 };
 
