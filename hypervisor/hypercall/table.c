@@ -105,6 +105,12 @@ void hypercall_pv(struct cpu_user_regs *regs)
     u64 number = regs->rax;
     s64 result;
 
+    /* Its result is the rax of whatever the guest goes back to: any value at
+     * all, also one that would mean "run again". */
+    if (number == __HYPERVISOR_iret) {
+        regs->rax = hypercall_iret(0, 0, 0, 0, 0);
+        return;
+    }
     own->slice_start = 0;
     own->in_multicall = false;
     result = hypercall_call(number, args);
