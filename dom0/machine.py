@@ -54,6 +54,9 @@ class Machine:
         self.log, self.cpu_log = LOGS / f"{name}.log", LOGS / f"{name}.cpu.log"
         options = [f"console=com1 {loglevel}"] + [f"dom0_mem={dom0_mem}M,max:{dom0_mem}M"] * bool(dom0_mem)
         options += [f"dom0_max_vcpus={dom0_vcpus}"] * bool(dom0_vcpus) + [append] * bool(append)
+        # QEMU's XSAVE does not raise #NM while CR0.TS is set, so a hypervisor that switches the FPU lazily, as the stock one does by
+        # default on AMD, hands a guest another one's registers: about 3 in 1000 processes went wrong, none of 1400 with this.
+        options += ["spec-ctrl=eager-fpu"] * (self.hypervisor.resolve() == STOCK.resolve())
         if modules is None:
             image = self.overlay(files) if files else IMAGE
             modules = [(KERNEL, f"console=hvc0 earlyprintk=xen {dom0_append}".strip()), (image, "")]
@@ -224,6 +227,8 @@ class Console:
         self.file, self.echo, self.characters = open(path, "w", errors="replace", newline=""), echo, 0
 
     def write(self, text):
+        if isinstance(text, bytes):  # as pexpect's interact() gives it
+            text = text.decode("utf-8", "replace")
         self.characters += len(text)
         self.file.write(text.replace("\r", ""))
         if self.echo:
