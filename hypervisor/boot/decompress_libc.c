@@ -13,7 +13,6 @@ void *malloc(size_t size);
 void *calloc(size_t count, size_t size);
 void free(void *block);
 __noreturn void abort(void);
-__noreturn void __stack_chk_fail(void);
 u64 lzma_crc64(const u8 *bytes, size_t size, u64 crc);
 
 __init void *malloc(size_t size)
@@ -37,12 +36,6 @@ __init void free(void *block)
 __init void abort(void)
 {
     panic("a decompression library gave up");
-}
-
-/* Weak: the hypervisor's own, if it is built with the protector, wins. */
-__attribute__((weak)) __init void __stack_chk_fail(void)
-{
-    panic("a decompression library overran its stack frame");
 }
 
 /*
