@@ -91,6 +91,7 @@ static void start_on_own_stack(void)
     console_init_late();
     power_init();
     smp_start();
+    clock_check_sync();
     cpu_policy_init();
     core_init();
     dom0_build(&boot_info);

@@ -49,6 +49,7 @@ static void finish(void)
     symbols_drop_init();
     bytes = memory_free_init();
     printk(LOG_INFO, "Boot code freed: %lu KiB\n", bytes >> 10);
+    console_boot_done();
     core_start();
 }
 
