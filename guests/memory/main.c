@@ -27,6 +27,12 @@ static s64 pages(void)
     return memory_op(XENMEM_current_reservation, &self);
 }
 
+static s64 map_foreign(void *va, u64 entry, u32 owner)
+{
+    return call4(__HYPERVISOR_update_va_mapping_otherdomain, (u64)va, entry,
+                 UVMF_INVLPG | UVMF_LOCAL, owner);
+}
+
 /* Frames far behind the boot mapping: ours, mapped nowhere. */
 static u64 last_pfn(u64 n)
 {
@@ -157,6 +163,12 @@ static void test_tables(void)
     set_xen_guest_handle(list.extent_start, frames);
     CHECK_EQUAL(memory_op(XENMEM_machphys_mfn_list, &list), 0);
     CHECK(list.nr_extents >= 1 && frames[0] != 0);
+    /* Its frames are DOMID_XEN's, to be read only. */
+    volatile u64 *page = page_new();
+    CHECK(map_foreign((void *)page, frames[0] << PAGE_SHIFT | PTE_P | PTE_W, DOMID_XEN) < 0);
+    CHECK(map_foreign((void *)page, frames[0] << PAGE_SHIFT | PTE_P, DOMID_SELF) < 0);
+    CHECK_EQUAL(map_foreign((void *)page, frames[0] << PAGE_SHIFT | PTE_P, DOMID_XEN), 0);
+    CHECK_EQUAL(page[256], machine_to_phys_mapping[256]);
     CHECK_EQUAL(FAULT_OF("mov 0xffff800000000000, %%rax", ::: "rax", "memory"), -1);
     CHECK_EQUAL(FAULT_OF("mov $0xffff800000000000, %%rcx\n movb $0, (%%rcx)", ::
                              : "rax", "rcx", "memory"),

@@ -72,6 +72,7 @@ void core_init(void)
         d->vcpus[cpu]->is_running = true;
     }
     idle_domain = d;
+    m2p_share(&d->frames);
     for_each_online_cpu (cpu) {
         WRITE_ONCE(cpu_local_of(cpu)->current, d->vcpus[cpu]);
         cpu_raise_work(cpu, WORK_SCHEDULE);

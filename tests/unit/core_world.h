@@ -74,6 +74,10 @@ void cpu_idle_step(void)
 {
 }
 bool memory_scrub_some(void);
+void m2p_share(struct frame_owner *owner)
+{
+    (void)owner;
+}
 void cpu_load_idle_gdt(void)
 {
 }
