@@ -14,7 +14,7 @@ guests: $(GUESTS:%=$(BUILD)/guests/%)
 
 define guest_rules
 $(BUILD)/guests/$(1): $(wildcard guests/$(1)/*.c guests/$(1)/*.S) $(GUEST_RUNTIME) \
-		guests/runtime/runtime.h guests/runtime/guest.lds guests/rules.mk
+		$(wildcard guests/runtime/*.h guests/$(1)/*.h) guests/runtime/guest.lds guests/rules.mk
 	@mkdir -p $$(@D)
 	@$(CC) $(GUEST_CFLAGS) -nostdlib -static -no-pie -Wl,-T,guests/runtime/guest.lds \
 		-Wl,--build-id=none -Wl,--no-warn-rwx-segments -z noexecstack \

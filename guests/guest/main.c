@@ -258,7 +258,8 @@ static void life(u32 death, u8 *its_page)
     checks_failed += box->failed;
     CHECK_EQUAL(map_page(window, 0), 0);
     CHECK_EQUAL(map_page(mail_window, 0), 0);
-    if (checks_failed != failed_before)
+    if (checks_failed != failed_before && !domain_info((u32)domain, &info) &&
+        !(info.flags & XEN_DOMINF_dying))
         domain_destroy((u32)domain);
     CHECK_EQUAL(grants[REF_TO_DOMU].flags, GTF_permit_access);
     grants[REF_TO_DOMU].flags = 0;

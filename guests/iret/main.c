@@ -283,6 +283,7 @@ static void test_failsafe(void)
 
 void guest_main(void)
 {
+    CHECK_EQUAL(call3(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0, 0), 0);
     trap_hook = from_user;
     make_user_space();
     test_ways_back();

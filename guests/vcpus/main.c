@@ -43,16 +43,18 @@ static void upcall(struct trap_frame *frame)
 static void second_main(void)
 {
     second_runs++;
-    second_info->evtchn_upcall_mask = 0;
-    barrier();
     u32 seen = second_upcalls;
     send(to_first);
     while (!second_order) {
-        call2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
-        if (second_upcalls != seen) {
-            seen = second_upcalls;
-            send(to_first);
+        /* Masked from the look to the block, which unmasks: no upcall comes in between. */
+        second_info->evtchn_upcall_mask = 1;
+        barrier();
+        if (second_upcalls == seen) {
+            call2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
+            continue;
         }
+        seen = second_upcalls;
+        send(to_first);
     }
     vcpu_op(VCPUOP_down, 1, NULL);
     /* A vCPU that is brought up again without initialise goes on here. */

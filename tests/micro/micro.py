@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Boots one micro guest (guests/NAME) as dom0 of a hypervisor under QEMU and reads what it reports on the serial console.
 
