@@ -32,7 +32,7 @@
  *
  * LOCKS. LOCK_GRANT of a domain guards its shared table, active entries and its
  * handles. Never two at once; none across guest_map_grant()/guest_unmap_grant(),
- * which take LOCK_PV_TABLES. An operation marks the handle busy instead.
+ * which may wait for page tables. An operation marks the handle busy instead.
  */
 #pragma once
 

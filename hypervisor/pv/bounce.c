@@ -110,10 +110,7 @@ void pv_inject_exception(u32 vector, s64 error_code)
 
 void pv_inject_page_fault(u64 address, u32 error_code)
 {
-    struct pv_vcpu *v = to_pv(current);
-
-    v->cr2 = address;
-    v->v.info->arch.cr2 = address;
+    current->info->arch.cr2 = address;
     deliver_trap(guest_regs(), 14, true, error_code);
 }
 

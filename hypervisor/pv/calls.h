@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The hypercalls that pv/ itself implements; hypercall/ has the table. Raw arguments, 0 or -errno. */
+/* The hypercalls that pv/ itself implements; hypercall/ has the table. Raw arguments, 0 or -errno.
+ */
 #pragma once
 
 #include "lib/types.h"

@@ -26,8 +26,7 @@ static mfn_t mode_table(const struct pv_vcpu *v)
 
 void pv_load_cr3(struct pv_vcpu *v)
 {
-    v->cr3 = mfn_to_paddr(mode_table(v)).raw;
-    cpu_load_cr3(v->cr3);
+    cpu_load_cr3(mfn_to_paddr(mode_table(v)).raw);
 }
 
 void pv_toggle_mode(struct pv_vcpu *v)
@@ -83,10 +82,9 @@ void pv_context_restore(struct vcpu *vcpu)
     /* The GDT in force must be mapped at every moment, for NMIs' sake: our own
      * while the address space changes. */
     cpu_load_idle_gdt();
-    v->cr3 = mfn_to_paddr(mode_table(v)).raw;
     pv_window(v)[14] =
         pte_make(cpu_gdt_frame(cpu), PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX);
-    cpu_load_space(v->cr3, &vcpu->domain->dirty_cpus);
+    cpu_load_space(mfn_to_paddr(mode_table(v)).raw, &vcpu->domain->dirty_cpus);
     cpu_load_gdt(GDT_WINDOW(vcpu->id), HV_GDT_LIMIT);
     pv_load_ldt(v);
 

@@ -40,7 +40,6 @@ static int pv_domain_init(struct domain *domain, const struct xen_domctl_created
     struct pv_domain *d = to_pv_domain(domain);
     (void)config;
 
-    d->tables = SPINLOCK(LOCK_PV_TABLES);
     d->window_l1 = heap_zalloc(domain->max_vcpus * sizeof(d->window_l1[0]));
     u64 *l3 = page_alloc(ALLOC_ZERO);
     u64 *l2 = page_alloc(ALLOC_ZERO);

@@ -10,10 +10,9 @@
 
 struct pv_domain {
     struct domain d;
-    spinlock_t tables;  /* LOCK_PV_TABLES: one page-table update at a time */
-    mfn_t perdomain_l3; /* slot 257: the GDT/LDT windows */
-    u64 **window_l1;    /* per vCPU: the 32 entries (in L1 pages of ours) of its window */
-    u64 relinquish_step;
+    mfn_t perdomain_l3;  /* slot 257: the GDT/LDT windows */
+    u64 **window_l1;     /* per vCPU: the 32 entries (in L1 pages of ours) of its window */
+    u64 relinquish_step; /* pv/mm.c */
 };
 
 /* A callback of the guest kernel: address, and whether upcalls are masked on entry. */
@@ -25,18 +24,16 @@ struct pv_callback {
 
 struct pv_vcpu {
     struct vcpu v;
-    /* Address spaces: the guest's own top tables. cr3 is what is loaded for the mode it is in. */
+    /* Address spaces: the guest's own top tables. */
     mfn_t kernel_table, user_table; /* MFN_NONE: none; each holds a type reference */
-    u64 cr3;
-    bool kernel_mode; /* guest kernel (true) or guest user */
-    u8 iopl;          /* virtual IOPL, from PHYSDEVOP_set_iopl and iret */
-    bool in_failsafe;
+    bool kernel_mode;               /* guest kernel (true) or guest user */
+    u8 iopl;                        /* virtual IOPL, from PHYSDEVOP_set_iopl and iret */
     /* Entry points. */
     struct trap_info *traps; /* 256 */
     struct pv_callback event, failsafe, syscall, syscall32, sysenter;
     u64 kernel_sp, kernel_ss;
-    /* Bounce: filled by C, acted on by the exit path (pv/bounce.c). */
-    u64 fs_base, gs_base_kernel, gs_base_user; /* saved while it does not run */
+    /* Segments, saved while it does not run. */
+    u64 fs_base, gs_base_kernel, gs_base_user;
     u16 ds, es, fs, gs;
     /* Descriptor tables. */
     mfn_t gdt_frames[14];
@@ -45,7 +42,7 @@ struct pv_vcpu {
     u32 ldt_entries;
     u32 ldt_mapped; /* pages of the LDT window filled on demand */
     /* Control and debug registers as it sees them. */
-    u64 cr0_ts, cr2, cr4;
+    u64 cr0_ts, cr4;
     u64 dr[8];
     u64 io_bitmap; /* PHYSDEVOP_set_iobitmap: guest VA */
     u32 io_bitmap_limit;
