@@ -152,8 +152,41 @@ static void test_ldt(void)
     CHECK_EQUAL(set_ldt(NULL, 0), 0);
 }
 
+static u16 es_after_sleep(void)
+{
+    struct sched_poll poll = {.timeout = system_time() + 5000000};
+    u16 es;
+
+    CHECK_EQUAL(call2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll), 0);
+    __asm__ volatile("mov %%es, %0" : "=r"(es));
+    return es;
+}
+
+/* A selector in use while its page is not shown, and the vCPU leaves and comes back. */
+static void test_switch(void)
+{
+    u64 *table = page_new();
+
+    table[1] = DATA_DPL3;
+    CHECK_EQUAL(remap(table, PTE_P | PTE_U), 0);
+    CHECK_EQUAL(set_ldt(table, 1024), 0);
+    __asm__ volatile("mov %0, %%es" ::"r"(1 * 8 + 7));
+    CHECK_EQUAL(set_ldt(table, 512), 0);
+    CHECK_EQUAL(es_after_sleep(), 1 * 8 + 7);
+    CHECK_EQUAL(load(1 * 8 + 7), -1);
+    /* A table that is nowhere: the stock hypervisor makes a failsafe callback of it. */
+    if (!has_word("stock")) {
+        __asm__ volatile("mov %0, %%es" ::"r"(1 * 8 + 7));
+        CHECK_EQUAL(set_ldt((void *)0x5000, 4), 0);
+        CHECK_EQUAL(es_after_sleep(), 0);
+    }
+    CHECK_EQUAL(set_ldt(NULL, 0), 0);
+    CHECK_EQUAL(remap(table, PTE_P | PTE_W | PTE_U), 0);
+}
+
 void guest_main(void)
 {
     test_gdt();
     test_ldt();
+    test_switch();
 }

@@ -143,7 +143,7 @@ void pv_drop_gdt(struct pv_vcpu *v)
     replace_gdt(v, NULL, 0);
 }
 
-bool pv_map_ldt_page(struct pv_vcpu *v, u32 page)
+static bool map_ldt_page(struct pv_vcpu *v, u32 page)
 {
     u64 *where = &pv_window(v)[LDT_FIRST + page], entry;
 
@@ -157,11 +157,17 @@ bool pv_map_ldt_page(struct pv_vcpu *v, u32 page)
     return true;
 }
 
+bool pv_ldt_show(struct pv_vcpu *v, u64 offset)
+{
+    return offset < (u64)v->ldt_entries * sizeof(u64) &&
+           map_ldt_page(v, (u32)(offset >> PAGE_SHIFT));
+}
+
 bool pv_ldt_fault(struct pv_vcpu *v, u64 offset)
 {
     if (offset >= (u64)v->ldt_entries * sizeof(u64))
         return false;
-    if (!pv_map_ldt_page(v, (u32)(offset >> PAGE_SHIFT)))
+    if (!pv_ldt_show(v, offset))
         pv_inject_page_fault(v->ldt_base + offset, 0); /* as if it read its LDT there */
     return true;
 }

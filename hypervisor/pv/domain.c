@@ -118,8 +118,8 @@ static int check_context(const struct vcpu_guest_context *c)
     for (u32 i = 0; i < 256; i++)
         if (!canonical(c->trap_ctxt[i].address))
             return reject(-EINVAL, "non-canonical trap handler in vCPU context");
-    if (c->gdt_ents > 14 * 512 || c->ldt_ents > 8192)
-        return reject(-EINVAL, "descriptor table too long in vCPU context");
+    if (c->gdt_ents > 14 * 512 || !pv_ldt_valid(c->ldt_base, c->ldt_ents))
+        return reject(-EINVAL, "descriptor tables of vCPU context");
     for (u32 i = 0; i < 4; i++)
         if (!pv_check_breakpoint(c->debugreg[i]))
             return reject(-EINVAL, "breakpoint address in vCPU context");

@@ -11,6 +11,7 @@
 #include "cpu/ports.h"
 #include "lib/string.h"
 #include "pv/calls.h"
+#include "pv/descriptors.h"
 #include "pv/mm.h"
 #include "pv/types.h"
 
@@ -148,7 +149,7 @@ static bool guest_address(u64 va)
 
 static int set_ldt(struct pv_vcpu *v, u64 base, u32 entries)
 {
-    if (entries > 8192 || (base & ~PAGE_MASK) || (entries && !guest_address(base)))
+    if (!pv_ldt_valid(base, entries))
         return reject(-EINVAL, "place or length of an LDT");
     return pv_set_ldt(v, base, entries);
 }

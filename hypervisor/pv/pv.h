@@ -74,5 +74,4 @@ void pv_toggle_mode(struct pv_vcpu *v); /* kernel <-> user: tables, GS base */
 /* pv/descriptors.c */
 int pv_set_gdt(struct pv_vcpu *v, const u64 *frames, u32 entries);
 void pv_drop_gdt(struct pv_vcpu *v);
-bool pv_map_ldt_page(struct pv_vcpu *v, u32 page); /* on a fault in the LDT window */
 void pv_drop_ldt(struct pv_vcpu *v);

@@ -106,7 +106,10 @@ bool pv_handle_hv_fault(struct cpu_user_regs *regs)
     if (regs->entry_vector != TRAP_PF || !v || v->ops != &guest_pv)
         return false;
     u64 offset = cpu_fault_address() - LDT_WINDOW(v->id);
-    return offset < 16 * PAGE_SIZE && pv_ldt_fault(to_pv(v), offset);
+
+    /* If it cannot be shown, the selector is refused: the fault must not come again. Before
+     * ops->restore() the scheduler has made the vCPU current whose selectors are loaded. */
+    return offset < 16 * PAGE_SIZE && pv_ldt_show(to_pv(v), offset);
 }
 
 void guest_trap(struct cpu_user_regs *regs)
