@@ -4,7 +4,8 @@
  * a translation the processor remembers though the tables have changed, a page
  * of the LDT window not shown yet, and the guest kernel's write to one of its
  * own level-1 tables, which it has mapped read-only: the instruction is
- * executed here, its write as a checked update of the entry.
+ * executed here, its write as a checked update of the entry. Its writes to MSI-X
+ * tables, which we write, are left out.
  *
  * Locks: none here. Caller: pv/traps.c, for faults in guest context.
  */
@@ -12,6 +13,7 @@
 #include "cpu/uaccess.h"
 #include "emulate/emulate.h"
 #include "lib/string.h"
+#include "platform/irq.h"
 #include "pv/descriptors.h"
 #include "pv/mm.h"
 #include "pv/types.h"
@@ -107,13 +109,42 @@ static const struct emulate_ops table_write_ops = {
     .exchange = exchange_table,
 };
 
+/* Writes to an MSI-X table have no effect: the entries are ours (pv/types_entry.c). */
+static int drop_write(void *ctx, u64 address, u64 value, u32 size)
+{
+    const struct table_write *w = ctx;
+    (void)value, (void)size;
+
+    return (address & PAGE_MASK) == w->page ? 0 : -EOPNOTSUPP;
+}
+
+static int drop_exchange(void *ctx, u64 address, u64 *expected, u64 value, u32 size)
+{
+    (void)expected;
+    return drop_write(ctx, address, value, size);
+}
+
+static const struct emulate_ops dropped_write_ops = {
+    .fetch = fetch_code,
+    .segment_base = segment_base,
+    .read = read_guest,
+    .write = drop_write,
+    .exchange = drop_exchange,
+};
+
 /* A write by the guest's kernel through `entry`, which does not permit writing. */
-static bool emulate_table_write(struct cpu_user_regs *regs, u64 address, u64 entry)
+static bool emulate_write(struct cpu_user_regs *regs, u64 address, u64 entry)
 {
     struct domain *d = current->domain;
     struct frame *f = frame_from_guest(pte_mfn(entry).raw);
 
-    if (!f || type_level(READ_ONCE(f->type)) != 1 || frame_domain(f) != d)
+    if (!f) {
+        struct table_write w = {.page = address & PAGE_MASK};
+
+        return d->is_hardware && msi_owns_page(pte_mfn(entry)) &&
+               emulate_memory_write(regs, true, &dropped_write_ops, &w) == 0;
+    }
+    if (type_level(READ_ONCE(f->type)) != 1 || frame_domain(f) != d)
         return false;
     /* Only a hint so far: each update locks the table and looks again. */
     struct table_write w = {.d = d, .table = f, .page = address & PAGE_MASK};
@@ -141,5 +172,5 @@ bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code)
     }
     /* The stock hypervisor does this whether or not the guest asked by VMASST. */
     return write && (error_code & PF_PRESENT) && v->kernel_mode &&
-           emulate_table_write(regs, address, entry);
+           emulate_write(regs, address, entry);
 }

@@ -12,18 +12,27 @@
  * Locks: none. Callers: pv/types.c under the table's LOCKED, pv/mm.c likewise.
  */
 #include "core/reject.h"
+#include "platform/irq.h"
 #include "pv/pv.h"
 #include "pv/types.h"
 
-/* May d map this frame, which is no RAM, under the privilege of `owner`? */
-static int check_io(struct domain *d, const struct domain *owner, u64 number)
+/*
+ * May d map the entry's frame, which is no RAM, under the privilege of `owner`?
+ * MSI-X tables in use are ours to write: whoever maps them for writing gets to
+ * read, without a word, as drivers that only look there ask for both.
+ */
+static int check_io(struct domain *d, const struct domain *owner, u64 *entry)
 {
+    u64 number = pte_mfn(*entry).raw;
+
     if (owner && owner != d)
         return reject(-EINVAL, "maps I/O memory in the name of another domain");
     if (!rangeset_contains(&d->io_memory, number, number))
         return reject(-EINVAL, "maps a frame that is neither RAM nor its I/O memory");
     if (!memory_is_io(mfn_to_paddr(mfn(number)), PAGE_SIZE))
         return reject(-EINVAL, "maps memory of the hypervisor");
+    if ((*entry & PTE_WRITE) && msi_owns_page(mfn(number)))
+        *entry &= ~PTE_WRITE;
     return 0;
 }
 
@@ -53,7 +62,7 @@ int entry_get_l1(struct domain *d, struct domain *owner, u64 *entry)
     struct frame *f = frame_from_guest(pte_mfn(*entry).raw);
 
     if (unlikely(!f))
-        return check_io(d, owner, pte_mfn(*entry).raw);
+        return check_io(d, owner, entry);
     if (!owner || !frame_get(f, &owner->frames))
         return reject(-EINVAL, "maps a frame of another owner");
     if ((*entry & PTE_WRITE) && !frame_get_writable(f)) {

@@ -102,6 +102,11 @@ void reject_record(const char *why, const char *file, int line, int error)
 {
     (void)why, (void)file, (void)line, (void)error;
 }
+bool msi_owns_page(mfn_t m)
+{
+    (void)m;
+    return false;
+}
 bool memory_is_io(paddr_t start, u64 size)
 {
     return start.raw >= IO_FIRST << PAGE_SHIFT && size == PAGE_SIZE;
