@@ -378,7 +378,8 @@ void sched_sleep_sync(struct vcpu *v)
 {
     ASSERT(v != current);
     sched_sleep_nosync(v);
-    while (load_acquire(&v->is_running))
+    /* The caller has a reason in place not to run it, so this is where it ends up. */
+    while (load_acquire(&v->is_running) || load_acquire(&v->sched.state) != SCHED_ASLEEP)
         cpu_wait();
 }
 
