@@ -36,8 +36,10 @@ static s64 domain_figure(u32 op, u64 arg)
         result = READ_ONCE(d->frames.frames.count);
     else if (op == XENMEM_maximum_reservation)
         result = READ_ONCE(d->frames.max);
+    else if (d->shared_info && READ_ONCE(d->shared_info->arch.max_pfn))
+        result = (s64)(READ_ONCE(d->shared_info->arch.max_pfn) - 1);
     else
-        result = d->shared_info ? (s64)READ_ONCE(d->shared_info->arch.max_pfn) - 1 : -1;
+        result = 0; /* not told yet, as in a domain being restored */
     domain_put(d);
     return result;
 }
