@@ -21,7 +21,6 @@
 #define spin_unlock            world_spin_unlock
 #define cpu_wait               world_cpu_wait
 #define hypercall_should_yield world_should_yield
-#define sched_yield            core_sched_yield
 #include "pv_types_play.h"
 #include "lib/atomic.h"
 #undef sched_yield
