@@ -208,7 +208,6 @@ void domains_update_wallclock(void); /* after dom0 set the time */
 /* Runs on the way into v (pv exit path) while v->work is not 0, which it makes so:
  * run state and time to the guest, timers to this CPU. */
 void vcpu_do_work(struct vcpu *v);
-void vcpu_work(void); /* WORK_VCPU handler: nothing; the exit path looks again */
 /* VCPUOP_set_periodic_timer (0: stop; -EINVAL: too short), set_singleshot_timer (-ETIME: past, if
  * the caller wants the future only; NS_NEVER stops). */
 int vcpu_set_periodic(struct vcpu *v, ns_t period);

@@ -174,10 +174,6 @@ void vcpu_kick(struct vcpu *v)
         cpu_raise_work(v->cpu, WORK_VCPU); /* the way out looks at vcpu_info */
 }
 
-void vcpu_work(void)
-{
-}
-
 void vcpu_mark_events_pending(struct vcpu *v)
 {
     struct vcpu_info *info = READ_ONCE(v->info);
