@@ -164,6 +164,7 @@ static bool lethal(u64 number, const u64 *a)
     case __HYPERVISOR_set_trap_table:
     case __HYPERVISOR_set_gdt:
     case __HYPERVISOR_fpu_taskswitch: /* harmless, but our code has no handler for it */
+    case __HYPERVISOR_set_debugreg:   /* breakpoints on our own code */
     case __HYPERVISOR_kexec_op:
     case __HYPERVISOR_sched_op_compat:
         return true;

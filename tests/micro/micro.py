@@ -40,7 +40,7 @@ class Report:
             return self.dead
         if self.failed is None:
             return f"no report after {self.seconds:.0f} s; last: {(self.text.strip().splitlines() or ['nothing'])[-1]}"
-        lines = re.findall(r"FAILED [^\r\n]*|unexpected trap [^\r\n]*|PANIC [^\r\n]*", self.text)
+        lines = re.findall(r"FAILED [^\r\n]*|unexpected trap [^\r\n]*|trap \d+ at [^\r\n]*|PANIC [^\r\n]*", self.text)
         if self.failed or not self.passed:
             return f"{self.failed} failed, {self.passed} passed; first: {(lines or ['?'])[0]}"
         return None
