@@ -32,7 +32,7 @@
 static spinlock_t frames_lock = SPINLOCK(LOCK_FRAMES);
 static struct frame_list free_lists[ZONES][MAX_ORDER + 1];
 static u32 free_orders[ZONES]; /* bit set: that list is not empty */
-static u64 frames_total, frames_free, frames_claimed;
+static u64 frames_total, frames_free, frames_claimed; /* total: all RAM, ours included */
 static u64 frames_dirty; /* atomic: also counted down without the lock */
 
 static u32 block_order(const struct frame *f)
@@ -158,7 +158,6 @@ void page_allocator_add(paddr_t start, paddr_t end)
         while (at + (1UL << order) > last)
             order--;
         frames_put_in(&frame_table[at], order);
-        frames_total += 1UL << order;
         at += 1UL << order;
     }
 }
@@ -354,6 +353,11 @@ void frame_unshare(void *page)
     else
         atomic_sub(&f->type, 1UL);
     frame_put(f);
+}
+
+void memory_total_set(u64 frames)
+{
+    frames_total = frames;
 }
 
 u64 memory_total(void)

@@ -184,6 +184,7 @@ void __init memory_init(const struct memory_reserved *reserved, u32 n)
         page_allocator_add(paddr(free_ram.r[i].start), paddr(free_ram.r[i].end));
     for (u32 i = 0; i < ram.count; i++)
         bytes += ram.r[i].end - ram.r[i].start;
+    memory_total_set(bytes >> PAGE_SHIFT);
     printk(LOG_INFO, "System RAM: %lu MiB (%lu KiB), %lu MiB free\n", bytes >> 20, bytes >> 10,
            memory_free() >> (20 - PAGE_SHIFT));
 }
