@@ -223,7 +223,8 @@ void __init dom0_build(const struct boot_info *boot)
     u64 free = memory_free();
     m.pages = dom0_pages();
     if (!m.pages || m.pages > free)
-        refuse("dom0_mem= asks for %lu MiB, more than the %lu MiB that are free\n", m.pages >> 8, free >> 8);
+        refuse("dom0_mem= asks for %lu MiB, more than the %lu MiB that are free\n", m.pages >> 8,
+               free >> 8);
     if (dom0_layout(&image, initrd_size, m.pages, &l, &reason))
         refuse("Cannot place the dom0 kernel (module 0): %s\n", reason);
 

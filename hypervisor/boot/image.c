@@ -78,7 +78,8 @@ static __init int unpack(const u8 *bytes, u64 size, u64 max_size, void *(*alloc)
     s64 arena_size;
 
     if (format == COMPRESSION_NONE)
-        return fail(reason, -EOPNOTSUPP, "not a kernel: neither an ELF file nor in a known compression format");
+        return fail(reason, -EOPNOTSUPP,
+                    "not a kernel: neither an ELF file nor in a known compression format");
     output_size = compression_output_size(format, bytes, size);
     if (output_size < sizeof(struct elf_header))
         return fail(reason, -EINVAL, "payload states no sensible unpacked size");

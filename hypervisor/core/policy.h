@@ -8,13 +8,13 @@
 #include "core/domain.h"
 
 enum policy_op {
-    POLICY_MEMORY,       /* change or read its reservation, memory map, p2m */
-    POLICY_MAP_FOREIGN,  /* map its frames */
-    POLICY_PAGE_TABLES,  /* write its page tables (the domain builder) */
-    POLICY_EVENTS,       /* allocate ports for it, read their state */
-    POLICY_GRANTS,       /* query or set up its grant table */
-    POLICY_DOMCTL,       /* control operations on it */
-    POLICY_IRQ,          /* map interrupts for it */
+    POLICY_MEMORY,      /* change or read its reservation, memory map, p2m */
+    POLICY_MAP_FOREIGN, /* map its frames */
+    POLICY_PAGE_TABLES, /* write its page tables (the domain builder) */
+    POLICY_EVENTS,      /* allocate ports for it, read their state */
+    POLICY_GRANTS,      /* query or set up its grant table */
+    POLICY_DOMCTL,      /* control operations on it */
+    POLICY_IRQ,         /* map interrupts for it */
 };
 
 /* 0, or -EPERM. by == target is allowed for all but POLICY_DOMCTL and POLICY_IRQ. */

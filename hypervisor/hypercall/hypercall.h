@@ -21,7 +21,8 @@ void hypercall_pv(struct cpu_user_regs *regs);
 /* One call by number with arguments given: multicall and HVM use it. */
 s64 hypercall_call(u64 number, const u64 args[5]);
 const char *hypercall_name(u64 number);
-/* Writes the 32-byte stubs of a PV guest's hypercall page (domain builder, XEN_DOMCTL_hypercall_init). */
+/* Writes the 32-byte stubs of a PV guest's hypercall page (domain builder,
+ * XEN_DOMCTL_hypercall_init). */
 void hypercall_page_fill(void *page);
 
 /* Our command line as the boot loader gave it; boot/ fills it in (xl info shows it). */

@@ -6,6 +6,6 @@
 #pragma once
 
 #include <stdint.h>
-#define __XEN_TOOLS__ 1
+#define __XEN_TOOLS__             1
 #define __XEN_INTERFACE_VERSION__ 0x00041100
 #include <xen/xen.h>

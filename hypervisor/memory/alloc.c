@@ -31,7 +31,7 @@
 
 static spinlock_t frames_lock = SPINLOCK(LOCK_FRAMES);
 static struct frame_list free_lists[ZONES][MAX_ORDER + 1];
-static u32 free_orders[ZONES]; /* bit set: that list is not empty */
+static u32 free_orders[ZONES];                        /* bit set: that list is not empty */
 static u64 frames_total, frames_free, frames_claimed; /* total: all RAM, ours included */
 static u64 frames_dirty; /* atomic: also counted down without the lock */
 
