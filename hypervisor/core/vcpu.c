@@ -270,7 +270,7 @@ int vcpu_register_info(struct vcpu *v, mfn_t frame, u32 offset)
     struct frame *f;
 
     if (offset > PAGE_SIZE - sizeof(*info) || offset % sizeof(u64))
-        return reject(-EINVAL, "vcpu_info leaves its page or is not aligned");
+        return reject(-ENXIO, "vcpu_info leaves its page or is not aligned");
     if (!mfn_is_none(v->info_frame))
         return reject(-EINVAL, "vcpu_info is registered already");
     if (v != current && !(READ_ONCE(v->pause_flags) & PAUSE_DOWN))

@@ -92,7 +92,7 @@ s64 domctl_getvcpuinfo(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_getvcpuinfo *info = &op->u.getvcpuinfo;
     s64 error = 0;
-    struct vcpu *v = find(d, info->vcpu, -ESRCH, &error);
+    struct vcpu *v = find(d, info->vcpu, -EINVAL, &error);
     u32 flags;
 
     if (!v)

@@ -70,7 +70,7 @@ static s64 machphys_mapping(u64 arg)
 {
     struct xen_machphys_mapping m = {
         .v_start = M2P_RO_START,
-        .v_end = M2P_RO_START + m2p_entries() * sizeof(u64),
+        .v_end = MACH2PHYS_VIRT_END,
         .max_mfn = m2p_entries() - 1,
     };
 

@@ -220,24 +220,18 @@ bool pci_device_is_virtual(u32 sbdf)
     return d && d->virtual_function;
 }
 
+/* The windows are those of the MCFG table: what dom0 can add is only its word,
+ * and the wrong word would have us write to memory that is something else. */
 int pci_mmcfg_reserved(u64 base, u16 segment, u8 first_bus, u8 last_bus)
 {
-    int rc = -EINVAL;
+    for (u32 i = 0; i < acpi.ecam_count; i++) {
+        const struct acpi_ecam *e = &acpi.ecams[i];
 
-    if (first_bus > last_bus || !base || (base & (BUS_WINDOW - 1)))
-        return rc;
-    pci_lock();
-    for (u32 i = 0; i < acpi.ecam_count && rc; i++)
-        if (acpi.ecams[i].base == base && acpi.ecams[i].segment == segment)
-            rc = 0;
-    if (rc && acpi.ecam_count == ACPI_ECAMS_MAX) {
-        rc = -ENOSPC;
-    } else if (rc) {
-        acpi.ecams[acpi.ecam_count++] = (struct acpi_ecam){base, segment, first_bus, last_bus};
-        rc = 0;
+        if (e->base == base && e->segment == segment && e->first_bus <= first_bus &&
+            e->last_bus >= last_bus)
+            return 0;
     }
-    pci_unlock();
-    return rc;
+    return -ENODEV;
 }
 
 __init void pci_init(void)
