@@ -16,7 +16,7 @@
 #include "pv/types.h"
 #include <xen/grant_table.h>
 
-/* The level-1 entry meant: its table, its slot. GNTST_bad_virt_addr: none. */
+/* The level-1 entry meant: its table, its slot. GNTST_general_error: none. */
 static s16 find_entry(u64 host_addr, u32 flags, struct frame **table, u32 *slot)
 {
     u64 entry, where = host_addr;
@@ -26,17 +26,21 @@ static s16 find_entry(u64 host_addr, u32 flags, struct frame **table, u32 *slot)
     if (!where || (where & (sizeof(u64) - 1)) ||
         !(*table = frame_from_guest(where >> PAGE_SHIFT))) {
         (void)reject(-EINVAL, "grant mapping's place is no table entry");
-        return GNTST_bad_virt_addr;
+        return GNTST_general_error;
     }
     *slot = (where & ~PAGE_MASK) / sizeof(u64);
     return GNTST_okay;
 }
 
+/* What must agree for an entry to be the one that a grant mapping made. */
+#define ENTRY_IDENTITY (PTE_ADDRESS | PTE_PRESENT | PTE_WRITE)
+
 /*
- * Writes an entry. With `expect` (not MFN_NONE), only over a mapping of that
- * frame. The old entry comes back in *old with what it holds.
+ * Writes an entry. With `expect` (not 0), only over a mapping of the same frame
+ * with the same right to write. The old entry comes back in *old with what it
+ * holds.
  */
-static s16 replace_entry(struct domain *d, struct frame *table, u32 slot, mfn_t expect, u64 value,
+static s16 replace_entry(struct domain *d, struct frame *table, u32 slot, u64 expect, u64 value,
                          u64 *old)
 {
     if (!table_lock(table, TYPE_L1, d)) {
@@ -44,8 +48,7 @@ static s16 replace_entry(struct domain *d, struct frame *table, u32 slot, mfn_t 
         return GNTST_general_error;
     }
     u64 *where = (u64 *)mfn_to_virt(frame_to_mfn(table)) + slot;
-    bool fits = mfn_is_none(expect) ||
-                ((*where & PTE_PRESENT) && mfn_equal(pte_mfn(*where), expect));
+    bool fits = !expect || !((*where ^ expect) & ENTRY_IDENTITY);
 
     if (fits)
         *old = atomic_xchg(where, value);
@@ -79,7 +82,7 @@ s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags)
         }
         entry |= PTE_WRITE;
     }
-    status = replace_entry(d, table, slot, MFN_NONE, entry, &old);
+    status = replace_entry(d, table, slot, 0, entry, &old);
     entry_put_l1(status == GNTST_okay ? old : entry);
     return status;
 }
@@ -91,12 +94,13 @@ static s16 take_entry(struct domain *d, u64 new_addr, u64 *entry)
     u32 slot;
     s16 status = find_entry(new_addr, 0, &table, &slot);
 
-    return status == GNTST_okay ? replace_entry(d, table, slot, MFN_NONE, 0, entry) : status;
+    return status == GNTST_okay ? replace_entry(d, table, slot, 0, 0, entry) : status;
 }
 
 s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags, u64 new_addr)
 {
     struct frame *table;
+    u64 mapped = pte_make(m, PTE_PRESENT | (flags & GNTMAP_readonly ? 0 : PTE_WRITE));
     u64 replacement = 0, old;
     u32 slot;
     s16 status = find_entry(host_addr, flags, &table, &slot);
@@ -110,7 +114,7 @@ s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags, u64 n
         if (status != GNTST_okay)
             return status;
     }
-    status = replace_entry(d, table, slot, m, replacement, &old);
+    status = replace_entry(d, table, slot, mapped, replacement, &old);
     entry_put_l1(status == GNTST_okay ? old : replacement);
     return status;
 }
