@@ -88,7 +88,7 @@ size: $(BUILD)/tenon-syms
 	@$(PYTHON) tools/size $<
 
 .PHONY: lint
-lint:
+lint: $(BUILD)/include/asm-offsets.h
 	@$(PYTHON) tools/lint
 
 .PHONY: setup image run
@@ -96,7 +96,9 @@ setup:
 	dom0/setup
 image: setup
 	dom0/image
-run: all image
+# What is built needs what set-up installs, so it is a make of its own.
+run: image
+	@$(MAKE) --no-print-directory -j2 all
 	dom0/run
 
 # Everything there is to test, with one count at the end.

@@ -23,5 +23,5 @@ endef
 $(foreach guest,$(GUESTS),$(eval $(call guest_rules,$(guest))))
 
 .PHONY: micro
-micro: guests
+micro: all guests
 	@$(PYTHON) -m pytest -q tests/micro

@@ -28,7 +28,8 @@ void apic_send_startup(u32 apic_id, u32 page); /* page: start address >> 12 */
 u32 pci_read(u32 sbdf, u32 reg, u32 bytes); /* sbdf = segment<<16|bus<<8|device<<3|function */
 void pci_write(u32 sbdf, u32 reg, u32 bytes, u32 value);
 void pci_init(void);
-/* PHYSDEVOP_pci_mmcfg_reserved: dom0 has reserved a window of the MCFG table; 0, -ENODEV: no such. */
+/* PHYSDEVOP_pci_mmcfg_reserved: dom0 has reserved a window of the MCFG table; 0, -ENODEV: no such.
+ */
 int pci_mmcfg_reserved(u64 base, u16 segment, u8 first_bus, u8 last_bus);
 /* dom0 tells of devices (PHYSDEVOP_pci_device_add ...). add: 0 also when known, -ENOMEM. */
 int pci_device_add(u32 sbdf, bool virtual_function, u32 physfn_sbdf);

@@ -255,8 +255,8 @@ static void registered_areas(void **state)
     memset(&time, 0, sizeof(time));
     world_as(d->vcpus[0]);
     assert_int_equal(vcpu_register_info(v, frame_to_mfn(foreign), 64), -EINVAL);
-    assert_int_equal(vcpu_register_info(v, frame_to_mfn(f), 4092), -EINVAL);
-    assert_int_equal(vcpu_register_info(v, frame_to_mfn(f), 3), -EINVAL);
+    assert_int_equal(vcpu_register_info(v, frame_to_mfn(f), 4092), -ENXIO);
+    assert_int_equal(vcpu_register_info(v, frame_to_mfn(f), 3), -ENXIO);
     assert_int_equal(vcpu_register_info(v, mfn(1UL << 40), 64), -EINVAL);
     assert_int_equal(vcpu_register_info(v, frame_to_mfn(f), 64), 0);
     assert_int_equal(vcpu_register_info(v, frame_to_mfn(f), 128), -EINVAL);

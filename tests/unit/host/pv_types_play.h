@@ -220,7 +220,8 @@ static void op_grant(void)
     if (script_abandons)
         return;
     if (unmap) {
-        ok = ok && (*e & 1) && (*e & PTE_ADDRESS) >> 12 == number;
+        ok = ok && (*e & 1) && (*e & PTE_ADDRESS) >> 12 == number &&
+             !(*e & 2) == !!(flags & GNTMAP_readonly);
         if (ok) {
             model_put_l1(*e);
             *e = 0;
