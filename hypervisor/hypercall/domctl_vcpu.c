@@ -194,11 +194,6 @@ s64 domctl_get_ext_vcpucontext(struct domain *d, struct xen_domctl *op)
     return 0;
 }
 
-static bool canonical(u64 address)
-{
-    return (u64)((s64)(address << 16) >> 16) == address;
-}
-
 s64 domctl_set_ext_vcpucontext(struct domain *d, struct xen_domctl *op)
 {
     const struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
@@ -212,7 +207,8 @@ s64 domctl_set_ext_vcpucontext(struct domain *d, struct xen_domctl *op)
         return reject(-EINVAL, "sets its own context");
     if (e->size < offsetof(struct xen_domctl_ext_vcpucontext, mcg_cap))
         return reject(-EINVAL, "extended context too short");
-    if (!canonical(e->syscall32_callback_eip) || !canonical(e->sysenter_callback_eip))
+    if (!address_canonical(e->syscall32_callback_eip) ||
+        !address_canonical(e->sysenter_callback_eip))
         return reject(-EINVAL, "callback address not canonical");
     domain_pause(d);
     pv = to_pv(v);

@@ -86,6 +86,12 @@ static inline mfn_t paddr_to_mfn(paddr_t a)
     return mfn(a.raw >> PAGE_SHIFT);
 }
 
+/* A virtual address the processor accepts: bits 63..47 all alike. */
+static inline bool address_canonical(u64 address)
+{
+    return (u64)((s64)(address << 16) >> 16) == address;
+}
+
 #define likely(x)                       __builtin_expect(!!(x), 1)
 #define unlikely(x)                     __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))

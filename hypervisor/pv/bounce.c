@@ -27,11 +27,6 @@
 #define FLAG_VM   0x20000u
 #define FLAG_AC   0x40000u
 
-static bool canonical(u64 address)
-{
-    return (u64)((s64)(address << 16) >> 16) == address;
-}
-
 void pv_enter_kernel(struct cpu_user_regs *regs, const struct pv_entry *entry)
 {
     struct pv_vcpu *v = to_pv(current);
@@ -41,7 +36,7 @@ void pv_enter_kernel(struct cpu_user_regs *regs, const struct pv_entry *entry)
     u64 frame[12];
     u32 n = 0;
 
-    if (!entry->address || !canonical(entry->address)) {
+    if (!entry->address || !address_canonical(entry->address)) {
         domain_crash(v->v.domain, "its kernel has no entry for a trap");
         return;
     }

@@ -15,11 +15,6 @@
 #define FLAG_IF     0x200UL
 #define FLAGS_NEVER 0x1b7000UL /* IOPL NT RF VM VIF VIP */
 
-static bool canonical(u64 address)
-{
-    return (u64)((s64)(address << 16) >> 16) == address;
-}
-
 s64 hypercall_set_trap_table(u64 list, u64 a1, u64 a2, u64 a3, u64 a4)
 {
     struct pv_vcpu *v = to_pv(current);
@@ -37,7 +32,7 @@ s64 hypercall_set_trap_table(u64 list, u64 a1, u64 a2, u64 a3, u64 a4)
             return reject(-EFAULT, "trap table not readable");
         if (!trap.address)
             return 0;
-        if (!canonical(trap.address))
+        if (!address_canonical(trap.address))
             return reject(-EINVAL, "non-canonical trap handler");
         v->traps[trap.vector] = trap;
     }
@@ -59,7 +54,7 @@ s64 hypercall_set_callbacks(u64 event, u64 failsafe, u64 syscall, u64 a3, u64 a4
     struct pv_vcpu *v = to_pv(current);
     (void)a3, (void)a4;
 
-    if (!canonical(event) || !canonical(failsafe) || !canonical(syscall))
+    if (!address_canonical(event) || !address_canonical(failsafe) || !address_canonical(syscall))
         return reject(-EINVAL, "non-canonical callback");
     v->event.address = event;
     v->failsafe.address = failsafe;
@@ -95,7 +90,7 @@ s64 hypercall_callback_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
         struct callback_register reg;
         if (guest_copy_in(&reg, arg, sizeof(reg)))
             return -EFAULT;
-        if (!canonical(reg.address))
+        if (!address_canonical(reg.address))
             return reject(-EINVAL, "non-canonical callback");
         if (reg.type == CALLBACKTYPE_nmi) { /* an older name of trap 2 */
             v->traps[2] = (struct trap_info){
@@ -145,7 +140,7 @@ s64 hypercall_fpu_taskswitch(u64 set, u64 a1, u64 a2, u64 a3, u64 a4)
 
 bool pv_check_breakpoint(u64 address)
 {
-    return canonical(address) && (address < HV_START || address >= HV_END);
+    return address_canonical(address) && (address < HV_START || address >= HV_END);
 }
 
 bool pv_check_dr7(u64 value)
@@ -229,7 +224,7 @@ s64 hypercall_set_segment_base(u64 which, u64 base, u64 a2, u64 a3, u64 a4)
         cpu_load_gs_other_selector(base & 0xffff);
         return 0;
     }
-    if (!canonical(base))
+    if (!address_canonical(base))
         return reject(-EINVAL, "non-canonical segment base");
     switch (which) {
     case SEGBASE_FS:

@@ -101,22 +101,18 @@ static void pv_vcpu_free(struct vcpu *vcpu)
     heap_free(to_pv(vcpu)->traps);
 }
 
-static bool canonical(u64 address)
-{
-    return (u64)((s64)(address << 16) >> 16) == address;
-}
-
 /* Checks first, all of it, so that a refused context leaves the vCPU as it was. */
 static int check_context(const struct vcpu_guest_context *c)
 {
     if (!(c->flags & VGCF_in_kernel))
         return reject(-EINVAL, "vCPU context does not start in the kernel");
-    if (!canonical(c->user_regs.rip) || !canonical(c->event_callback_eip) ||
-        !canonical(c->failsafe_callback_eip) || !canonical(c->syscall_callback_eip) ||
-        !canonical(c->fs_base) || !canonical(c->gs_base_kernel) || !canonical(c->gs_base_user))
+    if (!address_canonical(c->user_regs.rip) || !address_canonical(c->event_callback_eip) ||
+        !address_canonical(c->failsafe_callback_eip) ||
+        !address_canonical(c->syscall_callback_eip) || !address_canonical(c->fs_base) ||
+        !address_canonical(c->gs_base_kernel) || !address_canonical(c->gs_base_user))
         return reject(-EINVAL, "non-canonical address in vCPU context");
     for (u32 i = 0; i < 256; i++)
-        if (!canonical(c->trap_ctxt[i].address))
+        if (!address_canonical(c->trap_ctxt[i].address))
             return reject(-EINVAL, "non-canonical trap handler in vCPU context");
     if (c->gdt_ents > 14 * 512 || !pv_ldt_valid(c->ldt_base, c->ldt_ents))
         return reject(-EINVAL, "descriptor tables of vCPU context");

@@ -46,11 +46,6 @@ static u32 fetch(u64 rip, u8 *bytes, u32 count)
     return 0;
 }
 
-static bool canonical(u64 address)
-{
-    return (u64)((s64)(address << 16) >> 16) == address;
-}
-
 /* TSC_AUX is there with RDTSCP or RDPID (Intel SDM vol. 2, RDPID). */
 static bool has_tsc_aux(const struct vcpu *v)
 {
@@ -87,7 +82,7 @@ static bool write_msr(struct pv_vcpu *v, u32 msr, u64 value)
     case MSR_FS_BASE:
     case MSR_GS_BASE:
     case MSR_KERNEL_GS_BASE:
-        if (!canonical(value))
+        if (!address_canonical(value))
             return false;
         if (msr == MSR_FS_BASE)
             cpu_set_fs_base(value);
