@@ -185,8 +185,11 @@ static int pv_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *c)
     set_registers(v, c);
     if (c->flags & VGCF_i387_valid)
         fpu_set_legacy(vcpu->fpu, &c->fpu_ctxt);
-    if (vcpu->id == 0)
+    if (vcpu->id == 0) {
         vcpu->domain->vm_assist = c->vm_assist;
+        /* The builder has cleared shared_info since the domain was made. */
+        domain_update_wallclock(vcpu->domain);
+    }
     vcpu->initialised = true;
     return 0;
 }
