@@ -29,6 +29,7 @@ struct boot_framebuffer {
 struct boot_info {
     const char *loader;       /* "" if it gave no name */
     const char *command_line; /* without the image's name */
+    const char *dom0_words;   /* what stood behind " -- " in it, for dom0; NULL: nothing */
     u32 module_count;
     struct boot_module modules[BOOT_MODULES_MAX];
     struct boot_framebuffer framebuffer;

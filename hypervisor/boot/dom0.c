@@ -88,8 +88,8 @@ static u32 __init write_console_info(u8 *page, u32 offset)
 }
 
 static void __init write_start_info(const struct dom0_memory *m, const struct kernel_image *image,
-                                    const struct dom0_layout *l, const char *command_line,
-                                    u64 initrd_size)
+                                    const struct dom0_layout *l, const struct boot_module *kernel,
+                                    const char *dom0_words, u64 initrd_size)
 {
     u8 *page = dom0_frame(m, l->start_info_pfn);
     struct start_info *si = (void *)page;
@@ -115,7 +115,9 @@ static void __init write_start_info(const struct dom0_memory *m, const struct ke
             si->mod_start = l->virt_start + (l->initrd_pfn << PAGE_SHIFT);
         }
     }
-    if (strlcpy((char *)si->cmd_line, command_line, MAX_GUEST_CMDLINE) >= MAX_GUEST_CMDLINE)
+    int length = snprintf((char *)si->cmd_line, MAX_GUEST_CMDLINE, "%s%s%s", kernel->arguments,
+                          dom0_words ? " " : "", dom0_words ? dom0_words : "");
+    if (length >= MAX_GUEST_CMDLINE)
         printk(LOG_WARNING, "dom0's command line is cut at %u bytes\n", MAX_GUEST_CMDLINE - 1);
     si->console.dom0.info_off = ROUND_UP((u32)sizeof(*si), 16u);
     si->console.dom0.info_size = write_console_info(page, si->console.dom0.info_off);
@@ -242,7 +244,7 @@ void __init dom0_build(const struct boot_info *boot)
         dom0_copy(&m, l.initrd_pfn << PAGE_SHIFT, boot->modules[1].start, initrd_size);
     heap_free(image.buffer);
     write_p2m(&m, &l);
-    write_start_info(&m, &image, &l, kernel->arguments, initrd_size);
+    write_start_info(&m, &image, &l, kernel, boot->dom0_words, initrd_size);
     give_machine(m.d);
     mfn_t top = dom0_tables(&m, &image, &l);
     report(&m, &image, &l);

@@ -19,7 +19,7 @@ enum {
     WORK_COUNT
 };
 
-/* Table of handlers by bit, defined in boot/init.c (upper layers know the handlers). */
+/* Table of handlers by bit, defined in boot/run.c (upper layers know the handlers). */
 extern void (*const work_handlers[WORK_COUNT])(void);
 
 /* Sets the bit on that CPU; interrupts the CPU if it is another one. */

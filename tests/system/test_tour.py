@@ -114,6 +114,16 @@ def test_guest_is_refused_what_only_dom0_may(system):
     assert "Domain-0" in domains(system)
 
 
+def seconds_apart(system):
+    """Between the clocks of dom0 and the guest."""
+    dom0 = int(system.dom0("date +%s"))
+    return abs(int(re.search(r"\d{9,}", system.guest("date +%s"))[0]) - dom0)
+
+
+def test_guest_knows_the_time(system):
+    assert seconds_apart(system) < 60
+
+
 def test_paused_guest_stands_still(system):
     system.dom0("xl pause guest")
     try:
@@ -131,6 +141,19 @@ def test_guest_balloons_down_and_up(system):
         system.dom0(f"xl mem-set guest {megabytes}")
         eventually(f"{megabytes} MiB", lambda: domains(system)["guest"][0] == megabytes)
     system.guest("true")
+
+
+def test_guest_survives_save_and_restore(system, shared):
+    system.guest("{ echo remembered >/tmp/note; } 2>/dev/null || echo remembered >/note")
+    system.dom0("xl save guest /run/guest.save >/dev/null 2>&1", timeout=180)
+    assert "guest" not in domains(system)
+    eventually("the memory is free again", lambda: system.free_memory() == shared.free, 30)
+    system.dom0("xl restore /run/guest.save >/dev/null 2>&1; rm /run/guest.save", timeout=180)
+    assert "remembered" in system.guest("cat /tmp/note /note 2>/dev/null; true")
+    assert "3 packets received" in system.guest("ping -c 3 -w 60 192.0.2.1", timeout=90)
+    written, read = disk_check(system)
+    assert written == read
+    assert seconds_apart(system) < 60
 
 
 def test_guest_reboots(system):
