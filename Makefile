@@ -91,6 +91,11 @@ size: $(BUILD)/tenon-syms
 lint: $(BUILD)/include/asm-offsets.h
 	@$(PYTHON) tools/lint
 
+# Real mistakes, not taste: .clang-tidy says which.
+.PHONY: tidy
+tidy: $(BUILD)/include/asm-offsets.h
+	@clang-tidy --quiet $(SOURCES) -- $(CPPFLAGS) $(filter-out -mstack-protector-guard=global,$(CFLAGS)) 2>/dev/null
+
 .PHONY: setup image run
 setup:
 	dom0/setup

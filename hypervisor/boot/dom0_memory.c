@@ -110,7 +110,7 @@ u32 __init dom0_max_pages(void)
     if (!wanted_max)
         return ~0u;
     s64 pages = to_pages(wanted_max, (s64)memory_free());
-    return pages > 0 && pages < (s64)~0u ? (u32)pages : ~0u;
+    return pages > 0 && pages < (s64)UINT32_MAX ? (u32)pages : ~0u;
 }
 
 int __init dom0_memory_take(struct dom0_memory *m)
