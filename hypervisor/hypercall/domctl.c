@@ -16,9 +16,6 @@
 #include "memory/alloc.h"
 #include "memory/map.h"
 
-/* Where the search for a free domain id begins: ids are not used again soon. */
-static domid_t last_id; /* control_lock */
-
 void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
     bool blocked = true, running = false;
@@ -104,24 +101,12 @@ static s64 createdomain(struct xen_domctl *op)
 {
     const struct xen_domctl_createdomain *config = &op->u.createdomain;
     struct domain *d = NULL;
-    domid_t id = op->domain;
     int error = check_create(config);
 
     if (error)
         return error;
-    if (id != 0 && id < DOMID_FIRST_RESERVED) {
-        error = domain_create(id, config, false, &d);
-    } else { /* any: the next free one, round the whole space once */
-        id = last_id;
-        for (u32 tries = 0; tries < DOMID_FIRST_RESERVED; tries++) {
-            id = id < DOMID_FIRST_RESERVED - 1 ? id + 1 : 1;
-            error = domain_create(id, config, false, &d);
-            if (error != -EEXIST)
-                break;
-        }
-        if (!error)
-            last_id = id;
-    }
+    /* 0 and the reserved ids ask for any: domain_create() goes round the free ones. */
+    error = domain_create(op->domain, config, false, &d);
     if (error)
         return reject(error, "domain not created");
     op->domain = d->id;

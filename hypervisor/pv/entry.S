@@ -74,6 +74,8 @@ pv_cstar_entry:
     .globl pv_sysenter_entry
     .type pv_sysenter_entry, @function
 pv_sysenter_entry:
+    mov   %rax, -8(%rsp)    /* what the stubs of the others do; rsp is unknown */
+    xor   %eax, %eax
     xor   %ecx, %ecx
     mov   $0x202, %r11d
     save_syscall_frame ENTRY_SYSENTER, GUEST_CS32
