@@ -47,7 +47,7 @@ class Machine:
                  append="", dom0_append="", modules=None, files=None, emulator=(), accel="tcg,thread=multi", loglevel="loglvl=info",
                  echo=None, serial=("-chardev", "stdio,id=serial,mux=on,signal=off", "-serial", "chardev:serial", "-mon", "chardev=serial")):
         """modules: multiboot modules instead of dom0's kernel and image, as a list of (file, arguments).
-        files: {path: text} added to dom0's image; a "root/job" among them runs there at boot."""
+        files: {path: text or bytes} added to dom0's image; a "root/job" among them runs there at boot."""
         self.name, self.hypervisor = name, pathlib.Path(hypervisor)
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="tenon-"))
         LOGS.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ class Machine:
         for path, text in files.items():
             file = tree / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            file.write_bytes(text if isinstance(text, bytes) else text.encode())
             file.chmod(0o755)
         paths = sorted(tree.rglob("*"))
         for path in reversed(paths):

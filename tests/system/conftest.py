@@ -19,6 +19,7 @@ STOCK = HYPERVISOR == machines.STOCK.resolve()
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than half a minute and checks what others check in part")
+    config.addinivalue_line("markers", "ends_machine: the last test of its file, after which no machine is there")
     config.addinivalue_line("markers", "stock_fails(reason): a known fault of the stock hypervisor, not ours to share")
 
 
@@ -39,6 +40,32 @@ def pytest_sessionstart():
             pytest.exit(f"{file} is missing: run make, dom0/setup and dom0/image first", returncode=2)
 
 
+class Shared:
+    """One machine for all tests of a file; `free`, for them to use, is what xl info called free at the start."""
+    machine, lost, free = None, None, None
+
+
+@pytest.fixture(scope="module")
+def shared(request):
+    """Boots the machine that the file's MACHINE (a dictionary of Machine's options) describes."""
+    name = request.module.__name__.removeprefix("test_")
+    with machines.Machine(HYPERVISOR, name=name, **{"dom0_append": "agent", **getattr(request.module, "MACHINE", {})}) as machine:
+        Shared.machine, Shared.lost = machine, None
+        try:
+            Shared.free = machine.boot().free_memory()
+        except machines.Failure as failure:
+            Shared.lost = failure
+        yield Shared
+
+
+@pytest.fixture
+def system(shared, request):
+    """The shared machine. Once it is lost, later tests fail at once."""
+    if shared.lost:
+        pytest.fail(f"the shared machine is lost: {shared.lost}")
+    yield shared.machine
+    if not shared.machine.running() and not request.node.get_closest_marker("ends_machine"):
+        shared.lost = machines.Failure(f"it stopped during {request.node.name}")
 
 
 @pytest.fixture

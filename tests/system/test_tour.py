@@ -1,58 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One system from power-on to power-off, with one guest in it. The tests share one boot and run in the order of the file."""
 import re
-import time
 
 import pytest
-from conftest import HYPERVISOR
-from machine import Failure, Machine, disk_check
+from machine import Failure, disk_check
+from rig import domains, eventually
 
 
-class Shared:
-    machine, lost, free = None, None, None
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with Machine(HYPERVISOR, name="system", dom0_append="agent") as machine:
-        Shared.machine, Shared.lost = machine, None
-        try:
-            machine.boot()
-        except Failure as failure:
-            Shared.lost = failure
-        yield Shared
-
-
-@pytest.fixture
-def system(shared, request):
-    """The shared machine. Once it is lost, later tests fail at once."""
-    if shared.lost and request.node.name != "test_dom0_boots":
-        pytest.fail(f"the shared machine is lost: {shared.lost}")
-    yield shared.machine
-    if not shared.lost and not shared.machine.running() and request.node.name != "test_poweroff":
-        shared.lost = Failure(f"it stopped during {request.node.name}")
-
-
-def domains(system):
-    """`xl list`: {name: (memory, vcpus, state)}."""
-    rows = (line.split() for line in system.dom0("xl list").splitlines()[1:])
-    return {row[0]: (int(row[2]), int(row[3]), row[4]) for row in rows if len(row) >= 6}
-
-
-def eventually(what, true, seconds=60):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.5)
-
-
-def test_dom0_boots(system, shared):
-    if shared.lost:
-        raise shared.lost
+def test_dom0_boots(system):
     assert not system.triple_fault()
 
 
-def test_info_tells_the_machine(system, shared):
+def test_info_tells_the_machine(system):
     info = system.info()
     assert info["xen_version"].startswith("4.17")
     assert (info["xen_major"], info["xen_minor"]) == ("4", "17")
@@ -62,7 +21,6 @@ def test_info_tells_the_machine(system, shared):
     assert info["xen_pagesize"] == "4096"
     assert 2000 <= int(info["total_memory"]) <= 2048
     assert 850 <= int(info["free_memory"]) <= 1024, "2 GiB less dom0's 1 GiB less little"
-    shared.free = int(info["free_memory"])
 
 
 def test_list_shows_dom0(system):
@@ -192,6 +150,7 @@ def test_guest_that_crashes_is_gone(system):
     eventually("the guest is gone", lambda: "guest" not in domains(system))
 
 
+@pytest.mark.ends_machine
 def test_poweroff(system):
     system.send("poweroff\n")
     assert system.ended() == "guest-shutdown"
