@@ -9,6 +9,7 @@
 #include "core/init.h"
 #include "core/sched.h"
 #include "core/timer.h"
+#include "core/trace.h"
 #include "cpu/instructions.h"
 #include "cpu/percpu.h"
 #include "cpu/symbols.h"
@@ -28,6 +29,7 @@ static void vcpu_was_kicked(void)
 void (*const work_handlers[WORK_COUNT])(void) = {
     [WORK_TIMER] = timer_work,     [WORK_SCHEDULE] = sched_work, [WORK_REAP] = domain_reap,
     [WORK_CONSOLE] = console_work, [WORK_CALL] = cpu_call_work,  [WORK_VCPU] = vcpu_was_kicked,
+    [WORK_TRACE] = trace_work,
 };
 
 void cpu_run(void)

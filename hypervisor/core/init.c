@@ -9,6 +9,7 @@
 #include "core/init.h"
 #include "core/domain_private.h"
 #include "core/guest.h"
+#include "core/trace.h"
 #include "cpu/desc.h"
 #include "cpu/guest_state.h"
 #include "cpu/work.h"
@@ -78,6 +79,7 @@ void core_init(void)
         cpu_raise_work(cpu, WORK_SCHEDULE);
     }
     domains_init_late();
+    trace_init();
 }
 
 void core_start(void)

@@ -18,6 +18,8 @@
 #include "core/guest.h"
 #include "core/reject.h"
 #include "core/sched_policy.h"
+#include "core/trace.h"
+#include "cpu/perfc.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
 
@@ -60,6 +62,8 @@ void vcpu_update_runstate(struct vcpu *v, int state, ns_t now)
         r->time[r->state] += (u64)since;
         r->state_entry_time = (u64)now;
     }
+    if (r->state != state)
+        TRACE(TRC_SCHED_RUNSTATE_CHANGE | (u32)r->state << 8 | (u32)state << 4, TRACE_VCPU(v));
     r->state = state;
 }
 
@@ -270,6 +274,7 @@ static void let_go(struct vcpu *prev)
 
 static __noreturn void switch_to(struct vcpu *prev, struct vcpu *next)
 {
+    perfc_inc(switches);
     prev->ops->save(prev);
     current = next;
     next->ops->restore(next);
@@ -278,6 +283,22 @@ static __noreturn void switch_to(struct vcpu *prev, struct vcpu *next)
     if (!next->domain->is_idle)
         next->work |= VCPU_WORK_SWITCHED;
     reset_stack_and_jump(next->ops->resume);
+}
+
+/* A decision, before the run states change. */
+static void trace_decision(const struct vcpu *prev, const struct vcpu *next, ns_t now)
+{
+    u32 ran = (u32)(now - (ns_t)prev->runstate.state_entry_time);
+    u32 waited = (u32)(now - (ns_t)next->runstate.state_entry_time);
+
+    if (next == prev) {
+        TRACE(TRC_SCHED_CONTINUE_RUNNING, TRACE_VCPU(next));
+        return;
+    }
+    TRACE(TRC_SCHED_SWITCH_INFPREV, TRACE_IDS(prev), ran);
+    TRACE(TRC_SCHED_SWITCH_INFNEXT, TRACE_IDS(next),
+          next->runstate.state == RUNSTATE_runnable ? waited : 0);
+    TRACE(TRC_SCHED_SWITCH, TRACE_IDS(prev), TRACE_IDS(next));
 }
 
 /* c's decision; the queue's lock is held. Returns the vCPU to run now. */
@@ -290,6 +311,8 @@ static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vc
     s = policy_next(q, c, was && vcpu_runnable(prev) ? was : NULL, now, &until);
     next = s ? sched_to_vcpu(s) : idle_domain->vcpus[c->cpu];
     set_slice(c, until);
+    if (trace_wants(TRC_SCHED))
+        trace_decision(prev, next, now);
     if (s)
         q->idle &= ~(1U << (c->cpu % QUEUE_CPUS));
     else
@@ -322,6 +345,7 @@ void sched_work(void)
     struct vcpu *prev = current, *next;
     ns_t now = clock_now();
 
+    perfc_inc(schedules);
     if (queue_count > 1) {
         bool idle = !READ_ONCE(q->waiting) && (!c->running || !vcpu_runnable(prev));
 
@@ -344,16 +368,20 @@ void sched_wake(struct vcpu *v)
 {
     struct sched_queue *q = lock_vcpu(v);
 
-    if (v->sched.state == SCHED_ASLEEP && vcpu_runnable(v))
+    if (v->sched.state == SCHED_ASLEEP && vcpu_runnable(v)) {
+        perfc_inc(wakes);
+        TRACE(TRC_SCHED_WAKE, TRACE_IDS(v));
         place(q, v, true);
-    else
+    } else {
         spin_unlock(&q->lock);
+    }
 }
 
 void sched_sleep_nosync(struct vcpu *v)
 {
     struct sched_queue *q = lock_vcpu(v);
 
+    TRACE(TRC_SCHED_SLEEP, TRACE_IDS(v));
     if (!vcpu_runnable(v)) {
         switch (v->sched.state) {
         case SCHED_WAITING:
@@ -387,6 +415,7 @@ void sched_yield(void)
 {
     u32 cpu = this_cpu_id();
 
+    TRACE(TRC_SCHED_YIELD, TRACE_IDS(current));
     if (!READ_ONCE(queue_of(cpu)->waiting))
         return;
     current->sched.yielding = true;

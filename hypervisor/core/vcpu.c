@@ -14,6 +14,7 @@
 #include "core/event.h"
 #include "core/guest.h"
 #include "core/nospec.h"
+#include "core/trace.h"
 #include "cpu/uaccess.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
@@ -194,8 +195,10 @@ void vcpu_block(void)
     atomic_or(&v->pause_flags, PAUSE_BLOCKED);
     if (vcpu_events_pending(v))
         atomic_and(&v->pause_flags, ~(u32)PAUSE_BLOCKED);
-    else
+    else {
+        TRACE(TRC_SCHED_BLOCK, TRACE_IDS(v));
         cpu_raise_work(this_cpu_id(), WORK_SCHEDULE);
+    }
 }
 
 bool vcpu_poll_end(struct vcpu *v)

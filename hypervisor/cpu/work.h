@@ -15,6 +15,7 @@ enum {
     WORK_REAP,     /* a dying domain may have lost its last frame or reference: core/domain.c */
     WORK_CONSOLE,  /* console input or output to move */
     WORK_CALL,     /* cpu_call_* requests from other CPUs wait in the mailbox */
+    WORK_TRACE,    /* a trace buffer is half full: core/trace.c */
     WORK_VCPU,     /* re-read the current vCPU's own state (kick) before entering it */
     WORK_COUNT
 };
