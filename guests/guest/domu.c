@@ -173,6 +173,7 @@ static void end(void)
 {
     static const u32 reasons[] = {SHUTDOWN_poweroff, SHUTDOWN_reboot, SHUTDOWN_crash};
     struct sched_shutdown how = {.reason = SHUTDOWN_poweroff};
+    struct sched_watchdog watchdog = {.timeout = 1};
 
     switch (mailbox.death) {
     case DEATH_NO_HANDLER:
@@ -185,6 +186,10 @@ static void end(void)
     case DEATH_BAD_IRET:
         __asm__ volatile("mov $0x1000, %rsp; mov $23, %eax; syscall");
         break;
+    case DEATH_WATCHDOG:
+        CHECK_EQUAL(call2(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &watchdog), 1);
+        for (;;)
+            ;
     case DEATH_RUNNING:
         for (;;)
             ;

@@ -197,9 +197,9 @@ static void talk(u32 domain, struct mailbox *box, u32 port, u32 death, u8 *its_p
         for (u32 i = 0; i < 100; i++)
             call2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
     } else {
-        static const u32 reasons[] = {SHUTDOWN_poweroff, SHUTDOWN_reboot, SHUTDOWN_crash,
-                                      SHUTDOWN_crash,    SHUTDOWN_crash,  SHUTDOWN_crash,
-                                      SHUTDOWN_poweroff};
+        static const u32 reasons[] = {SHUTDOWN_poweroff, SHUTDOWN_reboot,  SHUTDOWN_crash,
+                                      SHUTDOWN_crash,    SHUTDOWN_crash,   SHUTDOWN_crash,
+                                      SHUTDOWN_poweroff, SHUTDOWN_watchdog};
         CHECK_EQUAL(wait_shutdown(domain), reasons[death]);
     }
     domain_destroy(domain);

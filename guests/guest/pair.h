@@ -13,6 +13,7 @@ enum death {
     DEATH_NO_STACK,   /* an exception whose frame cannot be written */
     DEATH_BAD_IRET,   /* an iret frame that cannot be read */
     DEATH_TABLES,     /* leaves pinned and self-referring page tables behind */
+    DEATH_WATCHDOG,   /* it sets one and goes on */
     DEATH_RUNNING,    /* none: ended from outside while it runs */
     DEATH_COUNT
 };

@@ -187,6 +187,36 @@ static void test_time_area(void)
     CHECK(copy.tsc_timestamp != 0);
 }
 
+static s64 watchdog(u32 id, u32 seconds)
+{
+    struct sched_watchdog op = {.id = id, .timeout = seconds};
+    return call2(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &op);
+}
+
+/* Its ids; none may run out here, as that ends the machine. guests/guest lets one. */
+static void test_watchdog(void)
+{
+    CHECK_EQUAL(watchdog(0, 0), -EINVAL);
+    CHECK_EQUAL(watchdog(1, 1000), -EINVAL);
+    CHECK_EQUAL(watchdog(0, 1000), 1);
+    CHECK_EQUAL(watchdog(0, 1), 2);
+    CHECK_EQUAL(watchdog(2, 1000), 0); /* in time */
+    CHECK_EQUAL(watchdog(0, 1000), -ENOSPC);
+    CHECK_EQUAL(watchdog(3, 1000), -EINVAL);
+    CHECK_EQUAL(watchdog(~0U, 1000), -EINVAL);
+    CHECK_EQUAL(watchdog(1, ~0U), 0);
+    CHECK_EQUAL(watchdog(1, 0), 0);
+    CHECK_EQUAL(watchdog(1, 0), -EINVAL);
+    CHECK_EQUAL(watchdog(0, 1), 1);
+    CHECK_EQUAL(watchdog(1, 0), 0);
+    CHECK_EQUAL(watchdog(2, 0), 0);
+    CHECK_EQUAL(call2(__HYPERVISOR_sched_op, SCHEDOP_watchdog, 0x10), -EFAULT);
+    /* What was ended does not run out. */
+    u64 start = system_time();
+    while (system_time() - start < 1200 * MS)
+        call2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+}
+
 void guest_main(void)
 {
     struct evtchn_bind_virq virq = {.virq = VIRQ_TIMER, .vcpu = 0};
@@ -201,4 +231,5 @@ void guest_main(void)
     test_periodic();
     test_runstate();
     test_time_area();
+    test_watchdog();
 }

@@ -191,6 +191,7 @@ static struct domain *allocate(const struct guest_ops *ops, domid_t id, u32 max_
     rangeset_init(&d->io_ports, heap_alloc, heap_free);
     rangeset_init(&d->irqs, heap_alloc, heap_free);
     sched_domain_init(d);
+    domain_watchdog_init(d);
     return d;
 }
 

@@ -33,7 +33,8 @@ struct pirq_table;  /* core/pirq.c */
 struct fifo_vcpu;   /* core/event_fifo.c */
 struct cpu_policy;  /* core/cpu_policy.c */
 
-#define MAX_VCPUS 128 /* per domain; 8192 is what the interface allows at most */
+#define DOMAIN_WATCHDOGS 2
+#define MAX_VCPUS        128 /* per domain; 8192 is what the interface allows at most */
 
 /* Why a vCPU does not run: any bit set means it is not runnable. */
 enum {
@@ -143,6 +144,8 @@ struct domain {
     u32 destroy_left; /* frames to look at in this step */
     u32 destroy_busy; /* a CPU is at it; atomic */
     bool kind_ready;  /* ops->domain_init has succeeded */
+    struct timer watchdogs[DOMAIN_WATCHDOGS];
+    u32 watchdogs_used; /* a bit each; under lock */
 };
 
 extern struct domain *hardware_domain; /* dom0; NULL before it is made */
@@ -187,6 +190,8 @@ int domain_unpause_by_control(struct domain *d); /* -EINVAL when not paused so *
 /* The guest says it ends (SCHEDOP_shutdown) or is ended by us (crash). */
 void domain_shutdown(struct domain *d, u32 reason);
 void domain_resume(struct domain *d); /* XEN_DOMCTL_resumedomain */
+/* SCHEDOP_watchdog: id 0 takes a new one and returns its id; else 0. 0 seconds ends it. */
+int domain_watchdog(struct domain *d, u32 id, u32 seconds);
 /* A guest did what only its death answers; it is the current one. Logs why. */
 void domain_crash(struct domain *d, const char *why);
 /* XEN_DOMCTL_destroydomain: preemptible: -ERESTART_HYPERCALL until all is given up, then 0. */

@@ -158,6 +158,7 @@ static int destroy_steps(struct domain *d)
             break;
         case STEP_COUNT_FRAMES:
             pirq_destroy(d);
+            domain_watchdog_kill(d);
             for_each_vcpu (d, v) {
                 timer_kill(&v->singleshot);
                 timer_kill(&v->periodic);

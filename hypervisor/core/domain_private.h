@@ -8,4 +8,6 @@ struct domain *domain_create_idle(const struct guest_ops *ops, u32 cpus); /* NUL
 void domain_leave_table(struct domain *d);
 void domain_free(struct domain *d);
 void domain_unshare_info(struct domain *d); /* nobody writes there from now on */
-void domains_init_late(void);               /* debug keys */
+void domain_watchdog_init(struct domain *d);
+void domain_watchdog_kill(struct domain *d); /* none runs out any more */
+void domains_init_late(void);                /* debug keys */

@@ -32,7 +32,7 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
         if (flags & PAUSE_DOWN)
             continue;
         info->nr_online_vcpus++;
-        blocked &= (flags & PAUSE_BLOCKED) != 0;
+        blocked &= (flags & (PAUSE_BLOCKED | PAUSE_POLL)) != 0;
         running |= READ_ONCE(v->is_running);
     }
     info->flags = (d->dying == DYING_DEAD ? XEN_DOMINF_dying : 0) |

@@ -99,7 +99,7 @@ s64 domctl_getvcpuinfo(struct domain *d, struct xen_domctl *op)
         return error;
     flags = READ_ONCE(v->pause_flags);
     info->online = !(flags & PAUSE_DOWN);
-    info->blocked = (flags & PAUSE_BLOCKED) != 0;
+    info->blocked = (flags & (PAUSE_BLOCKED | PAUSE_POLL)) != 0;
     info->running = READ_ONCE(v->is_running);
     info->cpu_time = vcpu_cpu_time(v);
     info->cpu = READ_ONCE(v->cpu);

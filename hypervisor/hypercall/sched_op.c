@@ -60,6 +60,15 @@ static s64 shutdown(u64 arg, bool code_only)
     return 0;
 }
 
+static s64 watchdog(u64 arg)
+{
+    struct sched_watchdog op;
+
+    if (guest_copy_in(&op, arg, sizeof(op)))
+        return reject(-EFAULT, "watchdog request not readable");
+    return domain_watchdog(current->domain, op.id, op.timeout);
+}
+
 s64 hypercall_sched_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
 {
     (void)a2, (void)a3, (void)a4;
@@ -80,7 +89,7 @@ s64 hypercall_sched_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
     case SCHEDOP_shutdown_code:
         return shutdown(arg, true);
     case SCHEDOP_watchdog:
-        return reject(-ENOSYS, "no domain watchdogs");
+        return watchdog(arg);
     case SCHEDOP_pin_override:
         return reject(-ENOSYS, "no temporary pinning");
     default:
