@@ -16,6 +16,7 @@
 #include "core/event_table.h"
 #include "core/nospec.h"
 #include "core/pirq.h"
+#include "cpu/perfc.h"
 #include "lib/bitmap.h"
 #include "memory/alloc.h"
 
@@ -56,6 +57,7 @@ void event_raise(struct domain *d, struct event_port *p)
 {
     bool fresh = d->events->fifo ? fifo_raise(d, p) : two_level_raise(d, p);
 
+    perfc_inc(events);
     if (fresh && unlikely(READ_ONCE(d->pollers)))
         wake_pollers(d, p->number);
 }

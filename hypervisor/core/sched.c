@@ -533,11 +533,13 @@ void sched_domain_init(struct domain *d)
 {
     d->sched_weight = SCHED_WEIGHT_DEFAULT;
     d->sched_cap = 0;
+    TRACE(TRC_DOM0_DOM_ADD, d->id);
     timer_init(&d->sched.refill, refill, d, this_cpu_id());
 }
 
 void sched_domain_free(struct domain *d)
 {
+    TRACE(TRC_DOM0_DOM_REM, d->id);
     timer_kill(&d->sched.refill);
 }
 

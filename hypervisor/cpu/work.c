@@ -12,6 +12,7 @@
 #include "cpu/features.h"
 #include "cpu/instructions.h"
 #include "cpu/percpu.h"
+#include "cpu/perfc.h"
 #include "lib/atomic.h"
 
 struct request {
@@ -111,6 +112,7 @@ void cpu_call(const cpumask_t *mask, void (*fn)(void *), void *arg)
     to.bits[me / 64] &= ~BIT(me % 64);
     for_each_cpu_in(cpu, &to) count++;
     if (count) {
+        perfc_inc(calls_sent);
         r->fn = fn;
         r->arg = arg;
         store_release(&r->remaining, count);
@@ -160,6 +162,7 @@ void cpu_flush_local(enum flush_kind kind, u64 addr)
 {
     u64 cr4;
 
+    perfc_inc(flushes);
     switch (kind) {
     case FLUSH_ONE:
         invlpg(addr);

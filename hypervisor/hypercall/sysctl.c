@@ -152,10 +152,10 @@ static const struct {
     u8 error;
 } operations[] = {
     DONE(readconsole, readconsole),
-    REFUSED(tbuf_op, ENOSYS), /* no trace buffers */
+    DONE(tbuf_op, sysctl_tbuf_op),
     DONE(physinfo, sysctl_physinfo),
     DONE(sched_id, sched_id),
-    REFUSED(perfc_op, ENOSYS), /* no performance counters */
+    DONE(perfc_op, sysctl_perfc_op),
     DONE(getdomaininfolist, getdomaininfolist),
     DONE(debug_keys, debug_keys),
     DONE(getcpuinfo, sysctl_getcpuinfo),

@@ -12,7 +12,9 @@
  */
 #include "hypercall/hypercall.h"
 
+#include "core/trace.h"
 #include "cpu/percpu.h"
+#include "cpu/perfc.h"
 #include "cpu/work.h"
 #include "platform/clock.h"
 
@@ -57,6 +59,32 @@ const char *hypercall_name(u64 number)
     return number < CALLS && names[number] ? names[number] : "unknown";
 }
 
+/* Those of whose arguments a record tells the small ones: bit n is argument n. */
+static const u8 traced_arguments[CALLS] = {
+    [__HYPERVISOR_mmu_update] = BIT(1),
+    [__HYPERVISOR_multicall] = BIT(1),
+    [__HYPERVISOR_grant_table_op] = BIT(0) | BIT(2),
+    [__HYPERVISOR_vcpu_op] = BIT(0) | BIT(1),
+    [__HYPERVISOR_mmuext_op] = BIT(1),
+    [__HYPERVISOR_sched_op] = BIT(0),
+    [__HYPERVISOR_event_channel_op] = BIT(0),
+    [__HYPERVISOR_memory_op] = BIT(0),
+};
+
+static __attribute__((noinline)) void trace_call(u32 event, u64 number, const u64 args[5])
+{
+    u32 words[6] = {(u32)number}, n = 1;
+
+    if (number >= CALLS)
+        return;
+    for (u32 i = 0; i < 5; i++)
+        if (traced_arguments[number] & BIT(i)) {
+            words[0] |= TRC_PV_HYPERCALL_V2_ARG_32(i);
+            words[n++] = (u32)args[i];
+        }
+    trace_write(event, n, words);
+}
+
 s64 hypercall_call(u64 number, const u64 args[5])
 {
     const struct call *call;
@@ -66,6 +94,7 @@ s64 hypercall_call(u64 number, const u64 args[5])
     /* The number is the guest's: keep a mispredicted check from reading beyond the table. */
     __asm__("" : "+r"(number));
     call = &calls[number & (CALLS - 1)];
+    this_cpu(perf_counters).hypercalls[number & (CALLS - 1)]++;
     if (unlikely(!(call->kinds & (current->domain->is_hvm ? HVM : PV))))
         return reject(-ENOSYS, "hypercall not offered");
     return call->handler(args[0], args[1], args[2], args[3], args[4]);
@@ -107,7 +136,10 @@ void hypercall_pv(struct cpu_user_regs *regs)
 
     /* Its result is the rax of whatever the guest goes back to: any value at
      * all, also one that would mean "run again". */
+    if (trace_wants(TRC_PV))
+        trace_call(TRC_PV_HYPERCALL_V2, number, args);
     if (number == __HYPERVISOR_iret) {
+        perfc_inc(hypercalls[__HYPERVISOR_iret]);
         regs->rax = hypercall_iret(0, 0, 0, 0, 0);
         return;
     }
@@ -138,8 +170,12 @@ static s64 multicall_entry(u64 where)
     /* iret replaces the registers that the rest of the batch would need. */
     if (entry.op == __HYPERVISOR_iret)
         entry.result = (u64)(s64)reject(-EINVAL, "iret in a multicall");
-    else
+    else {
+        perfc_inc(multicall_entries);
+        if (trace_wants(TRC_PV))
+            trace_call(TRC_PV_HYPERCALL_SUBCALL, entry.op, (const u64 *)entry.args);
         entry.result = hypercall_call(entry.op, (const u64 *)entry.args);
+    }
     if ((s64)entry.result == -ERESTART_HYPERCALL) {
         for (u32 i = 0; i < 5; i++)
             entry.args[i] = own->args[i];

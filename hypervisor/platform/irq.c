@@ -20,6 +20,7 @@
 
 #include "cpu/instructions.h"
 #include "cpu/lock.h"
+#include "cpu/perfc.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
 #include "memory/alloc.h"
@@ -157,6 +158,7 @@ static void dispatch_irq(u32 vector)
     u32 n, bound;
     bool level, guest;
 
+    perfc_inc(irqs);
     spin_lock(&irq_lock);
     if (vector_irq[vector])
         irq = irqs[vector_irq[vector] - 1];
@@ -201,6 +203,7 @@ void irq_dispatch(u32 vector)
         dispatch_irq(vector);
         break;
     case VECTOR_TIMER:
+        perfc_inc(timer_irqs);
         apic_eoi();
         clock_timer_fired();
         cpu_raise_work(this_cpu_id(), WORK_TIMER);
@@ -209,6 +212,7 @@ void irq_dispatch(u32 vector)
         break;
     case VECTOR_WORK:
     case VECTOR_FLUSH: /* the work bits say what is wanted */
+        perfc_inc(work_irqs);
         apic_eoi();
         break;
     case VECTOR_ERROR:

@@ -14,6 +14,7 @@
 #include "core/event.h"
 #include <xen/callback.h>
 #include "cpu/guest_state.h"
+#include "cpu/perfc.h"
 #include "cpu/uaccess.h"
 #include "platform/console.h"
 #include "pv/entry.h"
@@ -90,6 +91,7 @@ static void deliver_trap(struct cpu_user_regs *regs, u32 vector, bool has_error,
     struct pv_vcpu *v = to_pv(current);
     const struct trap_info *trap = &v->traps[vector];
 
+    perfc_inc(exceptions_passed);
     pv_enter_kernel(regs, &(struct pv_entry){
                               .address = trap->address,
                               .mask_events = TI_GET_IF(trap),
@@ -118,6 +120,7 @@ void pv_deliver_upcall(struct cpu_user_regs *regs)
         WRITE_ONCE(v->v.info->evtchn_upcall_mask, 1);
         return;
     }
+    perfc_inc(upcalls);
     pv_enter_kernel(regs, &(struct pv_entry){.address = v->event.address, .mask_events = true});
 }
 
@@ -134,6 +137,7 @@ bool pv_deliver_nmi(void)
 
 static void enter_callback(struct cpu_user_regs *regs, const struct pv_callback *cb)
 {
+    perfc_inc(system_calls);
     pv_enter_kernel(regs, &(struct pv_entry){
                               .address = cb->address,
                               .mask_events = cb->flags & CALLBACKF_mask_events,

@@ -9,7 +9,9 @@
  *
  * Locks: none here. Caller: pv/traps.c, for faults in guest context.
  */
+#include "core/trace.h"
 #include "cpu/guest_state.h"
+#include "cpu/perfc.h"
 #include "cpu/uaccess.h"
 #include "emulate/emulate.h"
 #include "lib/string.h"
@@ -28,7 +30,8 @@
 struct table_write {
     struct domain *d;
     struct frame *table;
-    u64 page; /* address at which the guest has the table mapped */
+    u64 page;  /* address at which the guest has the table mapped */
+    u64 value; /* what was written to the entry last */
 };
 
 /* Up to the end of the page if what lies behind it cannot be read. */
@@ -84,9 +87,9 @@ static int exchange_part(struct table_write *w, u64 address, u64 *expected, u64 
             *expected = (old & part) >> shift;
             return 1;
         }
+        w->value = (old & ~part) | ((value << shift) & part);
         /* The processor may set accessed and dirty bits at any moment: -EAGAIN then. */
-        error = pv_update_l1(w->d, w->d, w->table, slot, (old & ~part) | ((value << shift) & part),
-                             ENTRY_EXCHANGE, old);
+        error = pv_update_l1(w->d, w->d, w->table, slot, w->value, ENTRY_EXCHANGE, old);
     } while (error == -EAGAIN);
     return error;
 }
@@ -149,7 +152,14 @@ static bool emulate_write(struct cpu_user_regs *regs, u64 address, u64 entry)
     /* Only a hint so far: each update locks the table and looks again. */
     struct table_write w = {.d = d, .table = f, .page = address & PAGE_MASK};
 
-    return emulate_memory_write(regs, true, &table_write_ops, &w) == 0;
+    u64 rip = regs->rip;
+
+    if (emulate_memory_write(regs, true, &table_write_ops, &w))
+        return false;
+    perfc_inc(table_writes);
+    TRACE(TRC_PV_PTWR_EMULATION | TRC_64_FLAG, TRACE_LONG(w.value), TRACE_LONG(address),
+          TRACE_LONG(rip));
+    return true;
 }
 
 bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code)

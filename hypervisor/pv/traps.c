@@ -6,9 +6,12 @@
  * Called by cpu/entry.S with the frame of the current vCPU, which then goes
  * to guest_exit. Interrupts are off.
  */
+#include "core/trace.h"
 #include "cpu/guest_state.h"
+#include "cpu/perfc.h"
 #include "cpu/traps.h"
 #include "cpu/uaccess.h"
+#include "cpu/vectors.h"
 #include "platform/console.h"
 #include "pv/descriptors.h"
 #include "pv/entry.h"
@@ -59,23 +62,42 @@ static bool software_interrupt(struct cpu_user_regs *regs)
     return true;
 }
 
+static bool forced_emulation(struct cpu_user_regs *regs)
+{
+    u64 rip = regs->rip;
+
+    if (!pv_emulate_forced(regs))
+        return false;
+    TRACE(TRC_PV_FORCED_INVALID_OP | TRC_64_FLAG, TRACE_LONG(rip));
+    return true;
+}
+
 static void general_protection(struct cpu_user_regs *regs)
 {
     if (software_interrupt(regs))
         return;
-    if (regs->error_code == 0 && pv_emulate_privileged(regs))
+    u64 rip = regs->rip;
+
+    if (regs->error_code == 0 && pv_emulate_privileged(regs)) {
+        perfc_inc(privileged);
+        TRACE(TRC_PV_EMULATE_PRIVOP | TRC_64_FLAG, TRACE_LONG(rip));
         return;
+    }
     pv_inject_exception(TRAP_GP, regs->error_code);
 }
 
 static void page_fault(struct cpu_user_regs *regs)
 {
     struct pv_vcpu *v = to_pv(current);
-    u64 address = cpu_fault_address();
+    u64 address = cpu_fault_address(), rip = regs->rip;
 
-    if (pv_mm_page_fault(regs, address, regs->error_code))
+    if (pv_mm_page_fault(regs, address, regs->error_code)) {
+        perfc_inc(faults_mended);
+        TRACE(TRC_PV_PAGING_FIXUP | TRC_64_FLAG, TRACE_LONG(rip), TRACE_LONG(address));
         return;
+    }
     u32 error = regs->error_code;
+    TRACE(TRC_PV_PAGE_FAULT | TRC_64_FLAG, TRACE_LONG(rip), TRACE_LONG(address), error);
     if (error & PF_RESERVED)
         printk_guest(LOG_ERROR, "d%dv%d: reserved bits in a page table for %lx\n", v->v.domain->id,
                      v->v.id, address);
@@ -90,6 +112,7 @@ static void device_not_available(void)
 {
     struct pv_vcpu *v = to_pv(current);
 
+    TRACE(TRC_PV_MATH_STATE_RESTORE);
     cpu_set_task_switched(false);
     v->cr0_ts = 0;
     pv_inject_exception(TRAP_NM, -1);
@@ -112,8 +135,22 @@ bool pv_handle_hv_fault(struct cpu_user_regs *regs)
     return offset < 16 * PAGE_SIZE && pv_ldt_show(to_pv(v), offset);
 }
 
+/* Any exception but page faults, which have records of their own. */
+static void trace_exception(const struct cpu_user_regs *regs)
+{
+    u32 vector = regs->entry_vector;
+
+    if (vector == TRAP_PF)
+        return;
+    TRACE(TRC_PV_TRAP | TRC_64_FLAG, TRACE_LONG(regs->rip),
+          vector | (u32)((VECTORS_WITH_ERROR >> vector) & 1) << 15 | regs->error_code << 16);
+}
+
 void guest_trap(struct cpu_user_regs *regs)
 {
+    this_cpu(perf_counters).exceptions[regs->entry_vector & 31]++;
+    if (trace_wants(TRC_PV))
+        trace_exception(regs);
     switch (regs->entry_vector) {
     case TRAP_PF:
         page_fault(regs);
@@ -122,7 +159,7 @@ void guest_trap(struct cpu_user_regs *regs)
         general_protection(regs);
         break;
     case TRAP_UD:
-        if (!pv_emulate_forced(regs))
+        if (!forced_emulation(regs))
             pv_inject_exception(TRAP_UD, -1);
         break;
     case TRAP_NM:

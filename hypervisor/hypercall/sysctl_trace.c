@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * System operations for looking inside: trace buffers (xentrace) and
+ * performance counters (xenperf). Called from sysctl.c for the control domain.
+ */
+#include "hypercall/control.h"
+
+#include "core/trace.h"
+#include "cpu/perfc.h"
+#include "lib/string.h"
+
+static s64 steer_trace(struct xen_sysctl_tbuf_op *tbuf)
+{
+    struct trace_info info;
+    cpumask_t cpus;
+    int error;
+
+    switch (tbuf->cmd) {
+    case XEN_SYSCTL_TBUFOP_get_info:
+        info = trace_get_info();
+        tbuf->evt_mask = info.events;
+        tbuf->buffer_mfn = info.info.raw;
+        tbuf->size = info.info_bytes;
+        return 0;
+    case XEN_SYSCTL_TBUFOP_set_cpu_mask:
+        error = cpumask_from_guest(&cpus, &tbuf->cpu_mask);
+        if (!error)
+            trace_set_cpus(&cpus);
+        return error;
+    case XEN_SYSCTL_TBUFOP_set_evt_mask:
+        trace_set_events(tbuf->evt_mask);
+        return 0;
+    case XEN_SYSCTL_TBUFOP_set_size:
+        return trace_set_size(tbuf->size);
+    case XEN_SYSCTL_TBUFOP_enable:
+        return trace_enable(true);
+    case XEN_SYSCTL_TBUFOP_disable:
+        return trace_enable(false);
+    default:
+        return reject(-EINVAL, "no such trace operation");
+    }
+}
+
+s64 sysctl_tbuf_op(struct xen_sysctl *op)
+{
+    s64 result;
+
+    spin_lock(&control_lock);
+    result = steer_trace(&op->u.tbuf_op);
+    spin_unlock(&control_lock);
+    return result;
+}
+
+/* The values of a counter, to the guest's array from entry `at` on: of each CPU, or sums. */
+static int copy_values(const struct perfc_info *counter, u64 to, u32 at)
+{
+    u32 i = 0;
+
+    if (counter->values) {
+        for (; i < counter->values; i++) {
+            u32 value = perfc_sum(counter->index + i);
+
+            if (guest_copy_out_at(to, at + i, &value, sizeof(value)))
+                return reject(-EFAULT, "counters not writable");
+        }
+        return 0;
+    }
+    for_each_online_cpu (cpu) {
+        u32 value = perfc_value(cpu, counter->index);
+
+        if (guest_copy_out_at(to, at + i++, &value, sizeof(value)))
+            return reject(-EFAULT, "counters not writable");
+    }
+    return 0;
+}
+
+s64 sysctl_perfc_op(struct xen_sysctl *op)
+{
+    struct xen_sysctl_perfc_op *perfc = &op->u.perfc_op;
+    u64 descriptions = handle_address(perfc->desc), values = handle_address(perfc->val);
+    u32 cpus = cpus_online_count, at = 0;
+    int error = 0;
+
+    if (perfc->cmd != XEN_SYSCTL_PERFCOP_query && perfc->cmd != XEN_SYSCTL_PERFCOP_reset)
+        return reject(-EINVAL, "no such operation on counters");
+    for (u32 i = 0; i < perfc_count && !error; i++) {
+        const struct perfc_info *counter = &perfc_info[i];
+        struct xen_sysctl_perfc_desc text = {
+            .nr_vals = counter->values ? counter->values : cpus,
+        };
+
+        strlcpy(text.name, counter->text, sizeof(text.name));
+        if (descriptions && guest_copy_out_at(descriptions, i, &text, sizeof(text)))
+            error = reject(-EFAULT, "descriptions of counters not writable");
+        if (!error && values)
+            error = copy_values(counter, values, at);
+        at += text.nr_vals;
+    }
+    perfc->nr_counters = perfc_count;
+    perfc->nr_vals = at;
+    /* Reset also tells what they were, as the stock hypervisor does. */
+    if (!error && perfc->cmd == XEN_SYSCTL_PERFCOP_reset)
+        perfc_reset();
+    return error;
+}
