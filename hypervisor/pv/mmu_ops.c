@@ -6,10 +6,10 @@
  * Locks: none here. Callers: the hypercall table.
  */
 #include "core/access.h"
-#include "core/continuation.h"
 #include "core/reject.h"
 #include "cpu/ports.h"
 #include "lib/string.h"
+#include "pv/batch.h"
 #include "pv/calls.h"
 #include "pv/descriptors.h"
 #include "pv/mm.h"
@@ -216,48 +216,26 @@ static int one_op(struct domain *owner, const struct mmuext_op *op)
     return own_op(v, op);
 }
 
-s64 hypercall_mmuext_op(u64 list, u64 count_argument, u64 done_pointer, u64 domain, u64 a4)
+s64 hypercall_mmuext_op(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a4)
 {
-    u32 count = (u32)count_argument & ~COUNT_CONTINUED, done = 0, i = 0;
     struct domain *owner;
+    struct batch batch;
+    struct mmuext_op op;
     s64 error;
     (void)a4;
 
     if (unlikely(!pv_finish_tables()))
-        return hypercall_continue(list, count_argument, done_pointer, domain, 0);
-    if (unlikely((count_argument & COUNT_CONTINUED) && done_pointer &&
-                 guest_copy_in(&done, done_pointer, sizeof(done))))
-        return reject(-EFAULT, "count of operations done is not readable");
+        return hypercall_continue(list, count, done_pointer, domain, 0);
+    error = batch_begin(&batch, list, count, done_pointer, sizeof(op));
+    if (error)
+        return error;
     if ((u16)domain == DOMID_IO || (u16)domain == DOMID_XEN)
         return reject(-EPERM, "page tables of no guest");
     error = pv_get_frame_owner((u16)domain, POLICY_PAGE_TABLES, &owner);
     if (error)
         return error;
-    while (i < count) {
-        struct mmuext_op op;
-
-        if (i && hypercall_should_yield()) {
-            error = -ERESTART_HYPERCALL;
-            break;
-        }
-        if (guest_copy_in_at(&op, list, i, sizeof(op)))
-            error = reject(-EFAULT, "operation is not readable");
-        else
-            error = one_op(owner, &op);
-        if (error)
-            break;
-        i++;
-        if (unlikely(to_pv(current)->unfinished)) {
-            error = -ERESTART_HYPERCALL;
-            break;
-        }
-    }
+    while (batch_next(&batch, &op))
+        batch.error = one_op(owner, &op);
     pv_put_frame_owner(owner);
-    done += i;
-    if (done_pointer && guest_copy_out(done_pointer, &done, sizeof(done)) && !error)
-        error = reject(-EFAULT, "count of operations done is not writable");
-    if (error == -ERESTART_HYPERCALL)
-        return hypercall_continue(list + i * sizeof(struct mmuext_op),
-                                  (count - i) | COUNT_CONTINUED, done_pointer, domain, 0);
-    return error;
+    return batch_end(&batch, domain);
 }

@@ -9,6 +9,7 @@
 #include "core/access.h"
 #include "core/continuation.h"
 #include "core/reject.h"
+#include "pv/batch.h"
 #include "pv/calls.h"
 #include "pv/mm.h"
 #include "pv/types.h"
@@ -93,49 +94,27 @@ static int one_update(const struct parties *p, const struct mmu_update *u)
     }
 }
 
-s64 hypercall_mmu_update(u64 list, u64 count_argument, u64 done_pointer, u64 domain, u64 a4)
+s64 hypercall_mmu_update(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a4)
 {
-    u32 count = (u32)count_argument & ~COUNT_CONTINUED, done = 0, i = 0;
     struct parties parties;
+    struct mmu_update update;
+    struct batch batch;
     s64 error;
     (void)a4;
 
     if (unlikely(!pv_finish_tables()))
-        return hypercall_continue(list, count_argument, done_pointer, domain, 0);
-    if (unlikely((count_argument & COUNT_CONTINUED) && done_pointer &&
-                 guest_copy_in(&done, done_pointer, sizeof(done))))
-        return reject(-EFAULT, "count of updates done is not readable");
+        return hypercall_continue(list, count, done_pointer, domain, 0);
+    error = batch_begin(&batch, list, count, done_pointer, sizeof(update));
+    if (error)
+        return error;
     error = get_parties(&parties, (u32)domain);
     if (error)
         return error;
-    while (i < count) {
-        struct mmu_update u;
-
-        if (i && hypercall_should_yield()) {
-            error = -ERESTART_HYPERCALL;
-            break;
-        }
-        if (guest_copy_in_at(&u, list, i, sizeof(u)))
-            error = reject(-EFAULT, "update is not readable");
-        else
-            error = one_update(&parties, &u);
-        if (error)
-            break;
-        i++;
-        if (unlikely(to_pv(current)->unfinished)) {
-            error = -ERESTART_HYPERCALL;
-            break;
-        }
-    }
+    while (batch_next(&batch, &update))
+        batch.error = one_update(&parties, &update);
     pv_put_frame_owner(parties.tables);
     pv_put_frame_owner(parties.frames);
-    done += i;
-    if (done_pointer && guest_copy_out(done_pointer, &done, sizeof(done)) && !error)
-        error = reject(-EFAULT, "count of updates done is not writable");
-    if (error == -ERESTART_HYPERCALL)
-        return hypercall_continue(list + i * sizeof(struct mmu_update),
-                                  (count - i) | COUNT_CONTINUED, done_pointer, domain, 0);
-    return error;
+    return batch_end(&batch, domain);
 }
 
 /* UVMF_* flags: which flush, and on which vCPUs. */
