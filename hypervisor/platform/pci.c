@@ -6,8 +6,8 @@
  *
  * LOCK_PCI guards the port pair, the window mappings and the device list.
  */
-#include "cpu/instructions.h"
 #include "cpu/lock.h"
+#include "cpu/ports.h"
 #include "lib/list.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
@@ -89,21 +89,18 @@ static bool ports_reach(u32 sbdf, u32 reg)
 
 static u16 select_register(u32 sbdf, u32 reg)
 {
-    out32(ADDRESS_PORT, 0x80000000u | sbdf << 8 | (reg & 0xfc));
+    port_out(ADDRESS_PORT, 4, 0x80000000u | sbdf << 8 | (reg & 0xfc));
     return (u16)(DATA_PORT + (reg & 3));
 }
 
 u32 pci_read_locked(u32 sbdf, u32 reg, u32 bytes)
 {
     volatile void *p;
-    u16 port;
 
     if (!access_is_valid(reg, bytes))
         return ~0u;
-    if (ports_reach(sbdf, reg)) {
-        port = select_register(sbdf, reg);
-        return bytes == 1 ? in8(port) : bytes == 2 ? in16(port) : in32(port);
-    }
+    if (ports_reach(sbdf, reg))
+        return port_in(select_register(sbdf, reg), bytes);
     p = ecam_register(sbdf, reg);
     if (!p)
         return ~0u;
@@ -113,18 +110,11 @@ u32 pci_read_locked(u32 sbdf, u32 reg, u32 bytes)
 void pci_write_locked(u32 sbdf, u32 reg, u32 bytes, u32 value)
 {
     volatile void *p;
-    u16 port;
 
     if (!access_is_valid(reg, bytes))
         return;
     if (ports_reach(sbdf, reg)) {
-        port = select_register(sbdf, reg);
-        if (bytes == 1)
-            out8(port, (u8)value);
-        else if (bytes == 2)
-            out16(port, (u16)value);
-        else
-            out32(port, value);
+        port_out(select_register(sbdf, reg), bytes, value);
         return;
     }
     p = ecam_register(sbdf, reg);
