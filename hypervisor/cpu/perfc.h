@@ -18,7 +18,8 @@ struct perf_counters {
 };
 DECLARE_PER_CPU(struct perf_counters, perf_counters);
 
-#define perfc_inc(name) ((void)this_cpu(perf_counters).name++)
+#define perfc_inc(name)    ((void)this_cpu(perf_counters).name++)
+#define perfc_add(name, n) ((void)(this_cpu(perf_counters).name += (u32)(n)))
 
 /* The counters in order: their texts, how many values each has, 0: one for each CPU. */
 struct perfc_info {

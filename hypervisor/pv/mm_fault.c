@@ -151,7 +151,6 @@ static bool emulate_write(struct cpu_user_regs *regs, u64 address, u64 entry)
         return false;
     /* Only a hint so far: each update locks the table and looks again. */
     struct table_write w = {.d = d, .table = f, .page = address & PAGE_MASK};
-
     u64 rip = regs->rip;
 
     if (emulate_memory_write(regs, true, &table_write_ops, &w))
@@ -168,8 +167,11 @@ bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code)
     u64 ldt = LDT_WINDOW(v->v.id), entry, rights;
     bool write = error_code & PF_WRITE;
 
-    if (address - ldt < 16 * PAGE_SIZE)
+    if (address - ldt < 16 * PAGE_SIZE) {
+        TRACE(TRC_PV_GDT_LDT_MAPPING_FAULT | TRC_64_FLAG, TRACE_LONG(regs->rip),
+              TRACE_LONG(address - ldt));
         return pv_ldt_fault(v, address - ldt);
+    }
     if (error_code & ~(PF_PRESENT | PF_WRITE | PF_USER | PF_FETCH))
         return false;
     if (!pv_walk_rights(v, v->kernel_mode, address, &entry, &rights) || !(rights & PTE_PRESENT))
@@ -177,6 +179,8 @@ bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code)
     if (!(write && !(rights & PTE_WRITE)) && !((error_code & PF_FETCH) && (rights & PTE_NX))) {
         /* The tables permit it: what the processor remembered is gone with the fault;
          * flush all the same, as not every processor promises that. */
+        perfc_inc(faults_mended);
+        TRACE(TRC_PV_PAGING_FIXUP | TRC_64_FLAG, TRACE_LONG(regs->rip), TRACE_LONG(address));
         cpu_flush_local(FLUSH_ONE, address);
         return true;
     }

@@ -7,6 +7,7 @@
  */
 #include "core/access.h"
 #include "core/reject.h"
+#include "cpu/perfc.h"
 #include "cpu/ports.h"
 #include "lib/string.h"
 #include "pv/batch.h"
@@ -236,6 +237,7 @@ s64 hypercall_mmuext_op(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a
         return error;
     while (batch_next(&batch, &op))
         batch.error = one_op(owner, &op);
+    perfc_add(mmuext_ops, batch.done);
     pv_put_frame_owner(owner);
     return batch_end(&batch, domain);
 }

@@ -9,6 +9,7 @@
 #include "core/access.h"
 #include "core/continuation.h"
 #include "core/reject.h"
+#include "cpu/perfc.h"
 #include "pv/batch.h"
 #include "pv/calls.h"
 #include "pv/mm.h"
@@ -112,6 +113,7 @@ s64 hypercall_mmu_update(u64 list, u64 count, u64 done_pointer, u64 domain, u64 
         return error;
     while (batch_next(&batch, &update))
         batch.error = one_update(&parties, &update);
+    perfc_add(mmu_updates, batch.done);
     pv_put_frame_owner(parties.tables);
     pv_put_frame_owner(parties.frames);
     return batch_end(&batch, domain);

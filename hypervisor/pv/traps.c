@@ -89,15 +89,12 @@ static void general_protection(struct cpu_user_regs *regs)
 static void page_fault(struct cpu_user_regs *regs)
 {
     struct pv_vcpu *v = to_pv(current);
-    u64 address = cpu_fault_address(), rip = regs->rip;
+    u64 address = cpu_fault_address();
 
-    if (pv_mm_page_fault(regs, address, regs->error_code)) {
-        perfc_inc(faults_mended);
-        TRACE(TRC_PV_PAGING_FIXUP | TRC_64_FLAG, TRACE_LONG(rip), TRACE_LONG(address));
+    if (pv_mm_page_fault(regs, address, regs->error_code))
         return;
-    }
     u32 error = regs->error_code;
-    TRACE(TRC_PV_PAGE_FAULT | TRC_64_FLAG, TRACE_LONG(rip), TRACE_LONG(address), error);
+    TRACE(TRC_PV_PAGE_FAULT | TRC_64_FLAG, TRACE_LONG(regs->rip), TRACE_LONG(address), error);
     if (error & PF_RESERVED)
         printk_guest(LOG_ERROR, "d%dv%d: reserved bits in a page table for %lx\n", v->v.domain->id,
                      v->v.id, address);
