@@ -167,8 +167,8 @@ static void class_free(struct frame *f, void *p)
     s.first = offset / class_sizes[s.class];
     s.used--;
     slab_write(f, s);
-    /* An empty slab stays only while it is the class's last one with room. */
-    if (s.used || partial[s.class].count == 1) {
+    /* An empty slab goes at once: free memory then tells leaks to the page. */
+    if (s.used) {
         spin_unlock(&heap_lock);
         return;
     }
