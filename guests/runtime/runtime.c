@@ -197,9 +197,9 @@ void events_on(void)
         call2(__HYPERVISOR_xen_version, XENVER_version, 0); /* deliver now */
 }
 
-u64 system_time(void)
+u64 system_time_of(u32 vcpu)
 {
-    const volatile struct vcpu_time_info *t = &shared_info->vcpu_info[0].time;
+    const volatile struct vcpu_time_info *t = &shared_info->vcpu_info[vcpu].time;
     u32 version, low, high;
     u64 now;
 
@@ -213,6 +213,11 @@ u64 system_time(void)
         barrier();
     } while (version != t->version || version & 1);
     return now;
+}
+
+u64 system_time(void)
+{
+    return system_time_of(0);
 }
 
 void runtime_adopt(struct start_info *si)

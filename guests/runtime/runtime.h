@@ -125,4 +125,5 @@ static inline int remap(void *p, u64 flags)
 
 void events_off(void);
 void events_on(void);
-u64 system_time(void); /* ns, from vcpu_time_info */
+u64 system_time(void);        /* ns, from vcpu_time_info */
+u64 system_time_of(u32 vcpu); /* the same, read by that vCPU */
