@@ -79,6 +79,7 @@ void core_init(void)
         cpu_raise_work(cpu, WORK_SCHEDULE);
     }
     domains_init_late();
+    keys_init();
     trace_init();
 }
 

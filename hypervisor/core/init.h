@@ -9,5 +9,7 @@
  * domain with a vCPU for each CPU that is online, which becomes current there.
  */
 void core_init(void);
+/* core/keys.c: debug keys. */
+void keys_init(void);
 /* This CPU's idle vCPU, and from there whatever is to run. An empty stack. */
 __noreturn void core_start(void);

@@ -153,3 +153,15 @@ void timer_work(void)
     clock_arm(first ? tree_entry(first, struct timer, node)->when : NS_NEVER);
     spin_unlock(&tc->lock);
 }
+
+u32 timer_list(u32 cpu, struct timer *out, u32 most)
+{
+    struct timer_cpu *tc = &timer_cpus[cpu];
+    u32 n = 0;
+
+    spin_lock(&tc->lock);
+    for (struct tree_node *t = tree_first(&tc->tree); t && n < most; t = tree_next(t))
+        out[n++] = *tree_entry(t, struct timer, node);
+    spin_unlock(&tc->lock);
+    return n;
+}

@@ -31,5 +31,7 @@ static inline bool timer_is_active(const struct timer *t)
 {
     return READ_ONCE(t->active);
 }
+/* Copies of the first timers of a CPU, soonest first: how many. For looking at only. */
+u32 timer_list(u32 cpu, struct timer *out, u32 most);
 void timer_work(void);        /* WORK_TIMER handler */
 void timer_init_cpu(u32 cpu); /* core_init, for each CPU, before any timer of it is set */

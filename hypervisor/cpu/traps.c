@@ -8,7 +8,7 @@
 #include "cpu/traps.h"
 #include "cpu/extable.h"
 #include "cpu/instructions.h"
-#include "cpu/percpu.h"
+#include "cpu/perfc.h"
 #include "cpu/vectors.h"
 
 struct gate {
@@ -38,6 +38,7 @@ static __init u8 ist_of(u32 vector)
     case VECTOR_MC:
         return 1;
     case VECTOR_NMI:
+        perfc_inc(nmis);
         return 2;
     case VECTOR_DF:
         return 3;

@@ -370,6 +370,15 @@ u64 memory_free(void)
     return READ_ONCE(frames_free);
 }
 
+u64 memory_free_blocks(u32 order)
+{
+    u64 count = 0;
+
+    for (u32 zone = 0; zone < ZONES; zone++)
+        count += READ_ONCE(free_lists[zone][order].count);
+    return count;
+}
+
 u64 memory_claimed(void)
 {
     return READ_ONCE(frames_claimed);

@@ -266,3 +266,8 @@ __init void clock_check_sync(void)
         printk(LOG_WARNING, "TSCs of the CPUs differ by %llu ticks: time may jump\n",
                (unsigned long long)sync_warp);
 }
+
+u64 clock_tsc_warp(void)
+{
+    return sync_warp;
+}

@@ -25,6 +25,7 @@ struct clock_scale {
 void clock_init(void); /* boot CPU, after apic_init: finds a reference, calibrates the TSC */
 void clock_init_secondary(void);
 void clock_check_sync(void); /* boot CPU, once all are online: warns if their TSCs differ */
+u64 clock_tsc_warp(void);    /* by how many ticks they did */
 ns_t clock_now(void);        /* 0 before clock_init */
 /* This CPU's scale, for vcpu_time_info. */
 const struct clock_scale *clock_scale(void);

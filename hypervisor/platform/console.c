@@ -6,8 +6,8 @@
  * Owns the log ring, the input ring and the key table. console_lock
  * (LOCK_CONSOLE, the last level, so that printk works under any other lock)
  * guards all of it and the devices behind it, but not the key table, which only
- * boot code changes. Output is synchronous: when printk returns, the bytes are
- * in the device.
+ * boot code changes, and the levels of messages, which keys do. Output is synchronous: when printk
+ * returns, the bytes are in the device.
  *
  * Input: an interrupt (or the poll in the timer interrupt) raises WORK_CONSOLE;
  * console_work() reads the bytes without any other lock held and either keeps
@@ -62,8 +62,8 @@ static bool locks_broken;
 static char early_ring[EARLY_RING_SIZE] __initdata;
 static struct ring log_ring = {early_ring, EARLY_RING_SIZE, 0, 0};
 static bool line_start = true;
-static struct thresholds host_levels __ro_after_init = {3, 3};
-static struct thresholds guest_levels __ro_after_init = {0, 2};
+static struct thresholds host_levels = {3, 3};
+static struct thresholds guest_levels = {0, 2};
 static struct rate host_rate, guest_rate;
 static struct guest_line guest_lines[4];
 static u32 guest_line_victim;
@@ -83,6 +83,10 @@ static struct {
     void (*fn)(unsigned char key);
     const char *help;
 } keys[128];
+/* However many domains there are: about what a large log ring holds. */
+#define LINES_OF_A_KEY 1000u
+static u32 lines_left;
+static bool keys_change_guests;
 
 /* --- Options ------------------------------------------------------------- */
 
@@ -513,17 +517,82 @@ void console_key_register(char key, void (*fn)(unsigned char key), const char *h
 
 void console_key(unsigned char key)
 {
+    lines_left = LINES_OF_A_KEY;
     if (key < ARRAY_SIZE(keys) && keys[key].fn)
         keys[key].fn(key);
+}
+
+bool console_say(const char *format, ...)
+{
+    va_list args;
+
+    if (!lines_left)
+        return false;
+    va_start(args, format);
+    vprintk(LOG_ERROR, format, args);
+    va_end(args);
+    if (!--lines_left)
+        printk(LOG_ERROR, "(%u lines are enough)\n", LINES_OF_A_KEY);
+    cpu_wait();
+    return lines_left;
 }
 
 static void key_help(unsigned char key)
 {
     (void)key;
-    printk(LOG_ERROR, "'h' pressed -> showing installed handlers\n");
+    console_say("'h' pressed -> showing installed handlers\n");
     for (u32 i = 0; i < ARRAY_SIZE(keys); i++)
         if (keys[i].fn)
-            printk(LOG_ERROR, " key '%c' (ascii '%02x') => %s\n", (char)i, i, keys[i].help);
+            console_say(" key '%c' (ascii '%02x') => %s\n", (char)i, i, keys[i].help);
+}
+
+/* Whatever only shows something. */
+static void key_all(unsigned char key)
+{
+    (void)key;
+    for (unsigned char i = 0; i < ARRAY_SIZE(keys); i++)
+        if (keys[i].fn && !strchr("*+-GhPRw", i)) {
+            console_say("[%c: %s]\n", (char)i, keys[i].help);
+            console_key(i);
+        }
+}
+
+static void key_threshold(unsigned char key)
+{
+    struct thresholds *t = keys_change_guests ? &guest_levels : &host_levels;
+    u8 level = t->always;
+
+    if (key == '+' ? level < LOG_DEBUG + 1 : level > 0)
+        level = (u8)(key == '+' ? level + 1 : level - 1);
+    t->always = level;
+    t->limited = MAX(level, t->limited);
+    console_say("Messages of %s: level %u always shown, %u at a limited rate\n",
+                keys_change_guests ? "guests" : "the hypervisor", level, t->limited);
+}
+
+static void key_whose_threshold(unsigned char key)
+{
+    (void)key;
+    keys_change_guests = !keys_change_guests;
+    console_say("Keys + and - are for messages of %s\n",
+                keys_change_guests ? "guests" : "the hypervisor");
+}
+
+/* To the devices, not into the ring again. */
+static void key_show_ring(unsigned char key)
+{
+    u32 index = log_ring.start, end = log_ring.end;
+    char text[128];
+    size_t length;
+
+    (void)key;
+    do {
+        console_acquire();
+        length = ring_peek(&log_ring, text, sizeof(text), &index);
+        write_devices(text, length);
+        console_release();
+        cpu_wait();
+    } while (length && (s32)(end - index) > 0);
 }
 
 /* --- Start --------------------------------------------------------------- */
@@ -593,5 +662,10 @@ __init void console_init_late(void)
     console_release();
     printk(LOG_INFO, "Allocated console ring of %llu KiB.\n", (unsigned long long)(size >> 10));
     console_key_register('h', key_help, "show this message");
+    console_key_register('*', key_all, "all that only shows something");
+    console_key_register('+', key_threshold, "show more messages");
+    console_key_register('-', key_threshold, "show fewer messages");
+    console_key_register('G', key_whose_threshold, "whose messages + and - are for");
+    console_key_register('w', key_show_ring, "show the log ring on the console");
     serial_enable_interrupts();
 }

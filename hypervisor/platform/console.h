@@ -37,6 +37,11 @@ void console_ring_clear(void);
 /* Key handlers, for input to us and for XEN_SYSCTL_debug_keys; no lock is held. */
 void console_key_register(char key, void (*fn)(unsigned char key), const char *help);
 void console_key(unsigned char key);
+/*
+ * A line of what a key shows: whatever the level, and other CPUs get on after it; no lock is
+ * held. False: the key has shown enough, stop.
+ */
+bool console_say(const char *format, ...) __format_printf(1, 2);
 
 void console_work(void); /* WORK_CONSOLE handler */
 /* True if someone must raise WORK_CONSOLE from time to time for input. */

@@ -98,6 +98,7 @@ void irq_for_each_msi(void (*fn)(void *msi, void *arg), void *arg);
 
 void msi_route(void *msi, u8 vector, u32 apic_id);
 void msi_mask(void *msi, bool masked);
+void msi_show(unsigned char key); /* a debug key; no lock held */
 
 /* pci.c: LOCK_PCI, and accesses for those who hold it. */
 

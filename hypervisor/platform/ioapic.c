@@ -91,6 +91,29 @@ void ioapic_mask(u32 pin, bool masked)
     reg_write(io, reg, masked ? low | ENTRY_MASKED : low & ~ENTRY_MASKED);
 }
 
+static void key_ioapics(unsigned char key)
+{
+    (void)key;
+    for (u32 i = 0; i < ioapic_count; i++) {
+        const struct ioapic *io = &ioapics[i];
+
+        console_say("IO-APIC at %#lx:\n", io->address);
+        for (u32 pin = 0; pin < io->pins; pin++) {
+            u32 low, high;
+
+            irq_lock_acquire();
+            low = reg_read(io, REG_ENTRY + 2 * pin);
+            high = reg_read(io, REG_ENTRY + 2 * pin + 1);
+            irq_lock_release();
+            if (low & 0xff)
+                console_say("  GSI %3u: vector %02x %s %s%s to APIC %02x\n", io->first_pin + pin,
+                            low & 0xff, low & ENTRY_LEVEL ? "level" : "edge",
+                            low & ENTRY_LOW ? "low" : "high", low & ENTRY_MASKED ? ", masked," : "",
+                            high >> 24);
+        }
+    }
+}
+
 __init void ioapic_init(void)
 {
     for (u32 i = 0; i < acpi.ioapic_count; i++) {
@@ -121,6 +144,7 @@ __init void ioapic_init(void)
                (unsigned long long)said->address, version & 0xff, io->first_pin,
                io->first_pin + io->pins - 1);
     }
+    console_key_register('z', key_ioapics, "IO-APICs");
 }
 
 static const struct ioapic *ioapic_at(paddr_t base, u32 reg)

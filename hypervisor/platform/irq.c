@@ -480,20 +480,20 @@ static __init void pic_silence(void)
 static void key_interrupts(unsigned char key)
 {
     (void)key;
-    printk(LOG_ERROR, "Interrupts:\n");
+    console_say("Interrupts:\n");
     for (u32 n = 0; n < MAX_IRQS; n++) {
         const struct irq *irq = irqs[n];
 
         if (irq && irq->vector)
-            printk(LOG_ERROR, " irq %3u vector %02x CPU %u %s %s bound %u owed %u count %u\n", n,
-                   irq->vector, irq->cpu,
-                   irq->msi     ? "msi"
-                   : irq->level ? "level"
-                                : "edge",
-                   !irq->bound  ? "free"
-                   : irq->guest ? "guest"
-                                : "own",
-                   irq->bound, irq->owed, irq->count);
+            console_say(" irq %3u vector %02x CPU %u %s %s bound %u owed %u count %u\n", n,
+                        irq->vector, irq->cpu,
+                        irq->msi     ? "msi"
+                        : irq->level ? "level"
+                                     : "edge",
+                        !irq->bound  ? "free"
+                        : irq->guest ? "guest"
+                                     : "own",
+                        irq->bound, irq->owed, irq->count);
     }
 }
 
@@ -503,5 +503,6 @@ __init void irq_init(void)
     spin_lock(&irq_lock);
     ioapic_init();
     spin_unlock(&irq_lock);
-    console_key_register('i', key_interrupts, "dump interrupt bindings");
+    console_key_register('i', key_interrupts, "interrupts and who has them");
+    console_key_register('M', msi_show, "message-signalled interrupts");
 }

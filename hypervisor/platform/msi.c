@@ -10,6 +10,7 @@
 #include "cpu/lock.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
+#include "platform/console.h"
 #include "platform/internal.h"
 #include "platform/irq.h"
 #include "platform/machine.h"
@@ -297,4 +298,24 @@ bool msi_owns_page(mfn_t page)
     irq_for_each_msi(match_page, &page);
     pci_unlock();
     return mfn_is_none(page);
+}
+
+static void show_entry(void *msi, void *arg)
+{
+    const struct msi *m = msi;
+    (void)arg;
+
+    printk(LOG_ERROR, "  %04x:%02x:%02x.%x %s entry %u: irq %u, address %x data %x%s\n",
+           m->sbdf >> 16, m->sbdf >> 8 & 0xff, m->sbdf >> 3 & 0x1f, m->sbdf & 7,
+           m->is_msix ? "MSI-X" : "MSI", m->entry, m->irq, m->address, m->data,
+           m->masked ? ", masked" : "");
+}
+
+void msi_show(unsigned char key)
+{
+    (void)key;
+    console_say("Message-signalled interrupts:\n");
+    pci_lock();
+    irq_for_each_msi(show_entry, NULL);
+    pci_unlock();
 }

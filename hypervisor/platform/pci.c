@@ -224,9 +224,25 @@ int pci_mmcfg_reserved(u64 base, u16 segment, u8 first_bus, u8 last_bus)
     return -ENODEV;
 }
 
+static void key_devices(unsigned char key)
+{
+    struct pci_device *d;
+    (void)key;
+
+    console_say("PCI devices:\n");
+    pci_lock();
+    list_for_each (d, &devices, link)
+        printk(LOG_ERROR, "  %04x:%02x:%02x.%x vendor %04x device %04x%s\n", d->sbdf >> 16,
+               d->sbdf >> 8 & 0xff, d->sbdf >> 3 & 0x1f, d->sbdf & 7,
+               pci_read_locked(d->sbdf, 0, 2), pci_read_locked(d->sbdf, 2, 2),
+               d->virtual_function ? ", virtual function" : "");
+    pci_unlock();
+}
+
 __init void pci_init(void)
 {
     /* Function 0:0.0 answers on every PC; all ones means the port pair is dead. */
     if (pci_read(0, 0, 4) == ~0u)
         printk(LOG_WARNING, "PCI: no answer from 00:00.0\n");
+    console_key_register('Q', key_devices, "PCI devices that dom0 told of");
 }

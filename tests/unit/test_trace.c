@@ -283,15 +283,31 @@ static void a_lying_reader_ends_it(void **state)
     assert_int_equal(expected, written);
 }
 
+static bool in_ring(u32 frame)
+{
+    for (u32 i = 0; i < PAGES; i++)
+        if (((const u32 *)info())[info()->mfn_offset[0] + i] == frame)
+            return true;
+    return false;
+}
+
 static void any_garbage_stays_inside(void **state)
 {
+    char *before = malloc((u64)FAKE_FRAMES << PAGE_SHIFT);
+
     (void)state;
+    memcpy(before, fake_arena, (u64)FAKE_FRAMES << PAGE_SHIFT);
     for (u32 i = 0; i < 100000; i++) {
         ring()->cons = i & 1 ? (u32)rand() % (2 * DATA) & ~3U : (u32)rand();
         ring()->prod = (u32)rand();
         trace_enable(true);
         write_some((u32)rand() % 20);
     }
+    for (u32 f = 0; f < FAKE_FRAMES; f++)
+        if (!in_ring(f))
+            assert_memory_equal(before + ((u64)f << PAGE_SHIFT),
+                                fake_arena + ((u64)f << PAGE_SHIFT), 4096);
+    free(before);
 }
 
 int main(void)

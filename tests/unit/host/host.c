@@ -39,3 +39,11 @@ __attribute__((weak)) void trace_write(u32 event, u32 words, const u32 *data)
 __attribute__((weak)) void trace_init(void)
 {
 }
+__attribute__((weak)) void keys_init(void)
+{
+}
+__attribute__((weak)) bool console_say(const char *format, ...)
+{
+    (void)format;
+    return true;
+}
