@@ -341,7 +341,8 @@ static void key_queues(unsigned char key __unused)
 
     for_each_online_cpu (cpu)
         if (all)
-            say("CPU %u: runs d%uv%u\n", cpu, all[cpu].domain, all[cpu].vcpu);
+            say(all[cpu].domain == DOMID_IDLE ? "CPU %u: idle\n" : "CPU %u: runs d%uv%u\n", cpu,
+                all[cpu].domain, all[cpu].vcpu);
     heap_free(all);
     each_domain(show_queued);
 }
