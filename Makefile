@@ -113,7 +113,7 @@ test: setup
 
 ifneq ($(wildcard tests/system),)
 .PHONY: system
-system: all image
+system: all image guests
 	@$(PYTHON) -m pytest -q tests/system
 endif
 

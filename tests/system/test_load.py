@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Many guests, many rounds, many hands: a crowd of the smallest guests (guests/tiny) beside a real one, guests made and destroyed over
+and over, and random commands from several shells at once. In the end free memory is what it was, to the page, nothing hangs, nothing
+is logged as an error. The sizes that fit a CI run first; then, marked slow, a hundred guests, 1,000 rounds, 10 minutes."""
+import pathlib
+import re
+import time
+
+import machine as machines
+import pytest
+from machine import COMMAND, PATIENCE
+from rig import domains, eventually, start_guest
+
+TINY = machines.BUILD / "guests" / "tiny"
+if not TINY.exists():
+    pytest.exit(f"{TINY} is missing: run make guests", returncode=2)
+STORM = pathlib.Path(__file__).with_name("storm.sh")
+# 4 MiB is the least: the toolstack's builder wants as much for its first page tables.
+CONFIG = 'type="pv"\nkernel="/root/tiny"\nmemory=4\nvcpus=1\non_poweroff="destroy"\non_reboot="restart"\non_crash="destroy"\n'
+ROUNDS = """cd /root # rounds HOW_MANY: make, destroy; stops at the first that says anything
+for round in $(seq $1); do
+    said=$(xl create -q -p tiny.cfg 'name="round"' 2>&1 && xl destroy round 2>&1) && [ -z "$said" ] || { echo "round $round: $said"; exit 1; }
+    [ $((round % 100)) != 0 ] || echo "round $round: $(free-pages | head -n 1)"
+done
+"""
+# dom0 has a process of xl for each guest.
+MACHINE = dict(smp=2, mem=2560, dom0_mem=1536, files={"root/tiny": TINY.read_bytes(), "root/tiny.cfg": CONFIG, "bin/rounds": ROUNDS,
+                                                      "bin/storm": STORM.read_text()})
+SEED = 1
+IDS = "$(xl list | awk 'NR > 1 && $2 > 0 { print $2 }')"
+TINY_PAGES = 1024
+
+# What the toolstack says when another shell was faster: the guest is gone, there already, or not in the state it takes.
+REFUSALS = re.compile(r"""
+    is\ an\ invalid\ domain\ identifier
+    | Domain\ with\ name\ "t\d+x?"\ already\ exists
+    | Non-existant\ domain | Unable\ to\ destroy\ guest | Destruction\ of\ domain\ failed        # what follows a refused create
+    | initiate_domain_create:\ Domain\ \d+:cannot\ make\ domain:\ -6
+    | Unpausing\ domain:\ Invalid\ argument                                                       # it was not paused
+    | Device\ xvd[bcde]\ not\ connected | disk\ \S+\ does\ not\ exist | Unknown\ device\ \d
+    | `/libxl/\d+/device/v(?:if/\d|bd/\d+)':\ No\ such\ file
+    """, re.X)
+
+
+def memory(system):
+    """(free pages, {domain: its pages}), once no guest is dying and nothing is left to scrub."""
+    def settled():
+        text = system.dom0("free-pages")
+        return re.search(r"to scrub 0$", text, re.M) and "dying" not in text and text
+    text = eventually("memory has settled", settled)
+    return int(re.search(r"^free (\d+)", text)[1]), {int(match[1]): int(match[2]) for match in re.finditer(r"domain (\d+): (\d+)", text)}
+
+
+def destroy_all(system):
+    """Also what comes up meanwhile, as a guest that was rebooting does."""
+    def none_left():
+        system.dom0(f"for id in {IDS}; do xl destroy $id 2>/dev/null & done; wait", check=False, timeout=COMMAND * 3)
+        return list(domains(system)) == ["Domain-0"] and not system.dom0("pidof xl || true").strip()
+    eventually("all guests are gone", none_left, 120)
+
+
+def nothing_is_left(system):
+    """No domain, no process, no device, no entry in xenstore; the daemons live; nobody complains."""
+    assert len(system.dom0("pidof xenstored xenconsoled").split()) == 2
+    assert system.dom0("ls /sys/class/net").split() == ["lo", "xenbr0"]
+    assert system.dom0("losetup -a; xenstore-list /local/domain; xenstore-list /libxl; xenstore-list /vm").split() == ["0"]
+    complaints = system.dom0("dmesg | grep -E 'BUG|WARNING|Oops|Call Trace|general protection|segfault|stall|blocked for|rror|ailed' || true")
+    assert complaints.strip() == ""
+    assert hypervisor_complaints(system) == []
+
+
+def hypervisor_complaints(system):
+    log = system.dom0("xl dmesg | sed 's/^/: /'")
+    return [line for line in log.splitlines() if re.search(r"error|warn|fail|bug|crash|assert|panic|corrupt|leak|refus|stuck", line, re.I)]
+
+
+def counters(system, names):
+    """The last wake-up count that each tiny guest's console told."""
+    text = system.dom0("cd /var/log/xen/console; for log in guest-t*.log; do echo \"$log $(tail -n 1 $log)\"; done")
+    assert "time went back" not in text
+    told = {match[1]: int(match[2]) for match in re.finditer(r"^guest-(t\d+)\.log tiny: \d+ s, (\d+) wake-ups", text, re.M)}
+    return {name: told.get(name, 0) for name in names}
+
+
+def all_advance(system, names):
+    before = counters(system, names)
+    eventually("each tiny guest counts on", lambda: all(now > before[name] for name, now in counters(system, names).items()), 60)
+
+
+def crowd(system, count):
+    start_guest(system, "guest", "vcpus=2", "maxvcpus=4")
+    system.dom0(f"cd /root; for n in $(seq 0 {count - 1}); do xl create -q tiny.cfg \"name=\\\"t$n\\\"\" || exit 1; done",
+                timeout=COMMAND + 5 * count * PATIENCE)
+    names = [f"t{n}" for n in range(count)]
+    assert sorted(domains(system)) == sorted(["Domain-0", "guest", *names])
+    all_advance(system, names)
+    assert "alive" in system.guest("echo alive")
+
+
+def storm(system, count, seconds):
+    """Three shells at it; checks what they said, then that who lives is well."""
+    print(f"storm: seed {SEED}, {seconds} s")
+    limit = int(100 * PATIENCE)
+    system.dom0(f"for shell in 1 2 3; do storm {SEED} $shell {seconds} {count} {limit} & done; wait", timeout=seconds * 2 + COMMAND * 3)
+    commands, failures = 0, []
+    for said in re.split(r"^\+ ", system.dom0("cat /run/storm.?"), flags=re.M)[1:]:
+        command, *lines, status = said.strip().splitlines()
+        commands += 1
+        wrong = [line for line in lines if not REFUSALS.search(line)]
+        if wrong or (status != "= 0" and not lines) or not status.startswith("= "):
+            failures.append(f"{command} {status}: {wrong}")
+    assert not failures, f"{len(failures)} of {commands} commands failed in another way than by a refusal: " + "\n".join(failures[:20])
+    print(f"storm: {commands} commands")
+    assert commands > seconds / 2 / PATIENCE
+    system.dom0(f"for id in {IDS}; do xl unpause $id 2>/dev/null; done", check=False, timeout=COMMAND * 3)
+    alive = [name for name in domains(system) if re.fullmatch(r"t\d+", name)]
+    assert len(alive) > count / 4
+    all_advance(system, alive)
+    assert "alive" in system.guest("echo alive")
+
+
+def rounds(system, count, free):
+    output = system.dom0(f"rounds {count}", timeout=COMMAND + count * 10 * PATIENCE)
+    print(output)
+    assert all(int(number) == free for number in re.findall(r"free (\d+)", output)), output
+
+
+@pytest.fixture
+def base(system, shared):
+    """Free pages and dom0's after the first crowd: from then on dom0 holds what it needs to serve as many guests."""
+    if isinstance(shared.free, int):  # still what xl info said
+        crowd(system, 10)
+        destroy_all(system)
+        shared.free = memory(system)
+    return shared.free
+
+
+def test_what_a_guest_costs(system, record_property):
+    """Pages of the hypervisor's own for a guest and for each further vCPU."""
+    system.dom0("cd /root; xl create -q -p tiny.cfg 'name=\"t0\"' vcpus=8; xl destroy t0")  # dom0's part in it is there from now on
+    free, _ = memory(system)
+    cost = {}
+    for vcpus in (1, 8):
+        system.dom0(f"cd /root; xl create -q -p tiny.cfg 'name=\"t0\"' vcpus={vcpus}")
+        left, owned = memory(system)
+        guests = [pages for domain, pages in owned.items() if domain]
+        assert guests == [TINY_PAGES]
+        cost[vcpus] = free - left - TINY_PAGES
+        system.dom0("xl destroy t0")
+    each = (cost[8] - cost[1]) / 7
+    print(f"a guest costs {cost[1]} pages with one vCPU, {each:.1f} for each further one")
+    record_property("pages_per_guest", cost[1])
+    record_property("pages_per_vcpu", each)
+    assert cost[1] <= 24 and each <= 4, "more than the stock hypervisor's"
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_crowd(system, shared, count):
+    before, dom0 = memory(system)
+    crowd(system, count)
+    destroy_all(system)
+    shared.free = memory(system)
+    # Event channels and mappings of guests' pages: dom0's tables grow to what so many guests need, and stay.
+    assert shared.free[1] == dom0
+    assert 0 <= before - shared.free[0] <= 2 + count // 20
+    nothing_is_left(system)
+
+
+@pytest.mark.parametrize("count", [10, pytest.param(1000, marks=pytest.mark.slow)])
+def test_rounds(system, base, count):
+    rounds(system, count, base[0])
+    assert memory(system) == base
+    nothing_is_left(system)
+
+
+@pytest.mark.parametrize("count, seconds", [(10, 25), pytest.param(30, 600, marks=pytest.mark.slow)])
+def test_storm(system, base, count, seconds):
+    crowd(system, count)
+    storm(system, count, seconds)
+    destroy_all(system)
+    assert memory(system) == base
+    nothing_is_left(system)
