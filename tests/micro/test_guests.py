@@ -32,6 +32,12 @@ def test_old_processor(name):
     check(name, cpu="qemu64")
 
 
+@pytest.mark.parametrize("what", ["shares", "wake"])
+def test_busy_by_a_clock_that_counts_instructions(what):
+    """Shares, caps and how soon a sleeper runs, where nothing that happens on our machine counts."""
+    check("busy", words=f"exact {what}", counted=3)
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_storm(seed):
     check("storm", smp=2, words=f"seed={seed}")
