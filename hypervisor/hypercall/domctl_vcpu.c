@@ -117,9 +117,13 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
         return error;
     if (d == current->domain)
         return reject(-EINVAL, "sets its own context");
+    /* It has let go of its tables, and would not let go of new ones. */
+    if (d->dying != DYING_NOT)
+        return reject(-EINVAL, "context of a dying domain");
     if (!from) { /* back to how it was made */
         domain_pause(d);
         v->ops->vcpu_reset(v);
+        atomic_or(&v->pause_flags, PAUSE_DOWN); /* paused: nothing to stop */
         domain_unpause(d);
         return 0;
     }
@@ -131,7 +135,8 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
     } else {
         domain_pause(d);
         error = vcpu_context_set(v, context);
-        if (!error && !(context->flags & VGCF_online))
+        /* Down by wish, or because a refused context has cost it the one it had. */
+        if (error ? !v->initialised : !(context->flags & VGCF_online))
             atomic_or(&v->pause_flags, PAUSE_DOWN); /* paused: nothing to stop */
         domain_unpause(d);
     }

@@ -400,7 +400,7 @@ int memory_claim(struct frame_owner *o, u64 frames)
     if (frames == 0) {
         frames_claimed -= o->claimed;
         o->claimed = 0;
-    } else if (o->claimed || !want || frames > o->max) {
+    } else if (o->claimed || !want || frames > o->max || o->dying) {
         error = -EINVAL;
     } else if (want > frames_free - frames_claimed) {
         error = -ENOMEM;

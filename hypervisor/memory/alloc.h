@@ -59,7 +59,7 @@ u64 memory_claimed(void); /* sum of outstanding claims */
 u64 memory_scrub_pending(void);
 u64 memory_free_blocks(u32 order); /* free blocks of 2^order frames */
 /* XENMEM_claim_pages: `frames` is what the owner shall have in the end. 0 gives a
- * claim up. -EINVAL: it has as much, its limit is lower, or a claim stands. */
+ * claim up. -EINVAL: it has as much, its limit is lower, a claim stands, or it dies. */
 int memory_claim(struct frame_owner *o, u64 frames);
 
 /* Scrubs some free dirty frames; called by the idle loop. False: nothing left. */

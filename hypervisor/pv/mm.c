@@ -77,6 +77,13 @@ static int begin_use(struct domain *d, mfn_t m, u64 type)
     return error;
 }
 
+/* Takes the pin away: true if f had one, whose use is then the caller's to end. */
+static bool take_pin(struct frame *f)
+{
+    return (READ_ONCE(f->type) & TYPE_PINNED) &&
+           (atomic_fetch_and(&f->type, ~TYPE_PINNED) & TYPE_PINNED);
+}
+
 int pv_pin_table(struct domain *d, mfn_t m, u32 level)
 {
     int error = begin_use(d, m, level_type(level));
@@ -89,14 +96,13 @@ int pv_pin_table(struct domain *d, mfn_t m, u32 level)
         end_use(f);
         return reject(-EINVAL, "table is pinned already");
     }
+    /* Seen by the end of the domain, or seeing that it has begun. */
+    if (unlikely(READ_ONCE(d->dying) != DYING_NOT)) {
+        if (take_pin(f))
+            end_use(f);
+        return reject(-EINVAL, "pin in a dying domain");
+    }
     return 0;
-}
-
-/* Takes the pin away: true if f had one, whose use is then the caller's to end. */
-static bool take_pin(struct frame *f)
-{
-    return (READ_ONCE(f->type) & TYPE_PINNED) &&
-           (atomic_fetch_and(&f->type, ~TYPE_PINNED) & TYPE_PINNED);
 }
 
 int pv_unpin_table(struct domain *d, mfn_t m)

@@ -154,6 +154,9 @@ static void test_claims(void **state)
     assert_int_equal(memory_claim(owners[0], total - 10), 0);
     assert_int_equal(memory_claim(owners[0], 5), -EINVAL);
     assert_int_equal(memory_claim(owners[1], 11), -ENOMEM);
+    owners[1]->dying = true; /* nobody would give it up any more */
+    assert_int_equal(memory_claim(owners[1], 5), -EINVAL);
+    owners[1]->dying = false;
     assert_null(frames_alloc(owners[1], 4, 0, 0));
     assert_null(frames_alloc(NULL, 4, 0, 0));
     f = frames_alloc(owners[0], 4, 0, 0);
