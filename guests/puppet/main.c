@@ -121,12 +121,25 @@ static void obey(char letter)
     }
 }
 
+/* Where its list of frames is, for the tools to find its memory by. */
+static void show_frames(void)
+{
+    static u64 lists[512] __aligned_to(4096), list_of_lists[512] __aligned_to(4096);
+
+    for (u64 i = 0; i * 512 < start_info->nr_pages; i++)
+        lists[i] = pfn_to_mfn(virt_to_pfn((u64 *)start_info->mfn_list + i * 512));
+    list_of_lists[0] = pfn_to_mfn(virt_to_pfn(lists));
+    shared_info->arch.pfn_to_mfn_frame_list_list = pfn_to_mfn(virt_to_pfn(list_of_lists));
+    shared_info->arch.max_pfn = start_info->nr_pages;
+}
+
 static void as_guest(void)
 {
     for (u64 pfn = 0; pfn < start_info->nr_pages; pfn++)
         if (pfn_to_mfn(pfn) == start_info->console.domU.mfn)
             console = (void *)(VIRT_BASE + pfn * PAGE_SIZE);
     say_hook = to_console;
+    show_frames();
     for (u64 i = 0; i < ARRAY_SIZE(held_page); i++)
         held_page[i] = HELD + i * 0x10001;
     say("puppet: holds page %lu, %u frames\n", virt_to_pfn(held_page), (u32)start_info->nr_pages);
