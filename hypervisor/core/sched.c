@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The scheduler's mechanism: owns the run queues, what each CPU runs, and the
- * switch from one vCPU to the next. Policy is in core/sched_credit2.c.
+ * The scheduler's mechanism: who is in which run queue, what each CPU runs, and
+ * the switch from one vCPU to the next. Policy is in core/sched_credit2.c, which
+ * CPUs a queue serves in core/sched_cpus.c.
  *
  * Locks: each queue's (LOCK_SCHED). A vCPU belongs to the queue of v->cpu;
  * v->cpu changes only under that queue's lock, and while it is LEAVING only by
- * the CPU that made it so. Two queues' locks are never held at once.
+ * the CPU that made it so. Two queues' locks are never held at once. A CPU's
+ * queue changes only under the old queue's lock, while it runs nobody.
  *
  * A vCPU's way: ASLEEP -> WAITING -> RUNNING -> LEAVING -> WAITING or ASLEEP.
  * LEAVING covers the time from the decision to the moment its registers are
@@ -23,33 +25,9 @@
 #include "cpu/work.h"
 #include "lib/atomic.h"
 
-#define BALANCE_PERIOD (50 * NS_MS)
-
-static struct sched_queue queues[QUEUE_COUNT];
-static u32 queue_count; /* those with CPUs */
-
-static struct sched_queue *queue_of(u32 cpu)
-{
-    return &queues[cpu / QUEUE_CPUS];
-}
-
-static struct sched_cpu *sched_cpu_of(u32 cpu)
-{
-    return &queue_of(cpu)->cpus[cpu % QUEUE_CPUS];
-}
-
-static struct sched_queue *lock_vcpu(struct vcpu *v)
-{
-    for (;;) {
-        u32 cpu = READ_ONCE(v->cpu);
-        struct sched_queue *q = queue_of(cpu);
-
-        spin_lock(&q->lock);
-        if (queue_of(READ_ONCE(v->cpu)) == q)
-            return q;
-        spin_unlock(&q->lock);
-    }
-}
+#define BALANCE_PERIOD     (50 * NS_MS)
+#define FLOOR_DISTANCE     (20 * NS_MS)  /* when queues of like load change members */
+#define FLOOR_DISTANCE_MAX (500 * NS_MS) /* more is not remembered */
 
 /* ---- run states: what the guest and the tools see of all this ---- */
 
@@ -69,7 +47,7 @@ void vcpu_update_runstate(struct vcpu *v, int state, ns_t now)
 
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
 {
-    struct sched_queue *q = lock_vcpu(v);
+    struct sched_queue *q = sched_lock_vcpu(v);
     ns_t since;
 
     *out = v->runstate;
@@ -102,13 +80,6 @@ static int state_to_show(const struct vcpu *v)
 
 /* ---- slices and kicks ---- */
 
-static void slice_over(void *arg)
-{
-    struct sched_cpu *c = arg;
-
-    cpu_raise_work(c->cpu, WORK_SCHEDULE);
-}
-
 static void set_slice(struct sched_cpu *c, ns_t until)
 {
     c->slice_end = until;
@@ -121,65 +92,89 @@ static void set_slice(struct sched_cpu *c, ns_t until)
 /* s waits: finds it a CPU now, or makes sure that one looks in time. */
 static void kick(struct sched_queue *q, struct sched_vcpu *s, ns_t now)
 {
-    u32 allowed = queue_allowed(q, sched_to_vcpu(s));
     ns_t when;
-    struct sched_cpu *c = policy_preempt(q, s, now, &when);
+    struct sched_cpu *c = policy_preempt(q, s, now, s->fresh, &when);
 
     if (c && when <= now) {
-        q->idle &= ~(1U << (c->cpu % QUEUE_CPUS)); /* the next one shall try another */
+        q->idle &= ~(1U << c->slot); /* the next one shall try another */
         cpu_raise_work(c->cpu, WORK_SCHEDULE);
         return;
     }
     if (c && when < c->slice_end)
         set_slice(c, when);
     /* CPUs with nobody waiting let theirs run on and on: that is over now. */
-    for (u32 i = 0; i < QUEUE_CPUS; i++) {
-        c = &q->cpus[i];
-        if ((allowed & (1U << i)) && c->running && c->slice_end == NS_NEVER)
+    for (u32 cpus = s->class & CLASS_CPUS; cpus; cpus &= cpus - 1) {
+        c = q->cpus[__builtin_ctz(cpus)];
+        if (c->running && c->slice_end == NS_NEVER)
             set_slice(c, MAX(now, c->started + policy_slice(c->running)));
     }
 }
 
 /* ---- which queue ---- */
 
+/* Weight for each CPU, by hints. */
+static u64 load_of(const struct sched_queue *q)
+{
+    u32 cpus = (u32)__builtin_popcount(READ_ONCE(q->online));
+
+    return (u64)READ_ONCE(q->weight) / MAX(cpus, 1U);
+}
+
 static struct sched_queue *choose_queue(struct sched_queue *q, const struct vcpu *v)
 {
     struct sched_queue *best = NULL;
 
-    if (queue_count == 1 || policy_find_idle(q, v) >= 0)
+    if ((sched_queue_count == 1 && queue_allowed(q, v)) || policy_find_idle(q, v) >= 0)
         return q;
-    for (u32 i = 0; i < QUEUE_COUNT; i++) {
-        struct sched_queue *other = &queues[i];
+    for (u32 i = 0; i < sched_queue_count; i++) {
+        struct sched_queue *other = sched_queues[i];
 
         if (!queue_allowed(other, v))
             continue;
         if (policy_find_idle(other, v) >= 0)
             return other;
-        if (!best || READ_ONCE(other->weight) < READ_ONCE(best->weight))
+        if (!best || load_of(other) < load_of(best))
             best = other;
     }
     /* Nobody is idle: it stays where it is unless it may not. */
     return queue_allowed(q, v) || !best ? q : best;
 }
 
-/* v is LEAVING q, which is locked; afterwards `to` is, and v belongs there. */
-static void move(struct sched_queue *q, struct sched_queue *to, struct vcpu *v)
+static u32 choose_cpu(const struct sched_queue *q, const struct vcpu *v)
 {
-    u32 allowed = queue_allowed(to, v), cpu;
-    int idle = policy_find_idle(to, v);
+    u32 allowed = queue_allowed(q, v);
+    int idle = policy_find_idle(q, v);
 
-    cpu = idle >= 0 ? (u32)idle : (u32)__builtin_ctz(allowed ? allowed : to->online);
-    v->sched.spent += READ_ONCE(to->floor) - q->floor;
-    WRITE_ONCE(v->cpu, to->index * QUEUE_CPUS + cpu);
+    if (idle < 0 && !allowed)
+        return v->cpu;
+    return q->cpus[idle >= 0 ? (u32)idle : (u32)__builtin_ctz(allowed)]->cpu;
+}
+
+/*
+ * v, in no tree, goes to another queue, to one of its CPUs that it may use. q is
+ * locked before, `to` afterwards. Within a pool accounts are valid everywhere.
+ */
+static void move(struct sched_queue *q, struct sched_queue *to, struct vcpu *v, u32 cpu)
+{
+    struct sched_vcpu *s = &v->sched;
+    s64 level = queue_level(q, s), floor = q->floor;
+
+    if (q->pool != to->pool)
+        level += READ_ONCE(to->floor) - floor;
+    s->spent = level;
+    s->class = 0;
+    WRITE_ONCE(v->cpu, cpu);
     spin_unlock(&q->lock);
     spin_lock(&to->lock);
+    /* It is LEAVING, or of a domain that is paused: nobody else has touched it. */
+    s->spent -= to->classes[0].offset;
 }
 
 /*
  * Puts v, which is in no tree, where it belongs: to sleep, aside until its cap
  * is filled up, or into a queue. q is its queue and locked; unlocked on return.
  */
-static void place(struct sched_queue *q, struct vcpu *v, bool woken)
+static void place(struct sched_queue *q, struct vcpu *v, enum arrival how)
 {
     ns_t now = clock_now();
     struct sched_queue *to;
@@ -187,8 +182,10 @@ static void place(struct sched_queue *q, struct vcpu *v, bool woken)
     v->sched.state = SCHED_LEAVING;
     to = vcpu_runnable(v) ? choose_queue(q, v) : q;
     if (to != q) {
-        move(q, to, v);
+        move(q, to, v, choose_cpu(to, v));
         q = to;
+        if (how == ARRIVES_BACK)
+            how = ARRIVES_MOVED;
     }
     vcpu_update_runstate(v, state_to_show(v), now);
     if (!vcpu_runnable(v)) {
@@ -196,7 +193,7 @@ static void place(struct sched_queue *q, struct vcpu *v, bool woken)
     } else if (policy_out_of_budget(&v->sched)) {
         v->sched.state = SCHED_PARKED;
     } else {
-        policy_insert(q, &v->sched, now, woken);
+        policy_insert(q, &v->sched, now, how);
         kick(q, &v->sched, now);
     }
     spin_unlock(&q->lock);
@@ -204,52 +201,90 @@ static void place(struct sched_queue *q, struct vcpu *v, bool woken)
 
 /* ---- load between queues ---- */
 
-/* The queue from which q's CPU should take a vCPU, by hints only. */
-static struct sched_queue *busiest(struct sched_queue *q, bool idle, u32 *max_weight)
+/*
+ * Queues of a pool advance alike: the floor of one that is served worse falls
+ * behind. Does `from` lag behind q by so much that a member is worth moving
+ * though the scales turn?
+ */
+static bool lags(const struct sched_queue *from, const struct sched_queue *q)
 {
-    u64 own = (u64)q->weight / (u32)__builtin_popcount(q->online), most = own;
-    struct sched_queue *found = NULL;
-
-    for (u32 i = 0; i < QUEUE_COUNT; i++) {
-        struct sched_queue *other = &queues[i];
-        u64 load;
-
-        if (other == q || !READ_ONCE(other->online) || !READ_ONCE(other->waiting))
-            continue;
-        load = (u64)READ_ONCE(other->weight) / (u32)__builtin_popcount(other->online);
-        if (idle || load > most) {
-            most = load;
-            found = other;
-        }
-    }
-    /* Moving it must not turn the scales: at most half the difference, over all CPUs. */
-    *max_weight = idle ? UINT32_MAX : (u32)((most - own) * (u32)__builtin_popcount(q->online) / 2);
-    return found;
+    return READ_ONCE(q->floor) - READ_ONCE(from->floor) > FLOOR_DISTANCE;
 }
 
-/* Takes a waiting vCPU of another queue over to c's; no lock held. */
-static void pull(struct sched_queue *q, struct sched_cpu *c, bool idle)
+/* Takes a waiting vCPU of `from` over to q's CPU c; no lock held. False: there was none. */
+static bool take(struct sched_queue *q, struct sched_cpu *c, struct sched_queue *from,
+                 u32 max_weight)
 {
     struct sched_vcpu *s;
-    u32 max_weight;
-    struct sched_queue *from = busiest(q, idle, &max_weight);
+    struct vcpu *v;
+    bool ok;
 
-    if (!from)
-        return;
     spin_lock(&from->lock);
-    s = policy_movable(from, c->cpu, max_weight);
+    if (READ_ONCE(q->floor) - from->floor > FLOOR_DISTANCE_MAX) {
+        /* Who is bound to it holds it back, and will for long: it starts from here. */
+        s64 by = READ_ONCE(q->floor) - from->floor;
+
+        for (u32 k = 0; k < CLASS_COUNT; k++)
+            from->classes[k].offset += by;
+        from->floor += by;
+    }
+    s = from->pool == q->pool ? policy_movable(from, c->cpu, max_weight) : NULL;
     if (!s) {
         spin_unlock(&from->lock);
-        return;
+        return false;
     }
+    v = sched_to_vcpu(s);
     policy_remove(from, s);
-    move(from, q, sched_to_vcpu(s));
-    WRITE_ONCE(sched_to_vcpu(s)->cpu, c->cpu);
-    if (vcpu_runnable(sched_to_vcpu(s)))
-        policy_insert(q, s, clock_now(), false);
+    move(from, q, v, c->cpu);
+    ok = vcpu_runnable(v);
+    if (ok)
+        policy_insert(q, s, clock_now(), ARRIVES_MOVED);
     else
         s->state = SCHED_ASLEEP;
     spin_unlock(&q->lock);
+    return ok;
+}
+
+/* c has nothing to do: whoever may run there is welcome, from the fullest queue first. */
+static void steal(struct sched_queue *q, struct sched_cpu *c)
+{
+    struct sched_queue *busiest = NULL;
+
+    for (u32 i = 0; i < sched_queue_count; i++)
+        if (sched_queues[i] != q && READ_ONCE(sched_queues[i]->pool) == q->pool &&
+            READ_ONCE(sched_queues[i]->waiting) &&
+            (!busiest || load_of(sched_queues[i]) > load_of(busiest)))
+            busiest = sched_queues[i];
+    if (!busiest || take(q, c, busiest, UINT32_MAX))
+        return;
+    for (u32 i = 0; i < sched_queue_count; i++)
+        if (sched_queues[i] != q && sched_queues[i] != busiest &&
+            READ_ONCE(sched_queues[i]->pool) == q->pool && READ_ONCE(sched_queues[i]->waiting) &&
+            take(q, c, sched_queues[i], UINT32_MAX))
+            return;
+}
+
+/* Now and then: takes one from the fullest queue if that makes things more even. */
+static void balance(struct sched_queue *q, struct sched_cpu *c)
+{
+    u64 own = load_of(q), most = own;
+    struct sched_queue *from = NULL;
+
+    for (u32 i = 0; i < sched_queue_count; i++) {
+        struct sched_queue *other = sched_queues[i];
+
+        if (other == q || READ_ONCE(other->pool) != q->pool || !READ_ONCE(other->waiting))
+            continue;
+        if (load_of(other) > most || (load_of(other) == most && from && lags(other, from))) {
+            most = load_of(other);
+            from = other;
+        }
+    }
+    if (!from)
+        return;
+    /* Half the difference, over all CPUs, evens it out; the whole only turns it round. */
+    most = (most - own) * (u32)__builtin_popcount(q->online);
+    take(q, c, from, (u32)MIN(lags(from, q) ? most : most / 2, UINT32_MAX));
 }
 
 /* ---- the switch ---- */
@@ -258,14 +293,14 @@ static void pull(struct sched_queue *q, struct sched_cpu *c, bool idle)
 static void let_go(struct vcpu *prev)
 {
     struct domain *d = prev->domain;
-    struct sched_queue *q = lock_vcpu(prev);
+    struct sched_queue *q = sched_lock_vcpu(prev);
     bool ending = READ_ONCE(d->shutdown) == SHUTDOWN_PENDING;
 
     /* From here on its domain may be freed, but for the lock (sched_vcpu_free). */
     if (ending)
         domain_get_again(d);
     store_release(&prev->is_running, false);
-    place(q, prev, false);
+    place(q, prev, ARRIVES_BACK);
     if (ending) {
         domain_finish_shutdown(d);
         domain_put(d);
@@ -301,6 +336,20 @@ static void trace_decision(const struct vcpu *prev, const struct vcpu *next, ns_
     TRACE(TRC_SCHED_SWITCH, TRACE_IDS(prev), TRACE_IDS(next));
 }
 
+/* One who was to run here may have found another in its place: it may do elsewhere. */
+static void kick_idle(struct sched_queue *q)
+{
+    for (u32 left = q->idle; left; left &= left - 1) {
+        struct sched_cpu *c = q->cpus[__builtin_ctz(left)];
+
+        if (policy_waiting_for(q, c)) {
+            q->idle &= ~(1U << c->slot);
+            cpu_raise_work(c->cpu, WORK_SCHEDULE);
+            return;
+        }
+    }
+}
+
 /* c's decision; the queue's lock is held. Returns the vCPU to run now. */
 static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vcpu *prev, ns_t now)
 {
@@ -314,9 +363,11 @@ static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vc
     if (trace_wants(TRC_SCHED))
         trace_decision(prev, next, now);
     if (s)
-        q->idle &= ~(1U << (c->cpu % QUEUE_CPUS));
+        q->idle &= ~(1U << c->slot);
     else
-        q->idle |= 1U << (c->cpu % QUEUE_CPUS);
+        q->idle |= (1U << c->slot) & q->online;
+    if (q->waiting && q->idle)
+        kick_idle(q);
     if (next == prev)
         return next;
     if (was) {
@@ -324,7 +375,7 @@ static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vc
         q->weight -= was->weight;
     }
     c->running = s;
-    c->started = c->charged = now;
+    c->since = c->started = c->charged = now;
     if (s) {
         s->state = SCHED_RUNNING;
         s->yielding = false;
@@ -340,21 +391,21 @@ static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vc
 
 void sched_work(void)
 {
-    struct sched_queue *q = queue_of(this_cpu_id());
-    struct sched_cpu *c = sched_cpu_of(this_cpu_id());
+    struct sched_cpu *c = &sched_cpus[this_cpu_id()];
+    struct sched_queue *q = sched_queue_of(c->cpu);
     struct vcpu *prev = current, *next;
     ns_t now = clock_now();
 
     perfc_inc(schedules);
-    if (queue_count > 1) {
-        bool idle = !READ_ONCE(q->waiting) && (!c->running || !vcpu_runnable(prev));
-
-        if (idle || now - READ_ONCE(q->balanced) > BALANCE_PERIOD) {
+    if (sched_queue_count > 1 && q != sched_limbo) {
+        if (!READ_ONCE(q->waiting) && (!c->running || !vcpu_runnable(prev))) {
+            steal(q, c);
+        } else if (now - READ_ONCE(q->balanced) > BALANCE_PERIOD) {
             WRITE_ONCE(q->balanced, now);
-            pull(q, c, idle);
+            balance(q, c);
         }
     }
-    spin_lock(&q->lock);
+    q = sched_lock_cpu(c->cpu);
     policy_charge(q, c, now);
     next = decide(q, c, prev, now);
     spin_unlock(&q->lock);
@@ -366,12 +417,12 @@ void sched_work(void)
 
 void sched_wake(struct vcpu *v)
 {
-    struct sched_queue *q = lock_vcpu(v);
+    struct sched_queue *q = sched_lock_vcpu(v);
 
     if (v->sched.state == SCHED_ASLEEP && vcpu_runnable(v)) {
         perfc_inc(wakes);
         TRACE(TRC_SCHED_WAKE, TRACE_IDS(v));
-        place(q, v, true);
+        place(q, v, ARRIVES_AWAKE);
     } else {
         spin_unlock(&q->lock);
     }
@@ -379,7 +430,7 @@ void sched_wake(struct vcpu *v)
 
 void sched_sleep_nosync(struct vcpu *v)
 {
-    struct sched_queue *q = lock_vcpu(v);
+    struct sched_queue *q = sched_lock_vcpu(v);
 
     TRACE(TRC_SCHED_SLEEP, TRACE_IDS(v));
     if (!vcpu_runnable(v)) {
@@ -416,7 +467,7 @@ void sched_yield(void)
     u32 cpu = this_cpu_id();
 
     TRACE(TRC_SCHED_YIELD, TRACE_IDS(current));
-    if (!READ_ONCE(queue_of(cpu)->waiting))
+    if (!READ_ONCE(sched_queue_of(cpu)->waiting))
         return;
     current->sched.yielding = true;
     cpu_raise_work(cpu, WORK_SCHEDULE);
@@ -431,24 +482,23 @@ int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft)
     cpumask_t usable;
 
     if (hard) {
-        usable = cpumask_and(hard, &cpus_online);
+        usable = cpumask_and(hard, &v->domain->sched.pool->cpus);
         if (cpumask_empty(&usable))
-            return reject(-EINVAL, "no CPU of the hard affinity is online");
+            return reject(-EINVAL, "no CPU of its pool is in the hard affinity");
     }
-    q = lock_vcpu(v);
+    q = sched_lock_vcpu(v);
     if (hard) {
         if (v->sched.state == SCHED_WAITING) {
             policy_remove(q, &v->sched);
             placing = true;
         }
         v->hard_affinity = *(const cpumask_t *)hard;
-        /* What it spent on CPUs that were easy to get does not count on others. */
-        v->sched.spent = MIN(v->sched.spent, q->floor + policy_slice(&v->sched));
+        policy_classify(q, &v->sched);
     }
     if (soft)
         v->soft_affinity = *(const cpumask_t *)soft;
     if (placing) {
-        place(q, v, false);
+        place(q, v, ARRIVES_MOVED);
         return 0;
     }
     if (v->sched.state == SCHED_RUNNING && !cpumask_test(&v->hard_affinity, v->cpu))
@@ -462,22 +512,29 @@ static s64 quota(const struct sched_group *g)
     return (s64)g->cap * CAP_PERIOD / 100;
 }
 
-/* Those of d whose cap was used up may run again. */
+/* Those of d whose cap was used up may run again, each time another one first. */
 static void unpark(struct domain *d)
 {
-    struct vcpu *v;
+    u32 first = d->sched.periods++;
 
-    for_each_vcpu (d, v) {
-        struct sched_queue *q = lock_vcpu(v);
+    for (u32 i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpus[(first + i) % d->max_vcpus];
+        struct sched_queue *q;
 
+        if (!v)
+            continue;
+        q = sched_lock_vcpu(v);
         if (v->sched.state == SCHED_PARKED)
-            place(q, v, true);
+            place(q, v, ARRIVES_MOVED);
         else
             spin_unlock(&q->lock);
     }
 }
 
-/* A period is over. What was overdrawn comes off the next one. */
+/*
+ * A period is over. What was overdrawn comes off the next one; what was not used,
+ * since others were served first, may be used in the next one.
+ */
 static void refill(void *arg)
 {
     struct domain *d = arg;
@@ -486,8 +543,8 @@ static void refill(void *arg)
     bool awake = false;
     struct vcpu *v;
 
-    if (left > full)
-        atomic_sub(&g->budget, left - full);
+    if (left > 2 * full)
+        atomic_sub(&g->budget, left - 2 * full);
     for_each_vcpu (d, v)
         awake |= READ_ONCE(v->sched.state) != SCHED_ASLEEP;
     /* Full, and all asleep: this stops until one of them comes onto a CPU. */
@@ -508,7 +565,7 @@ int sched_set_params(struct domain *d, u32 weight, u32 cap)
     if (weight) {
         d->sched_weight = weight;
         for_each_vcpu (d, v) {
-            struct sched_queue *q = lock_vcpu(v);
+            struct sched_queue *q = sched_lock_vcpu(v);
 
             if (v->sched.state == SCHED_WAITING || v->sched.state == SCHED_RUNNING)
                 q->weight += (s64)weight - v->sched.weight;
@@ -533,6 +590,7 @@ void sched_domain_init(struct domain *d)
 {
     d->sched_weight = SCHED_WEIGHT_DEFAULT;
     d->sched_cap = 0;
+    d->sched.pool = &pool_zero;
     TRACE(TRC_DOM0_DOM_ADD, d->id);
     timer_init(&d->sched.refill, refill, d, this_cpu_id());
 }
@@ -546,10 +604,11 @@ void sched_domain_free(struct domain *d)
 int sched_vcpu_init(struct vcpu *v)
 {
     static u32 last = MAX_CPUS;
-    u32 cpu = cpumask_next(&cpus_online, last + 1);
+    const cpumask_t *cpus = &v->domain->sched.pool->cpus;
+    u32 cpu = cpumask_next(cpus, last + 1);
 
     if (cpu >= MAX_CPUS)
-        cpu = cpumask_next(&cpus_online, 0);
+        cpu = cpumask_next(cpus, 0);
     if (v->domain->is_idle)
         cpu = v->id;
     else
@@ -557,7 +616,7 @@ int sched_vcpu_init(struct vcpu *v)
     v->cpu = cpu;
     v->sched = (struct sched_vcpu){
         .weight = v->domain->sched_weight,
-        .spent = READ_ONCE(queue_of(cpu)->floor),
+        .spent = READ_ONCE(sched_queue_of(cpu)->floor),
         .state = SCHED_ASLEEP,
     };
     bitmap_fill((unsigned long *)v->hard_affinity.bits, MAX_CPUS);
@@ -570,28 +629,40 @@ int sched_vcpu_init(struct vcpu *v)
 void sched_vcpu_free(struct vcpu *v)
 {
     /* The CPU that let it go last may still be about to unlock. */
-    struct sched_queue *q = lock_vcpu(v);
+    struct sched_queue *q = sched_lock_vcpu(v);
 
     ASSERT(v->domain->is_idle || (v->sched.state == SCHED_ASLEEP && !v->is_running));
     spin_unlock(&q->lock);
 }
 
-void sched_init(void)
+bool sched_vcpu_rehome(struct vcpu *v)
 {
-    queue_count = 0;
-    for (u32 i = 0; i < QUEUE_COUNT; i++) {
-        struct sched_queue *q = &queues[i];
+    struct sched_queue *q = sched_lock_vcpu(v), *to;
+    u8 state = v->sched.state;
+    u32 slot = sched_cpus[v->cpu].slot;
+    bool moves = !queue_allowed(q, v) || !(q->online & (1U << slot));
 
-        *q = (struct sched_queue){.lock = SPINLOCK(LOCK_SCHED), .index = i};
-        for (u32 n = 0; n < QUEUE_CPUS; n++) {
-            struct sched_cpu *c = &q->cpus[n];
-
-            c->cpu = i * QUEUE_CPUS + n;
-            c->slice_end = NS_NEVER;
-            timer_init(&c->timer, slice_over, c, c->cpu);
-        }
-        /* Nothing is idle until the CPU has entered its idle loop and said so. */
-        q->online = queue_mask(q, &cpus_online);
-        queue_count += q->online != 0;
+    if (moves && (state == SCHED_RUNNING || state == SCHED_LEAVING)) {
+        cpu_raise_work(v->cpu, WORK_SCHEDULE);
+        spin_unlock(&q->lock);
+        return false;
     }
+    if (moves) {
+        if (state == SCHED_WAITING)
+            policy_remove(q, &v->sched);
+        v->sched.state = SCHED_LEAVING;
+        to = choose_queue(q, v);
+        if (to != q)
+            move(q, to, v, choose_cpu(to, v));
+        else
+            WRITE_ONCE(v->cpu, choose_cpu(q, v));
+        q = to;
+        v->sched.state = state;
+        if (state == SCHED_WAITING) {
+            place(q, v, ARRIVES_MOVED);
+            return true;
+        }
+    }
+    spin_unlock(&q->lock);
+    return true;
 }

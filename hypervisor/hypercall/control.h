@@ -13,9 +13,8 @@
 #include <xen/domctl.h>
 #include <xen/sysctl.h>
 
-/* The one scheduler there is (XEN_SCHEDULER_CREDIT2) and the one CPU pool. */
+/* The one scheduler there is. */
 #define OUR_SCHEDULER XEN_SCHEDULER_CREDIT2
-#define OUR_POOL      0
 
 /* Held by operations that change the set of domains or a domain as a whole. */
 extern spinlock_t control_lock; /* LOCK_CONTROL */
@@ -61,3 +60,4 @@ typedef s64 sysctl_fn(struct xen_sysctl *op);
 sysctl_fn sysctl_physinfo, sysctl_cputopoinfo, sysctl_numainfo, sysctl_pcitopoinfo,
     sysctl_getcpuinfo, sysctl_availheap, sysctl_get_cpu_featureset, sysctl_get_cpu_policy;
 sysctl_fn sysctl_tbuf_op, sysctl_perfc_op; /* sysctl_trace.c */
+sysctl_fn sysctl_cpupool_op, sysctl_scheduler_op; /* sysctl_pool.c */

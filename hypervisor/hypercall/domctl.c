@@ -11,6 +11,7 @@
 #include "core/cpu_policy.h"
 #include "core/event.h"
 #include "core/guest.h"
+#include "core/pool.h"
 #include "hypercall/control.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
@@ -48,7 +49,7 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->shared_info_frame = d->shared_info ? virt_to_mfn(d->shared_info).raw : ~0UL;
     info->ssidref = d->ssidref;
     memcpy(info->handle, d->handle, sizeof(info->handle));
-    info->cpupool = OUR_POOL;
+    info->cpupool = READ_ONCE(d->sched.pool)->id;
     cpu_policy_host_leaf(0x80000008, 0, leaf);
     info->gpaddr_bits = leaf[0] & 0xff;
 }
@@ -73,6 +74,7 @@ static s64 getdomaininfo(struct xen_domctl *op)
 static int check_create(const struct xen_domctl_createdomain *c)
 {
     u32 version = XEN_DOMCTL_GRANT_version(c->grant_opts);
+    const struct cpu_pool *pool = pool_find(c->cpupool_id);
 
     if (c->flags & ~(XEN_DOMCTL_CDF_MAX * 2 - 1))
         return reject(-EINVAL, "unknown domain options");
@@ -88,8 +90,8 @@ static int check_create(const struct xen_domctl_createdomain *c)
         return reject(-EINVAL, "grant table version");
     if (c->vmtrace_size)
         return reject(-EINVAL, "processor trace not offered");
-    if (c->cpupool_id != OUR_POOL)
-        return reject(-ESRCH, "no such CPU pool");
+    if (!pool || cpumask_empty(&pool->cpus))
+        return reject(-EINVAL, "no such CPU pool, or none with CPUs");
     if (c->arch.misc_flags & ~(XEN_X86_MISC_FLAGS_MAX * 2 - 1))
         return reject(-EINVAL, "unknown x86 options");
     if (!(c->flags & XEN_DOMCTL_CDF_hvm) && c->arch.emulation_flags)
@@ -109,6 +111,7 @@ static s64 createdomain(struct xen_domctl *op)
     error = domain_create(op->domain, config, false, &d);
     if (error)
         return reject(error, "domain not created");
+    pool_adopt(d, config->cpupool_id);
     op->domain = d->id;
     return 0;
 }

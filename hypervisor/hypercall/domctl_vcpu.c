@@ -4,6 +4,7 @@
  * restoring. LOCK_CONTROL is held by the caller except for the two readers.
  * A vCPU's registers are touched only while its domain is paused.
  */
+#include "core/pool.h"
 #include "hypercall/context.h"
 #include "hypercall/control.h"
 #include "lib/atomic.h"
@@ -60,12 +61,12 @@ s64 domctl_setvcpuaffinity(struct domain *d, struct xen_domctl *op)
         return error;
     /* The tool learns what is left of its wish. */
     if (hard) {
-        effective = cpumask_and(&v->hard_affinity, &cpus_online);
+        effective = cpumask_and(&v->hard_affinity, &d->sched.pool->cpus);
         error = cpumask_to_guest(&a->cpumap_hard, &effective);
     }
     if (!error && soft) {
         effective = cpumask_and(&v->soft_affinity, &v->hard_affinity);
-        effective = cpumask_and(&effective, &cpus_online);
+        effective = cpumask_and(&effective, &d->sched.pool->cpus);
         error = cpumask_to_guest(&a->cpumap_soft, &effective);
     }
     return error;

@@ -77,67 +77,6 @@ static s64 debug_keys(struct xen_sysctl *op)
     return 0;
 }
 
-/* There is one pool with all CPUs, and that stays so. */
-static s64 cpupool_op(struct xen_sysctl *op)
-{
-    struct xen_sysctl_cpupool_op *pool = &op->u.cpupool_op;
-    const cpumask_t none = {{0}};
-    struct domain *d;
-
-    switch (pool->op) {
-    case XEN_SYSCTL_CPUPOOL_OP_INFO: /* of the first pool from this id on */
-        if (pool->cpupool_id != OUR_POOL)
-            return -ENOENT; /* ends every enumeration */
-        pool->sched_id = OUR_SCHEDULER;
-        pool->n_dom = 0;
-        for (u32 id = 0; (d = domain_get_next(id)) != NULL; id = d->id + 1, domain_put(d))
-            pool->n_dom++;
-        return cpumask_to_guest(&pool->cpumap, &cpus_online);
-    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
-        return cpumask_to_guest(&pool->cpumap, &none);
-    case XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN:
-        d = pool->domid < DOMID_FIRST_RESERVED ? domain_get(pool->domid) : NULL;
-        if (!d)
-            return reject(-ESRCH, "no such domain");
-        domain_put(d);
-        return pool->cpupool_id == OUR_POOL ? 0 : reject(-ENOENT, "no such CPU pool");
-    case XEN_SYSCTL_CPUPOOL_OP_CREATE:
-        return reject(-EOPNOTSUPP, "one CPU pool only");
-    case XEN_SYSCTL_CPUPOOL_OP_DESTROY:
-    case XEN_SYSCTL_CPUPOOL_OP_ADDCPU:
-    case XEN_SYSCTL_CPUPOOL_OP_RMCPU:
-        if (pool->cpupool_id != OUR_POOL)
-            return reject(-ENOENT, "no such CPU pool");
-        return reject(-EBUSY, "the one CPU pool cannot be changed");
-    default:
-        return reject(-ENOSYS, "no such CPU pool operation");
-    }
-}
-
-static s64 scheduler_op(struct xen_sysctl *op)
-{
-    struct xen_sysctl_scheduler_op *sched = &op->u.scheduler_op;
-    u32 limit = sched->u.sched_credit2.ratelimit_us;
-
-    if (sched->cpupool_id != OUR_POOL)
-        return reject(-ESRCH, "no such CPU pool");
-    if (sched->sched_id != OUR_SCHEDULER)
-        return reject(-EINVAL, "no such scheduler");
-    switch (sched->cmd) {
-    case XEN_SYSCTL_SCHEDOP_putinfo:
-        if (limit &&
-            (limit < XEN_SYSCTL_SCHED_RATELIMIT_MIN || limit > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
-            return reject(-EINVAL, "rate limit out of range");
-        WRITE_ONCE(sched_ratelimit_us, limit);
-        return 0;
-    case XEN_SYSCTL_SCHEDOP_getinfo:
-        sched->u.sched_credit2.ratelimit_us = READ_ONCE(sched_ratelimit_us);
-        return 0;
-    default:
-        return reject(-EINVAL, "no such scheduler operation");
-    }
-}
-
 static s64 levelling_caps(struct xen_sysctl *op)
 {
     op->u.cpu_levelling_caps.caps = 0; /* CPUID of processes is never masked */
@@ -167,8 +106,8 @@ static const struct {
     REFUSED(lockprof_op, ENOSYS),
     DONE(cputopoinfo, sysctl_cputopoinfo),
     DONE(numainfo, sysctl_numainfo),
-    DONE(cpupool_op, cpupool_op),
-    DONE(scheduler_op, scheduler_op),
+    DONE(cpupool_op, sysctl_cpupool_op),
+    DONE(scheduler_op, sysctl_scheduler_op),
     REFUSED(coverage_op, EOPNOTSUPP),
     REFUSED(psr_cmt_op, ENODEV),
     DONE(pcitopoinfo, sysctl_pcitopoinfo),
@@ -197,6 +136,8 @@ s64 hypercall_sysctl(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
         return reject(operations[op.cmd].error ? -operations[op.cmd].error : -ENOSYS,
                       "system control operation not offered");
     error = operations[op.cmd].handler(&op);
+    if (error == -ERESTART_HYPERCALL)
+        return hypercall_continue(arg, 0, 0, 0, 0);
     /* With -ENOBUFS the request says how much room is needed. */
     if ((!error || error == -ENOBUFS) && guest_copy_out(arg, &op, sizeof(op)))
         return reject(-EFAULT, "system control result not writable");
