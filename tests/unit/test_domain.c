@@ -241,6 +241,39 @@ static void shutting_down(void **state)
     assert_int_equal(world_machine_ended, 1);
 }
 
+static void watchdogs(void **state)
+{
+    struct domain *d = world_domain(false, 1);
+
+    (void)state;
+    world_as(idle_domain->vcpus[0]);
+    domain_unpause_by_control(d);
+    assert_int_equal(domain_watchdog(d, 0, 0), -EINVAL);
+    assert_int_equal(domain_watchdog(d, 1, 5), -EINVAL);
+    assert_int_equal(domain_watchdog(d, 0, 2), 1);
+    assert_int_equal(domain_watchdog(d, 0, UINT32_MAX), 2);
+    assert_int_equal(domain_watchdog(d, 0, 5), -ENOSPC);
+    assert_int_equal(domain_watchdog(d, 3, 5), -EINVAL);
+    for (u32 i = 0; i < 5; i++) {
+        world_run(NS_SECOND);
+        assert_int_equal(domain_watchdog(d, 1, 2), 0);
+    }
+    assert_int_equal(domain_watchdog(d, 1, 0), 0);
+    assert_int_equal(domain_watchdog(d, 1, 0), -EINVAL);
+    world_run(5 * NS_SECOND);
+    assert_int_equal(d->shutdown, SHUTDOWN_NOT);
+    assert_int_equal(domain_watchdog(d, 0, 2), 1);
+    world_run(3 * NS_SECOND);
+    assert_int_equal(d->shutdown, SHUTDOWN_DONE);
+    assert_int_equal(d->shutdown_code, SHUTDOWN_watchdog);
+    /* The tools let it go on; the other one then ends with it. */
+    domain_resume(d);
+    assert_int_equal(d->shutdown, SHUTDOWN_NOT);
+    assert_int_equal(domain_watchdog(d, 2, 1), 0);
+    world_destroy(d);
+    world_run(2 * NS_SECOND);
+}
+
 static void registered_areas(void **state)
 {
     struct domain *d = world_domain(false, 34), *other = world_domain(false, 1);
@@ -421,6 +454,7 @@ int main(void)
         cmocka_unit_test_setup(ids, setup),
         cmocka_unit_test_setup(pausing, setup),
         cmocka_unit_test_setup(shutting_down, setup),
+        cmocka_unit_test_setup(watchdogs, setup),
         cmocka_unit_test_setup(registered_areas, setup),
         cmocka_unit_test_setup(polling, setup),
         cmocka_unit_test_setup(interrupts, setup),
