@@ -2,7 +2,11 @@
 /*
  * A QEMU plugin: a clock that no load on our machine can disturb. It counts the instructions that
  * the emulated processor executes and notes the count at the end of each line that software writes
- * to the first serial port: "COUNT LINE". For machines with one processor.
+ * to the first serial port, and at each marker (a certain no-op, executed anywhere; it has a text's
+ * address in rdi and its length in rsi): "COUNT COUNT-IN-THE-HYPERVISOR LINE". For machines with
+ * one processor. out=FILE                      where the notes go profile=FILE,window=NAME between
+ * the lines "bench: NAME begin" and "bench: NAME end" also instructions by address: "COUNT
+ * EXECUTIONS ADDRESS" a block
  *
  * Counted by translation block: a block left early by a fault counts whole, which is the same in
  * every run of the same software. The plugin header is in no package, so what we use of the
@@ -11,11 +15,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-#define SERIAL_DATA 0x3f8
+#define EXPORT       __attribute__((visibility("default")))
+#define SERIAL_DATA  0x3f8
 #define OP_OUT_AL_DX 0xee
+#define MARKER       "\x0f\x1f\x80MARK" /* nopl 0x4b52414d(%rax) */
+#define MARKER_BYTES 7
+#define OURS_START   0xffff800000000000u /* what the interface leaves to hypervisors */
+#define OURS_END     0xffff880000000000u
+#define MAX_BLOCKS   (1u << 20) /* a power of two, more than half of it unused */
 
 typedef uint64_t plugin_id;
 typedef struct {
@@ -41,25 +51,35 @@ extern void qemu_plugin_register_vcpu_init_cb(plugin_id, void (*)(plugin_id, uns
 extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, void *));
 extern void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *), void *);
 extern size_t qemu_plugin_tb_n_insns(const void *);
+extern uint64_t qemu_plugin_tb_vaddr(const void *);
 extern void *qemu_plugin_tb_get_insn(const void *, size_t);
 extern size_t qemu_plugin_insn_data(const void *, void *, size_t);
 extern void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(void *, int, plugin_u64, uint64_t);
 extern void qemu_plugin_register_vcpu_insn_exec_cb(void *, void (*)(unsigned, void *), int, void *);
 extern void *qemu_plugin_scoreboard_new(size_t);
+extern void *qemu_plugin_scoreboard_find(void *, unsigned);
 extern uint64_t qemu_plugin_u64_sum(plugin_u64);
 extern array *qemu_plugin_get_registers(void);
 extern int qemu_plugin_read_register(void *, bytes *);
+extern bool qemu_plugin_read_memory_vaddr(uint64_t, bytes *, size_t);
 extern bytes *g_byte_array_new(void);
 extern bytes *g_byte_array_set_size(bytes *, unsigned);
 
 EXPORT int qemu_plugin_version = 4;
 
-static plugin_u64 executed;
-static void *rax, *rdx;
-static bytes *value;
+static plugin_u64 executed, executed_inside;
+static void *rax, *rdx, *rdi, *rsi;
+static bytes *value, *text;
 static FILE *out;
 static char line[1024];
 static size_t length;
+
+/* The profile: each block that was translated, and how often it had run when the window opened. */
+static const char *profile, *window = "";
+static struct block {
+    uint64_t address, instructions, before;
+} * blocks;
+static void *runs; /* scoreboard of as many counters */
 
 static uint64_t read_register(void *handle)
 {
@@ -71,6 +91,51 @@ static uint64_t read_register(void *handle)
     return number;
 }
 
+static struct block *block_of(uint64_t address, uint64_t instructions)
+{
+    uint64_t at = (address * 0x9e3779b97f4a7c15u >> 32) + instructions;
+
+    for (unsigned tries = 0; tries < MAX_BLOCKS; tries++, at++) {
+        struct block *b = &blocks[at % MAX_BLOCKS];
+        if (!b->instructions)
+            *b = (struct block){address, instructions, 0};
+        if (b->address == address && b->instructions == instructions)
+            return b;
+    }
+    abort();
+}
+
+/* The window opens or closes. */
+static void write_profile(bool end)
+{
+    const uint64_t *now = qemu_plugin_scoreboard_find(runs, 0);
+    FILE *file = end ? fopen(profile, "w") : NULL;
+
+    for (unsigned i = 0; i < MAX_BLOCKS; i++) {
+        struct block *b = &blocks[i];
+        if (file && now[i] > b->before)
+            fprintf(file, "%lu %lu %lx\n", (now[i] - b->before) * b->instructions,
+                    now[i] - b->before, b->address);
+        b->before = now[i];
+    }
+    if (file)
+        fclose(file);
+}
+
+static void note(const char *what, size_t size)
+{
+    char name[100], which[20];
+
+    fprintf(out, "%lu %lu %.*s\n", qemu_plugin_u64_sum(executed),
+            qemu_plugin_u64_sum(executed_inside), (int)size, what);
+    if (!profile || size >= sizeof(line))
+        return;
+    char copy[sizeof(line)] = "";
+    memcpy(copy, what, size);
+    if (sscanf(copy, "bench: %99s %19s", name, which) == 2 && strcmp(name, window) == 0)
+        write_profile(strcmp(which, "end") == 0);
+}
+
 static void on_out(unsigned cpu, void *unused)
 {
     char byte;
@@ -80,26 +145,46 @@ static void on_out(unsigned cpu, void *unused)
         return;
     byte = (char)read_register(rax);
     if (byte == '\n') {
-        fprintf(out, "%lu %.*s\n", qemu_plugin_u64_sum(executed), (int)length, line);
+        note(line, length);
         length = 0;
     } else if (byte >= ' ' && length < sizeof(line)) {
         line[length++] = byte;
     }
 }
 
-static void on_translation(plugin_id id, void *block)
+static void on_marker(unsigned cpu, void *unused)
 {
-    size_t count = qemu_plugin_tb_n_insns(block);
+    uint64_t size = read_register(rsi);
+
+    (void)cpu, (void)unused;
+    if (size < sizeof(line) && qemu_plugin_read_memory_vaddr(read_register(rdi), text, size))
+        note((char *)text->data, size);
+}
+
+static void on_translation(plugin_id id, void *translation)
+{
+    size_t count = qemu_plugin_tb_n_insns(translation);
+    uint64_t address = qemu_plugin_tb_vaddr(translation);
 
     (void)id;
-    qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(block, ADD_U64, executed, count);
+    qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(translation, ADD_U64, executed, count);
+    if (address >= OURS_START && address < OURS_END)
+        qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(translation, ADD_U64, executed_inside,
+                                                          count);
+    if (profile) {
+        struct block *b = block_of(address, count);
+        plugin_u64 counter = {runs, (size_t)(b - blocks) * sizeof(uint64_t)};
+        qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(translation, ADD_U64, counter, 1);
+    }
     for (size_t i = 0; i < count; i++) {
-        void *instruction = qemu_plugin_tb_get_insn(block, i);
-        uint8_t opcode = 0;
+        void *instruction = qemu_plugin_tb_get_insn(translation, i);
+        uint8_t code[MARKER_BYTES] = {0};
 
-        qemu_plugin_insn_data(instruction, &opcode, 1);
-        if (opcode == OP_OUT_AL_DX)
+        qemu_plugin_insn_data(instruction, code, sizeof(code));
+        if (code[0] == OP_OUT_AL_DX)
             qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_out, READS_REGISTERS, NULL);
+        else if (memcmp(code, MARKER, sizeof(code)) == 0)
+            qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_marker, READS_REGISTERS, NULL);
     }
 }
 
@@ -110,15 +195,20 @@ static void on_cpu(plugin_id id, unsigned cpu)
 
     (void)id, (void)cpu;
     value = g_byte_array_new();
+    text = g_byte_array_new();
     for (unsigned i = 0; i < registers->len; i++) {
         if (strcmp(descriptor[i].name, "rax") == 0)
             rax = descriptor[i].handle;
         else if (strcmp(descriptor[i].name, "rdx") == 0)
             rdx = descriptor[i].handle;
+        else if (strcmp(descriptor[i].name, "rdi") == 0)
+            rdi = descriptor[i].handle;
+        else if (strcmp(descriptor[i].name, "rsi") == 0)
+            rsi = descriptor[i].handle;
     }
 }
 
-static void on_exit(plugin_id id, void *unused)
+static void on_end(plugin_id id, void *unused)
 {
     (void)id, (void)unused;
     fclose(out);
@@ -127,12 +217,25 @@ static void on_exit(plugin_id id, void *unused)
 EXPORT int qemu_plugin_install(plugin_id id, const void *info, int count, char **words)
 {
     (void)info;
-    if (count != 1 || strncmp(words[0], "out=", 4) != 0 || !(out = fopen(words[0] + 4, "w")))
+    for (int i = 0; i < count; i++) {
+        if (strncmp(words[i], "out=", 4) == 0)
+            out = fopen(words[i] + 4, "w");
+        else if (strncmp(words[i], "profile=", 8) == 0)
+            profile = strdup(words[i] + 8);
+        else if (strncmp(words[i], "window=", 7) == 0)
+            window = strdup(words[i] + 7);
+    }
+    if (!out)
         return 1;
     setvbuf(out, NULL, _IOLBF, 0);
-    executed = (plugin_u64){qemu_plugin_scoreboard_new(sizeof(uint64_t)), 0};
+    executed = (plugin_u64){qemu_plugin_scoreboard_new(2 * sizeof(uint64_t)), 0};
+    executed_inside = (plugin_u64){executed.score, sizeof(uint64_t)};
+    if (profile) {
+        blocks = calloc(MAX_BLOCKS, sizeof(*blocks));
+        runs = qemu_plugin_scoreboard_new(MAX_BLOCKS * sizeof(uint64_t));
+    }
     qemu_plugin_register_vcpu_init_cb(id, on_cpu);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
-    qemu_plugin_register_atexit_cb(id, on_exit, NULL);
+    qemu_plugin_register_atexit_cb(id, on_end, NULL);
     return 0;
 }

@@ -20,18 +20,20 @@ static struct vcpu_guest_context context;
 static u8 __aligned_to(16) stacks[MAX_VCPUS][4096];
 static u8 __aligned_to(4096) console_page[4096];
 static u64 samples[MAX_SAMPLES];
-static volatile u64 woken_at, send_at, sent_at;
+static volatile u64 woken_at, send_at, sent_at, awaited;
 static evtchn_port_t timer_port, wake_port;
 
 static void upcall(struct trap_frame *frame)
 {
     struct vcpu_info *v = &shared_info->vcpu_info[0];
+    u64 now = system_time(), pending;
 
     (void)frame;
-    woken_at = system_time();
     v->evtchn_upcall_pending = 0;
     v->evtchn_pending_sel = 0;
-    __atomic_store_n(&shared_info->evtchn_pending[0], 0, __ATOMIC_SEQ_CST);
+    pending = __atomic_exchange_n(&shared_info->evtchn_pending[0], 0, __ATOMIC_SEQ_CST);
+    if (pending & awaited) /* not the console's */
+        woken_at = now;
 }
 
 /* The ring that xenconsoled reads; drained before we go on, so that an end loses nothing. */
@@ -122,6 +124,7 @@ static u64 timer_sample(void)
 {
     u64 deadline = system_time() + between(500 * US, 8000 * US);
 
+    awaited = 1UL << timer_port;
     CHECK_EQUAL(call1(__HYPERVISOR_set_timer_op, deadline), 0);
     sleep_until_woken();
     return woken_at > deadline ? woken_at - deadline : 0;
@@ -129,6 +132,7 @@ static u64 timer_sample(void)
 
 static u64 event_sample(void)
 {
+    awaited = 1UL << wake_port;
     send_at = system_time() + between(200 * US, 2000 * US);
     sleep_until_woken();
     return woken_at - sent_at;
