@@ -93,10 +93,12 @@ def all_advance(system):
 
 
 def crowd(system, count):
-    start_guest(system, "guest", "vcpus=2", "maxvcpus=4")
+    start_guest(system, "guest", "vcpus=2", "maxvcpus=4", options="-p")
+    system.dom0("xl unpause guest")  # it boots while the others come
     said = system.dom0(f"for n in $(seq 0 {count - 1}); do xl create -q tiny.cfg \"name=\\\"t$n\\\"\" || break; done",
                        timeout=COMMAND + 5 * count * PATIENCE)
     assert said.strip() == ""
+    system.guest_says("^guest: ready")
     names = [f"t{n}" for n in range(count)]
     assert sorted(domains(system)) == sorted(["Domain-0", "guest", *names])
     all_advance(system)
@@ -118,7 +120,7 @@ def storm(system, count, seconds):
     assert not failures, f"{len(failures)} of {commands} commands failed in another way than by a refusal: " + "\n".join(failures[:20])
     print(f"storm: {commands} commands")
     assert commands > seconds / 2 / PATIENCE
-    system.dom0(f"for id in {IDS}; do xl unpause $id 2>/dev/null; done", check=False, timeout=COMMAND * 3)
+    system.dom0("for id in $(xl list | awk 'NR > 1 && $5 ~ /p/ { print $2 }'); do xl unpause $id; done", check=False, timeout=COMMAND * 3)
     all_advance(system)
     assert len(domains(system)) > count / 4
     assert "alive" in system.guest("echo alive")
@@ -149,6 +151,7 @@ def test_what_a_guest_costs(system, record_property):
     assert cost[1] <= 24 and each <= 4, "more than the stock hypervisor's"
 
 
+@pytest.mark.stock_fails("its heap keeps some pages that it used")
 @pytest.mark.parametrize("count, seconds", [(20, 25), pytest.param(100, 600, marks=pytest.mark.slow)])
 def test_crowd_and_storm(system, count, seconds):
     before, dom0 = memory(system)
@@ -164,6 +167,7 @@ def test_crowd_and_storm(system, count, seconds):
     nothing_is_left(system)
 
 
+@pytest.mark.stock_fails("its heap keeps some pages that it used")
 @pytest.mark.parametrize("count", [8, pytest.param(1000, marks=pytest.mark.slow)])
 def test_rounds(system, count):
     rounds(system, 1, None)
