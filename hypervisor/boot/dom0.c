@@ -204,6 +204,27 @@ static void __init report(const struct dom0_memory *m, const struct kernel_image
            l->p2m_pfn, l->p2m_pages, l->initrd_pfn, l->initrd_pages);
 }
 
+/* The modules' whole pages above 1 MiB, now that what was in them is dom0's; none of them is ours
+ * (boot_add_module). A reserved frame's count is 0 until it is given in: a loader may name a page
+ * twice. Returns the bytes. */
+static u64 __init free_modules(const struct boot_info *boot)
+{
+    u64 freed = 0;
+
+    for (u32 i = 0; i < boot->module_count; i++) {
+        const struct boot_module *m = &boot->modules[i];
+        u64 end = (m->address.raw + m->size) >> PAGE_SHIFT;
+
+        for (u64 n = ROUND_UP(m->address.raw, PAGE_SIZE) >> PAGE_SHIFT; n < end; n++) {
+            if (n < 256 || !mfn_is_ram(mfn(n)) || mfn_to_frame(mfn(n))->count)
+                continue;
+            page_allocator_add(paddr(n << PAGE_SHIFT), paddr((n + 1) << PAGE_SHIFT));
+            freed += PAGE_SIZE;
+        }
+    }
+    return freed;
+}
+
 void __init dom0_build(const struct boot_info *boot)
 {
     static struct kernel_image __initdata image;
@@ -249,5 +270,6 @@ void __init dom0_build(const struct boot_info *boot)
     mfn_t top = dom0_tables(&m, &image, &l);
     report(&m, &image, &l);
     start_vcpu(&m, &image, &l, top);
+    printk(LOG_INFO, "Boot modules freed: %lu KiB\n", free_modules(boot) >> 10);
     domain_unpause(m.d);
 }
