@@ -4,6 +4,7 @@
  * call, which belongs to blocking. Handlers only mark; the way out switches.
  */
 #include "core/event.h"
+#include "core/trace.h"
 #include "hypercall/hypercall.h"
 #include "hypercall/policy.h"
 
@@ -51,6 +52,10 @@ static s64 shutdown(u64 arg, bool code_only)
 
     if (guest_copy_in(&op, arg, sizeof(op)))
         return reject(-EFAULT, "shutdown reason not readable");
+    if (code_only)
+        TRACE(TRC_SCHED_SHUTDOWN_CODE, TRACE_IDS(current), op.reason);
+    else
+        TRACE(TRC_SCHED_SHUTDOWN, TRACE_IDS(current), op.reason);
     if (code_only) { /* the reason to report if the domain is shut down later */
         if (READ_ONCE(d->shutdown) == SHUTDOWN_NOT)
             WRITE_ONCE(d->shutdown_code, op.reason & 0xff);

@@ -71,7 +71,7 @@ static const u8 traced_arguments[CALLS] = {
     [__HYPERVISOR_memory_op] = BIT(0),
 };
 
-static __attribute__((noinline)) void trace_call(u32 event, u64 number, const u64 args[5])
+static void trace_call(u32 event, u64 number, const u64 args[5])
 {
     u32 words[6] = {(u32)number}, n = 1;
 
@@ -85,7 +85,9 @@ static __attribute__((noinline)) void trace_call(u32 event, u64 number, const u6
     trace_write(event, n, words);
 }
 
-s64 hypercall_call(u64 number, const u64 args[5])
+/* Inline, so that a guest's registers become arguments without a detour. */
+static __always_inline s64 call_handler(u32 kind, u64 number, u64 a0, u64 a1, u64 a2, u64 a3,
+                                        u64 a4)
 {
     const struct call *call;
 
@@ -93,11 +95,18 @@ s64 hypercall_call(u64 number, const u64 args[5])
         return reject(-ENOSYS, "no such hypercall");
     /* The number is the guest's: keep a mispredicted check from reading beyond the table. */
     __asm__("" : "+r"(number));
-    call = &calls[number & (CALLS - 1)];
-    this_cpu(perf_counters).hypercalls[number & (CALLS - 1)]++;
-    if (unlikely(!(call->kinds & (current->domain->is_hvm ? HVM : PV))))
+    number &= CALLS - 1;
+    call = &calls[number];
+    perfc_inc(hypercalls[number]);
+    if (unlikely(!(call->kinds & kind)))
         return reject(-ENOSYS, "hypercall not offered");
-    return call->handler(args[0], args[1], args[2], args[3], args[4]);
+    return call->handler(a0, a1, a2, a3, a4);
+}
+
+s64 hypercall_call(u64 number, const u64 args[5])
+{
+    return call_handler(current->domain->is_hvm ? HVM : PV, number, args[0], args[1], args[2],
+                        args[3], args[4]);
 }
 
 s64 hypercall_continue(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
@@ -127,17 +136,23 @@ bool hypercall_should_yield(void)
     return now - own->slice_start > clock_tsc_khz() / SLICE_FRACTION;
 }
 
+static __attribute__((noinline)) void trace_registers(const struct cpu_user_regs *regs)
+{
+    const u64 args[5] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8};
+
+    trace_call(TRC_PV_HYPERCALL_V2, regs->rax, args);
+}
+
 void hypercall_pv(struct cpu_user_regs *regs)
 {
     struct desk *own = &this_cpu(desk);
-    const u64 args[5] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8};
     u64 number = regs->rax;
     s64 result;
 
+    if (trace_wants(TRC_PV))
+        trace_registers(regs);
     /* Its result is the rax of whatever the guest goes back to: any value at
      * all, also one that would mean "run again". */
-    if (trace_wants(TRC_PV))
-        trace_call(TRC_PV_HYPERCALL_V2, number, args);
     if (number == __HYPERVISOR_iret) {
         perfc_inc(hypercalls[__HYPERVISOR_iret]);
         regs->rax = hypercall_iret(0, 0, 0, 0, 0);
@@ -145,7 +160,7 @@ void hypercall_pv(struct cpu_user_regs *regs)
     }
     own->slice_start = 0;
     own->in_multicall = false;
-    result = hypercall_call(number, args);
+    result = call_handler(PV, number, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8);
     if (likely(result != -ERESTART_HYPERCALL)) {
         regs->rax = result;
         return;

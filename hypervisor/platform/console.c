@@ -524,12 +524,13 @@ void console_key(unsigned char key)
 
 bool console_say(const char *format, ...)
 {
+    static const struct thresholds always = {1, 1};
     va_list args;
 
     if (!lines_left)
         return false;
     va_start(args, format);
-    vprintk(LOG_ERROR, format, args);
+    log_message(LOG_ERROR, &always, &host_rate, format, args);
     va_end(args);
     if (!--lines_left)
         printk(LOG_ERROR, "(%u lines are enough)\n", LINES_OF_A_KEY);
