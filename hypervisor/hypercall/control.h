@@ -59,5 +59,5 @@ domctl_fn domctl_get_cpu_policy, domctl_set_cpu_policy, domctl_gettscinfo, domct
 typedef s64 sysctl_fn(struct xen_sysctl *op);
 sysctl_fn sysctl_physinfo, sysctl_cputopoinfo, sysctl_numainfo, sysctl_pcitopoinfo,
     sysctl_getcpuinfo, sysctl_availheap, sysctl_get_cpu_featureset, sysctl_get_cpu_policy;
-sysctl_fn sysctl_tbuf_op, sysctl_perfc_op; /* sysctl_trace.c */
+sysctl_fn sysctl_tbuf_op, sysctl_perfc_op;        /* sysctl_trace.c */
 sysctl_fn sysctl_cpupool_op, sysctl_scheduler_op; /* sysctl_pool.c */
