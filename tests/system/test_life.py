@@ -16,8 +16,13 @@ from rig import eventually, start_guest, stop_guests
 
 TOOLS = "usr/lib/xen-4.17/bin"
 HELD = 0x7E110B5E55ED0000  # as guests/puppet/main.c
+PUPPET, TINY = BUILD / "guests" / "puppet", BUILD / "guests" / "tiny"
+for guest in (PUPPET, TINY):
+    if not guest.exists():
+        pytest.exit(f"{guest} is missing: run make guests", returncode=2)
+# The distribution leaves the folder for dumps to the administrator.
 MACHINE = dict(smp=2, files={
-    "root/puppet": (BUILD / "guests" / "puppet").read_bytes(), "root/tiny": (BUILD / "guests" / "tiny").read_bytes(),
+    "root/puppet": PUPPET.read_bytes(), "root/tiny": TINY.read_bytes(),
     "root/puppet.cfg": 'name = "puppet"\ntype = "pv"\nkernel = "/root/puppet"\nmemory = 4\n',
     f"{TOOLS}/xenwatchdogd": open(f"/{TOOLS}/xenwatchdogd", "rb").read(), "var/lib/xen/dump/.keep": ""})
 BETA = """guest.cfg 'name="beta"' 'cmdline="console=hvc0 quiet address=3"' 'vif=["bridge=xenbr0,mac=00:16:3e:00:00:03"]' """ \
@@ -258,6 +263,15 @@ def test_what_happens_by_default(system, no_loss):
         gone(system, "puppet")
 
 
+def test_foreground_lasts_as_long_as_the_guest(system, no_loss):
+    system.dom0("rm -f /var/log/xen/console/guest-puppet.log; (xl create -F puppet.cfg >/dev/null 2>&1; echo over >/run/over) & true")
+    says(system, "puppet", "^puppet: ready")
+    system.dom0("sleep 1; test ! -e /run/over")
+    types(system, "puppet", "p")
+    eventually("xl returns", lambda: "over" in system.dom0("cat /run/over 2>/dev/null || true"))
+    gone(system, "puppet")
+
+
 def test_watchdog_that_is_poked_does_nothing(system, no_loss):
     puppet(system)
     types(system, "puppet", "u")  # two seconds with one of one second
@@ -310,8 +324,7 @@ def check_core(system, path, tmp_path):
     flags, *registers = struct.unpack_from("<Q4Q", core.sections[".xen_prstatus"], 512)
     assert registers == [HELD + number for number in (15, 14, 13, 12)]
     assert core.sections[".xen_shared_info"].count(0) < 4096
-    with open(BUILD / "guests" / "puppet", "rb") as image:
-        assert core.page(256)[:2048] in image.read(), "its text, at 1 MiB"
+    assert core.page(256)[:2048] in PUPPET.read_bytes(), "its text, at 1 MiB"
     assert flags & 1 << 2, "VGCF_in_kernel"
 
 
