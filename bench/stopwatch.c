@@ -4,9 +4,11 @@
  * the emulated processor executes and notes the count at the end of each line that software writes
  * to the first serial port, and at each marker (a certain no-op, executed anywhere; it has a text's
  * address in rdi and its length in rsi): "COUNT COUNT-IN-THE-HYPERVISOR LINE". For machines with
- * one processor. out=FILE                      where the notes go profile=FILE,window=NAME between
- * the lines "bench: NAME begin" and "bench: NAME end" also instructions by address: "COUNT
- * EXECUTIONS ADDRESS" a block
+ * one processor.
+ *
+ * Arguments: out=FILE for the notes. profile=FILE: between lines "bench: NAME begin" and "bench:
+ * NAME end" also where the processor was, in FILE.NAME, "INSTRUCTIONS EXECUTIONS ADDRESS" for each
+ * block; and, as "userspace", while dom0's kernel boots.
  *
  * Counted by translation block: a block left early by a fault counts whole, which is the same in
  * every run of the same software. The plugin header is in no package, so what we use of the
@@ -75,7 +77,7 @@ static char line[1024];
 static size_t length;
 
 /* The profile: each block that was translated, and how often it had run when the window opened. */
-static const char *profile, *window = "";
+static const char *profile;
 static struct block {
     uint64_t address, instructions, before;
 } * blocks;
@@ -105,12 +107,17 @@ static struct block *block_of(uint64_t address, uint64_t instructions)
     abort();
 }
 
-/* The window opens or closes. */
-static void write_profile(bool end)
+/* A window opens, or (with a name) closes. */
+static void write_profile(const char *name)
 {
     const uint64_t *now = qemu_plugin_scoreboard_find(runs, 0);
-    FILE *file = end ? fopen(profile, "w") : NULL;
+    char path[1000];
+    FILE *file = NULL;
 
+    if (name) {
+        snprintf(path, sizeof(path), "%s.%s", profile, name);
+        file = fopen(path, "w");
+    }
     for (unsigned i = 0; i < MAX_BLOCKS; i++) {
         struct block *b = &blocks[i];
         if (file && now[i] > b->before)
@@ -132,8 +139,13 @@ static void note(const char *what, size_t size)
         return;
     char copy[sizeof(line)] = "";
     memcpy(copy, what, size);
-    if (sscanf(copy, "bench: %99s %19s", name, which) == 2 && strcmp(name, window) == 0)
-        write_profile(strcmp(which, "end") == 0);
+    if (strstr(copy, "Linux version "))
+        write_profile(NULL);
+    else if (strstr(copy, "dom0: userspace up "))
+        write_profile("userspace");
+    else if (sscanf(copy, "bench: %99[a-z] %19[a-z]", name, which) == 2 &&
+             (strcmp(which, "begin") == 0 || strcmp(which, "end") == 0))
+        write_profile(strcmp(which, "end") == 0 ? name : NULL);
 }
 
 static void on_out(unsigned cpu, void *unused)
@@ -222,8 +234,6 @@ EXPORT int qemu_plugin_install(plugin_id id, const void *info, int count, char *
             out = fopen(words[i] + 4, "w");
         else if (strncmp(words[i], "profile=", 8) == 0)
             profile = strdup(words[i] + 8);
-        else if (strncmp(words[i], "window=", 7) == 0)
-            window = strdup(words[i] + 7);
     }
     if (!out)
         return 1;
