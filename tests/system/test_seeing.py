@@ -107,7 +107,7 @@ def burn(seconds):
 def test_trace_tells_what_happened(system, guest):
     mhz = system.info()["cpu_mhz"]
     before = cpu_seconds(system, "guest")
-    system.dom0(f"{TOOLS}/xentrace -D -e all -S 128 -T 1000 /run/trace >/dev/null 2>&1 & echo $! >/run/pid; sleep 1")
+    system.dom0(f"{TOOLS}/xentrace -D -e all -S 64 -T 1000 /run/trace >/dev/null 2>&1 & echo $! >/run/pid; sleep 1")
     system.guest(burn(3))
     spent = cpu_seconds(system, "guest") - before
     system.dom0("kill $(cat /run/pid); while kill -0 $(cat /run/pid) 2>/dev/null; do sleep 0.1; done")
@@ -132,8 +132,8 @@ def test_trace_tells_what_happened(system, guest):
 def test_trace_says_what_it_lost(system):
     """Tracing stays on while nobody reads: the buffers fill up, and the next reader is told how much is missing."""
     system.dom0(f"{TOOLS}/xentrace -D -x -e all -T 1 /run/first >/dev/null 2>&1")
-    system.guest(burn(3))
-    system.dom0(f"{TOOLS}/xentrace -e all -T 2 /run/second >/dev/null 2>&1")
+    system.guest(burn(2))
+    system.dom0(f"{TOOLS}/xentrace -e all -T 1 /run/second >/dev/null 2>&1")
     lost = system.dom0("xenalyze -a /run/second 2>/dev/null | grep lost_records | head -3")
     assert re.search(r"lost_records count [1-9]\d*", lost), lost
 
@@ -143,20 +143,20 @@ def test_reader_is_woken_when_a_buffer_is_half_full(system):
     system.dom0(f"{TOOLS}/xentrace -D -s 1000000 -e all /run/woken >/dev/null 2>&1 & echo $! >/run/pid; sleep 1")
     size = "stat -c %s /run/woken 2>/dev/null || echo 0"
     started = int(system.dom0(size))
-    system.dom0(f"in-guest guest '{burn(5)}' >/dev/null 2>&1 & echo $! >/run/burning")
-    eventually("it wrote what a half-full buffer holds", lambda: int(system.dom0(size)) - started > 200000)
+    system.dom0(f"in-guest guest '{burn(3)}' >/dev/null 2>&1 & echo $! >/run/burning")
+    eventually("it wrote what a half-full buffer holds", lambda: int(system.dom0(size)) - started > 100000)
     system.dom0("kill $(cat /run/pid); while kill -0 $(cat /run/pid) 2>/dev/null; do sleep 0.1; done")
     system.dom0("while kill -0 $(cat /run/burning) 2>/dev/null; do sleep 0.1; done")
 
 
 def test_trace_can_be_narrowed(system):
     """Only scheduling, only on CPU 1."""
-    system.dom0(f"{TOOLS}/xentrace -D -c 1 -e 0x0002f000 -T 2 /run/narrow >/dev/null 2>&1")
+    system.dom0(f"{TOOLS}/xentrace -D -c 1 -e 0x0002f000 -T 1 /run/narrow >/dev/null 2>&1")
     report = system.dom0("xenalyze -s /run/narrow 2>/dev/null | sed -n '/volume/,/Domain/p'")
     assert re.search(r"- cpu 1 -\n +sched : +[1-9]", report), report
     assert not re.search(r"^ +pv +:", report, re.M)
     assert not re.search(r"- cpu 0 -\n +sched", report)
-    system.dom0(f"{TOOLS}/xentrace -D -c all -e all -T 1 /run/narrow >/dev/null 2>&1; rm -f /run/trace /run/first /run/second /run/woken /run/narrow")
+    system.dom0("rm -f /run/trace /run/first /run/second /run/woken /run/narrow")
 
 
 def counters(system, options=""):
@@ -184,22 +184,22 @@ def test_counters_count(system):
 
 
 def test_xentop_shows_the_guest_at_work(system):
-    system.dom0(f"in-guest guest '{burn(8)}' >/dev/null 2>&1 &")
-    output = system.dom0("xentop -b -f -i 3 -d 2 -v -n -x")
+    system.dom0(f"in-guest guest '{burn(6)}' >/dev/null 2>&1 &")
+    output = system.dom0("xentop -b -f -i 2 -d 2 -v -n -x")
     rows = [line.split() for line in output.splitlines() if re.match(r" *guest ", line)]
-    assert len(rows) == 3
+    assert len(rows) == 2
     names = next(line.split() for line in output.splitlines() if "NAME" in line)
     last = dict(zip(names, rows[-1]))
     assert float(last["CPU(%)"]) > 30
     assert (last["MEM(k)"], last["VCPUS"], last["NETS"], last["VBDS"]) == ("196608", "1", "1", "1")
     assert float(last["CPU(sec)"]) >= float(dict(zip(names, rows[0]))["CPU(sec)"])
-    assert len(re.findall(r"^VCPUs\(sec\): +0: +\d+s", output, re.M)) == 6, "dom0's and the guest's, three times"
+    assert len(re.findall(r"^VCPUs\(sec\): +0: +\d+s", output, re.M)) == 4, "dom0's and the guest's, twice"
     assert re.search(r"^Net0 RX: *[1-9]\d*bytes", output, re.M)
     assert re.search(r"^VBD BlkBack 51712", output, re.M)
 
 
 def test_xl_top_draws_a_screen(system):
-    screen = system.dom0("(sleep 2; printf q) | TERM=linux xl top | tr '\\033' '\\n'", timeout=60)
+    screen = system.dom0("(sleep 1; printf q) | TERM=linux xl top | tr '\\033' '\\n'", timeout=60)
     assert "xentop - " in screen
     assert "Domain-0" in screen and "guest" in screen
     assert re.search(r"2 domains: ", screen)
