@@ -19,6 +19,7 @@
 
 void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
+    const struct shared_info *shared = READ_ONCE(d->shared_info); /* goes away when it dies */
     bool blocked = true, running = false;
     u32 leaf[4];
     struct vcpu *v;
@@ -46,7 +47,7 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->tot_pages = d->frames.frames.count;
     info->max_pages = d->frames.max;
     info->outstanding_pages = d->frames.claimed;
-    info->shared_info_frame = d->shared_info ? virt_to_mfn(d->shared_info).raw : ~0UL;
+    info->shared_info_frame = shared ? virt_to_mfn(shared).raw : ~0UL;
     info->ssidref = d->ssidref;
     memcpy(info->handle, d->handle, sizeof(info->handle));
     info->cpupool = READ_ONCE(d->sched.pool)->id;

@@ -19,6 +19,18 @@ struct e820_entry {
     u32 type;
 } __packed;
 
+/* The last frame a PV guest says it has; 0: not told yet, as in a domain being restored. */
+static s64 last_gfn(struct domain *d)
+{
+    u64 frames = 0;
+
+    spin_lock(&d->lock); /* the page goes away when the domain dies */
+    if (d->shared_info)
+        frames = READ_ONCE(d->shared_info->arch.max_pfn);
+    spin_unlock(&d->lock);
+    return frames ? (s64)(frames - 1) : 0;
+}
+
 /* Operations that ask for one figure of a domain. */
 static s64 domain_figure(u32 op, u64 arg)
 {
@@ -36,10 +48,8 @@ static s64 domain_figure(u32 op, u64 arg)
         result = READ_ONCE(d->frames.frames.count);
     else if (op == XENMEM_maximum_reservation)
         result = READ_ONCE(d->frames.max);
-    else if (d->shared_info && READ_ONCE(d->shared_info->arch.max_pfn))
-        result = (s64)(READ_ONCE(d->shared_info->arch.max_pfn) - 1);
     else
-        result = 0; /* not told yet, as in a domain being restored */
+        result = last_gfn(d);
     domain_put(d);
     return result;
 }
