@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The least that lives as an unprivileged guest of the toolstack: it sleeps by a single-shot timer,
- * counts its wake-ups, says so every second on its console, and heeds control/shutdown in xenstore.
+ * counts its wake-ups, says so now and then on its console, and heeds control/shutdown in xenstore.
  * A hundred of them are what the load tests put beside a real guest. Words on its command line:
- * "interval=MS" between wake-ups (250), "life=SECONDS" until it powers off (for ever).
- * As dom0, which is how the micro tests boot it, it sleeps a few times and reports.
+ * "interval=MS" between wake-ups (250), "say=SECONDS" between its lines (1), "life=SECONDS" until
+ * it powers off (for ever). As dom0, which is how the micro tests boot it, it sleeps a few times
+ * and reports.
  */
 #include "runtime.h"
 #include <xen/io/console.h>
@@ -167,7 +168,8 @@ static void as_guest(void)
 {
     static const char watch[] = CONTROL "\0s"; /* path and token */
     u64 interval = number_after("interval=", 250) * MS, life = number_after("life=", 0) * 1000 * MS;
-    u64 start = system_time(), next = start + interval, said = 0, before = 0;
+    u64 pause = number_after("say=", 1) * 1000 * MS;
+    u64 start = system_time(), next = start + interval, say_next = start + pause, before = 0;
 
     console = page_of(start_info->console.domU.mfn);
     store = page_of(start_info->store_mfn);
@@ -186,9 +188,9 @@ static void as_guest(void)
         before = now;
         if (now >= next)
             next = now + interval;
-        if (now - start >= (said + 1) * 1000 * MS) {
-            said = (now - start) / (1000 * MS);
-            say("tiny: %lu s, %u wake-ups\n", said, ticks);
+        if (now >= say_next) {
+            say_next = now + pause;
+            say("tiny: %lu s, %u wake-ups\n", (now - start) / (1000 * MS), ticks);
         }
         if (life && now - start >= life)
             end(SHUTDOWN_poweroff);

@@ -95,6 +95,8 @@ def all_advance(system):
 def crowd(system, count):
     start_guest(system, "guest", "vcpus=2", "maxvcpus=4", options="-p")
     system.dom0("xl unpause guest")  # it boots while the others come
+    # Each line costs dom0 some work: a large crowd is taciturn.
+    system.dom0(f"echo 'extra=\"interval={count * 10} say={max(1, count // 20)}\"' >>tiny.cfg")
     said = system.dom0(f"for n in $(seq 0 {count - 1}); do xl create -q tiny.cfg \"name=\\\"t$n\\\"\" || break; done",
                        timeout=COMMAND + 5 * count * PATIENCE)
     assert said.strip() == ""
