@@ -8,6 +8,7 @@
  * LOCK_PCI guards the records and the devices' registers.
  */
 #include "cpu/lock.h"
+#include "lib/atomic.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
 #include "platform/console.h"
@@ -47,6 +48,13 @@ struct msi {
     mfn_t page;              /* MSI-X: frame of the entry */
     volatile u32 *registers; /* MSI-X: address low, high, data, control (bit 0: masked) */
 };
+
+/*
+ * Frames among which those with MSI-X entries are; only ever widened, under LOCK_PCI. Read without
+ * it, to spare the many other I/O frames that dom0 maps (256 MiB of configuration space at once)
+ * the search: an entry that is being set up meanwhile could as well come just after.
+ */
+static u64 msix_first, msix_end;
 
 /* Follows the list of capabilities, which a broken device may have made a ring. */
 static u8 find_capability(u32 sbdf, u8 wanted)
@@ -168,7 +176,11 @@ static int setup_msix(struct msi *m, u64 table_base)
         return -ENXIO;
     m->page = paddr_to_mfn(paddr(where));
     m->registers = map_io(paddr(where), MSIX_ENTRY_SIZE, true);
-    return m->registers ? 0 : -ENOMEM;
+    if (!m->registers)
+        return -ENOMEM;
+    atomic_store(&msix_first, msix_end ? MIN(msix_first, m->page.raw) : m->page.raw);
+    atomic_store(&msix_end, MAX(msix_end, m->page.raw + 1));
+    return 0;
 }
 
 struct search {
@@ -292,7 +304,8 @@ static void match_page(void *msi, void *arg)
 
 bool msi_owns_page(mfn_t page)
 {
-    if (mfn_is_none(page))
+    if (mfn_is_none(page) || page.raw < atomic_load(&msix_first) ||
+        page.raw >= atomic_load(&msix_end))
         return false;
     pci_lock();
     irq_for_each_msi(match_page, &page);
