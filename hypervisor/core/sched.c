@@ -226,6 +226,9 @@ static bool take(struct sched_queue *q, struct sched_cpu *c, struct sched_queue 
 
         for (u32 k = 0; k < CLASS_COUNT; k++)
             from->classes[k].offset += by;
+        for (u32 i = 0; i < QUEUE_CPUS; i++)
+            if (from->cpus[i])
+                from->cpus[i]->level += by;
         from->floor += by;
     }
     s = from->pool == q->pool ? policy_movable(from, c->cpu, max_weight) : NULL;
@@ -350,6 +353,8 @@ static void kick_idle(struct sched_queue *q)
     }
 }
 
+static void start_refill(struct domain *d, ns_t now);
+
 /* c's decision; the queue's lock is held. Returns the vCPU to run now. */
 static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vcpu *prev, ns_t now)
 {
@@ -382,7 +387,7 @@ static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vc
         WRITE_ONCE(next->cpu, c->cpu);
         next->is_running = true;
         if (next->domain->sched.cap && !timer_is_active(&next->domain->sched.refill))
-            timer_set(&next->domain->sched.refill, now + CAP_PERIOD);
+            start_refill(next->domain, now);
     }
     vcpu_update_runstate(prev, state_to_show(prev), now);
     vcpu_update_runstate(next, RUNSTATE_running, now);
@@ -515,7 +520,7 @@ static s64 quota(const struct sched_group *g)
 /* Those of d whose cap was used up may run again, each time another one first. */
 static void unpark(struct domain *d)
 {
-    u32 first = d->sched.periods++;
+    u32 first = d->sched.unparked++;
 
     for (u32 i = 0; i < d->max_vcpus; i++) {
         struct vcpu *v = d->vcpus[(first + i) % d->max_vcpus];
@@ -531,25 +536,35 @@ static void unpark(struct domain *d)
     }
 }
 
+/* d, which has a cap, begins to be counted. */
+static void start_refill(struct domain *d, ns_t now)
+{
+    d->sched.refilled = now;
+    timer_set(&d->sched.refill, now + CAP_PERIOD);
+}
+
 /*
- * A period is over. What was overdrawn comes off the next one; what was not used,
- * since others were served first, may be used in the next one.
+ * Periods are over: one, or more if this comes late. What was overdrawn comes off
+ * the next one; what was not used, since others were served first, may be used in
+ * the next one.
  */
 static void refill(void *arg)
 {
     struct domain *d = arg;
     struct sched_group *g = &d->sched;
-    s64 full = quota(g), left = atomic_add_return(&g->budget, full);
+    ns_t periods = (clock_now() - g->refilled) / CAP_PERIOD;
+    s64 full = quota(g), left = atomic_add_return(&g->budget, full * periods);
     bool awake = false;
     struct vcpu *v;
 
+    g->refilled += periods * CAP_PERIOD;
     if (left > 2 * full)
         atomic_sub(&g->budget, left - 2 * full);
     for_each_vcpu (d, v)
         awake |= READ_ONCE(v->sched.state) != SCHED_ASLEEP;
     /* Full, and all asleep: this stops until one of them comes onto a CPU. */
     if (full && (awake || left < 2 * full))
-        timer_set(&g->refill, clock_now() + CAP_PERIOD);
+        timer_set(&g->refill, g->refilled + CAP_PERIOD);
     if (left > 0)
         unpark(d);
 }
@@ -578,7 +593,7 @@ int sched_set_params(struct domain *d, u32 weight, u32 cap)
         WRITE_ONCE(d->sched.cap, cap);
         atomic_store(&d->sched.budget, quota(&d->sched));
         if (cap)
-            timer_set(&d->sched.refill, clock_now() + CAP_PERIOD);
+            start_refill(d, clock_now());
         unpark(d);
     }
     return 0;
@@ -606,6 +621,7 @@ int sched_vcpu_init(struct vcpu *v)
     static u32 last = MAX_CPUS;
     const cpumask_t *cpus = &v->domain->sched.pool->cpus;
     u32 cpu = cpumask_next(cpus, last + 1);
+    struct sched_queue *q;
 
     if (cpu >= MAX_CPUS)
         cpu = cpumask_next(cpus, 0);
@@ -614,9 +630,11 @@ int sched_vcpu_init(struct vcpu *v)
     else
         last = cpu;
     v->cpu = cpu;
+    q = sched_queue_of(cpu);
     v->sched = (struct sched_vcpu){
         .weight = v->domain->sched_weight,
-        .spent = READ_ONCE(sched_queue_of(cpu)->floor),
+        /* As if it had slept for long. */
+        .spent = READ_ONCE(q->floor) - q->classes[0].offset - NS_SECOND,
         .state = SCHED_ASLEEP,
     };
     bitmap_fill((unsigned long *)v->hard_affinity.bits, MAX_CPUS);

@@ -48,7 +48,8 @@ struct sched_group {
     u32 cap;    /* per cent of one CPU for all of them together, 0: none */
     s64 budget; /* ns left of it in this period; may be overdrawn; atomic */
     struct timer refill;
-    u32 periods;           /* in which it was */
+    ns_t refilled;         /* up to when */
+    u32 unparked;          /* how often: another one is the first each time */
     struct cpu_pool *pool; /* whose CPUs it runs on; changes while it is paused: core/pool.c */
 };
 

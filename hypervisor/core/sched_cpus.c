@@ -118,6 +118,7 @@ int sched_cpu_join(struct cpu_pool *pool, u32 cpu)
     spin_unlock(&q->lock);
     spin_lock(&sched_limbo->lock); /* it may be looking for work there */
     c->slot = slot;
+    c->level = READ_ONCE(q->floor);
     WRITE_ONCE(c->queue, q);
     spin_unlock(&sched_limbo->lock);
     spin_lock(&q->lock);

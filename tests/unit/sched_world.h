@@ -87,7 +87,10 @@ void *heap_zalloc(size_t size)
     size_t whole = (size + 63) / 64 * 64;
     void *p = aligned_alloc(64, whole);
 
-    assert_true(p && kept_count < ARRAY_SIZE(kept));
+    assert_non_null(p);
+    if (size < PAGE_SIZE) /* a pool, which core/pool.c uses again */
+        return memset(p, 0, whole);
+    assert_true(kept_count < ARRAY_SIZE(kept));
     return kept[kept_count++] = memset(p, 0, whole);
 }
 void domain_put(struct domain *d)

@@ -109,6 +109,159 @@ static void wake_latency(void **state)
     finish();
 }
 
+static struct life *sleeper(ns_t burst, ns_t nap)
+{
+    struct life *l = live(new_domain(1, 256, 0), 0, burst, nap);
+
+    l->random = true;
+    return l;
+}
+
+/* Of those that sleep, 99 of 100 times they run within a millisecond of being woken. */
+static void assert_prompt(const char *what, u32 n)
+{
+    for (u32 i = 0; i < life_count; i++)
+        if (lives[i].nap && (lives[i].late * 100 > lives[i].wakes || lives[i].wakes < 100))
+            fail_msg("%s %u: vCPU %u was late %lu of %lu times, %ld us at worst", what, n, i,
+                     lives[i].late, lives[i].wakes, lives[i].worst_latency / NS_US);
+    finish();
+}
+
+/* One that is mostly idle, and ones that do some work, beside eight that are busy. */
+static void wake_latency_busy(void **state)
+{
+    (void)state;
+    for (u32 count = 1; count <= 2; count++)
+        for (u32 kind = 0; kind < 6; kind++) {
+            cpumask_t first = cpumask_of(0);
+
+            srand(kind);
+            start(count);
+            for (u32 i = 0; i < 8; i++)
+                live(new_domain(1, kind == 1 ? 64U << i % 5 : 256, kind == 2 ? 30 : 0), 0, NS_NEVER,
+                     0);
+            run(NS_SECOND);
+            sleeper(50 * NS_US, 20 * NS_MS);
+            if (kind == 3) /* others that come and go, within what is theirs */
+                for (u32 i = 0; i < 4; i++)
+                    sleeper(300 * NS_US, 15 * NS_MS / count);
+            if (kind == 4) /* it lives where most are bound */
+                for (u32 i = 0; i < 9; i += 2)
+                    sched_set_affinity(lives[i].v, &first, NULL);
+            if (kind == 5) /* bursts of wakes in short order */
+                sleeper(30 * NS_US, 600 * NS_US);
+            run(20 * NS_SECOND);
+            assert_prompt("beside eight", count * 10 + kind);
+        }
+}
+
+/* Random machines: sleepers that take less than their share are served at once. */
+static void wake_latency_random(void **state)
+{
+    (void)state;
+    for (u32 seed = 1; seed <= how_many(20); seed++) {
+        u32 hogs, sleepers;
+
+        srand(seed);
+        start(1 + (u32)rand() % 8);
+        hogs = cpu_count + (u32)rand() % (cpu_count * 5);
+        sleepers = 1 + (u32)rand() % (cpu_count * 2);
+        for (u32 i = 0; i < hogs; i++)
+            hog(rand() % 2 ? 256 : 128U << rand() % 3);
+        run(NS_SECOND);
+        for (u32 i = 0; i < sleepers; i++) /* at most 4 % of a CPU each */
+            sleeper((10 + rand() % 190) * NS_US, (5 + rand() % 20) * NS_MS);
+        run(5 * NS_SECOND);
+        assert_prompt("random", seed);
+    }
+}
+
+/* One that uses more than its share waits, but has what is its, woken when it has just run. */
+static void greedy_sleeper(void **state)
+{
+    struct life *io;
+
+    (void)state;
+    start(1);
+    for (u32 i = 0; i < 8; i++)
+        hog(256);
+    io = live(new_domain(1, 256, 0), 0, 200 * NS_US, 100 * NS_US);
+    run(NS_SECOND);
+    forget();
+    run(20 * NS_SECOND);
+    assert_share(io, 1.0 / 9, 20 * NS_SECOND, 0.1);
+    for (u32 i = 0; i < 8; i++)
+        assert_share(&lives[i], 1.0 / 9, 20 * NS_SECOND, 0.03);
+    finish();
+}
+
+/* A new one is as welcome as one that slept, after any length of time. */
+static void newcomers(void **state)
+{
+    (void)state;
+    start(2);
+    for (u32 i = 0; i < 8; i++)
+        hog(256);
+    run(NS_SECOND);
+    for (u32 i = 0; i < 20; i++) {
+        struct life *l = live(new_domain(1, 256, 0), 0, NS_MS, NS_SECOND * 100);
+
+        run(300 * NS_MS);
+        l->v->pause_flags = PAUSE_BLOCKED;
+        run(NS_MS);
+        assert_true(l->ran > 0 && l->worst <= NS_MS);
+    }
+    finish();
+}
+
+/* vCPUs that stop and start again: nobody gains or loses by it. */
+static void up_and_down(void **state)
+{
+    (void)state;
+    start(2);
+    for (u32 i = 0; i < 6; i++)
+        hog(256);
+    run(NS_SECOND);
+    for (u32 i = 0; i < 40; i++) {
+        struct life *l = &lives[4 + i % 2];
+
+        l->v->pause_count ^= 1;
+        if (l->v->pause_count)
+            sched_sleep_nosync(l->v);
+        else
+            sched_wake(l->v);
+        settle();
+        forget();
+        run(2 * NS_SECOND);
+        for (u32 n = 0; n < 4; n++)
+            assert_share(&lives[n],
+                         lives[4].v->pause_count + lives[5].v->pause_count == 2   ? 0.5
+                         : lives[4].v->pause_count + lives[5].v->pause_count == 1 ? 0.4
+                                                                                  : 1.0 / 3,
+                         2 * NS_SECOND, 0.05);
+    }
+    finish();
+}
+
+/* A refill that comes late, as the machine stood still, makes up for it. */
+static void late_refill(void **state)
+{
+    struct life *l;
+
+    (void)state;
+    start(1);
+    l = live(new_domain(1, 256, 20), 0, NS_NEVER, 0);
+    run(NS_SECOND);
+    forget();
+    for (u32 i = 0; i < 100; i++) {
+        run(10 * NS_MS);
+        l->ran += on_cpu(l->v) ? 10 * NS_MS : 0; /* as far as anybody can tell */
+        now += 10 * NS_MS;
+    }
+    assert_in_range(l->ran, 392 * NS_MS, 408 * NS_MS);
+    finish();
+}
+
 /* A long sleeper must not get more than its share for having slept. */
 static void no_saved_credit(void **state)
 {
@@ -273,6 +426,9 @@ int main(void)
         cmocka_unit_test(wake_latency),      cmocka_unit_test(no_saved_credit),
         cmocka_unit_test(affinity),          cmocka_unit_test(yielding),
         cmocka_unit_test(random_loads),      cmocka_unit_test(many_cpus),
+        cmocka_unit_test(wake_latency_busy), cmocka_unit_test(wake_latency_random),
+        cmocka_unit_test(greedy_sleeper),    cmocka_unit_test(newcomers),
+        cmocka_unit_test(up_and_down),       cmocka_unit_test(late_refill),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
