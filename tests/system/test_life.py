@@ -263,15 +263,6 @@ def test_what_happens_by_default(system, no_loss):
         gone(system, "puppet")
 
 
-def test_foreground_lasts_as_long_as_the_guest(system, no_loss):
-    system.dom0("rm -f /var/log/xen/console/guest-puppet.log; (xl create -F puppet.cfg >/dev/null 2>&1; echo over >/run/over) & true")
-    says(system, "puppet", "^puppet: ready")
-    system.dom0("sleep 1; test ! -e /run/over")
-    types(system, "puppet", "p")
-    eventually("xl returns", lambda: "over" in system.dom0("cat /run/over 2>/dev/null || true"))
-    gone(system, "puppet")
-
-
 def test_watchdog_that_is_poked_does_nothing(system, no_loss):
     puppet(system)
     types(system, "puppet", "u")  # two seconds with one of one second
