@@ -53,7 +53,7 @@ def new_domid(system, name, old, seconds=120):
 
 def said(system, name, pattern):
     """How many lines of its console's log match."""
-    return int(system.dom0(f"grep -Ec '{pattern}' /var/log/xen/console/guest-{name}.log || true"))
+    return int(system.dom0(f"cat /var/log/xen/console/guest-{name}.log 2>/dev/null | grep -Ec '{pattern}' || true"))
 
 
 def says(system, name, pattern, times=1, seconds=60):
