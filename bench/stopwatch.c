@@ -143,7 +143,8 @@ static void note(const char *what, size_t size)
         write_profile(NULL);
     else if (strstr(copy, "dom0: userspace up "))
         write_profile("userspace");
-    else if (sscanf(copy, "bench: %99[a-z] %19[a-z]", name, which) == 2 &&
+    else if (strstr(copy, "bench: ") &&
+             sscanf(strstr(copy, "bench: "), "bench: %99[a-z] %19[a-z]", name, which) == 2 &&
              (strcmp(which, "begin") == 0 || strcmp(which, "end") == 0))
         write_profile(strcmp(which, "end") == 0 ? name : NULL);
 }

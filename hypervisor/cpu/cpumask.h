@@ -48,9 +48,14 @@ static inline bool cpumask_empty(const cpumask_t *m)
 /* First CPU of the mask at or after `from`; MAX_CPUS if there is none. */
 static inline u32 cpumask_next(const cpumask_t *m, u32 from)
 {
-    for (u32 cpu = from; cpu < MAX_CPUS; cpu++)
-        if (cpumask_test(m, cpu))
-            return cpu;
+    u64 wanted = ~0UL << (from % 64);
+
+    for (u32 word = from / 64; word < MAX_CPUS / 64; word++, wanted = ~0UL) {
+        u64 bits = READ_ONCE(m->bits[word]) & wanted;
+
+        if (bits)
+            return word * 64 + (u32)__builtin_ctzl(bits);
+    }
     return MAX_CPUS;
 }
 #define for_each_cpu_in(cpu, mask) \
