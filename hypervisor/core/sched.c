@@ -201,14 +201,10 @@ static void place(struct sched_queue *q, struct vcpu *v, enum arrival how)
 
 /* ---- load between queues ---- */
 
-/*
- * Queues of a pool advance alike: the floor of one that is served worse falls
- * behind. Does `from` lag behind q by so much that a member is worth moving
- * though the scales turn?
- */
-static bool lags(const struct sched_queue *from, const struct sched_queue *q)
+/* Queues of a pool advance alike: the floor of one that is served worse falls behind. */
+static s64 ahead(const struct sched_queue *q, const struct sched_queue *other)
 {
-    return READ_ONCE(q->floor) - READ_ONCE(from->floor) > FLOOR_DISTANCE;
+    return READ_ONCE(q->floor) - READ_ONCE(other->floor);
 }
 
 /* Takes a waiting vCPU of `from` over to q's CPU c; no lock held. False: there was none. */
@@ -220,9 +216,12 @@ static bool take(struct sched_queue *q, struct sched_cpu *c, struct sched_queue 
     bool ok;
 
     spin_lock(&from->lock);
-    if (READ_ONCE(q->floor) - from->floor > FLOOR_DISTANCE_MAX) {
+    /* A CPU does not get far with quitting while anybody holds a lock of its pool's. */
+    ok = from->pool == q->pool && sched_queue_of(c->cpu) == q &&
+         (READ_ONCE(q->online) & (1U << c->slot));
+    if (ok && ahead(q, from) > FLOOR_DISTANCE_MAX) {
         /* Who is bound to it holds it back, and will for long: it starts from here. */
-        s64 by = READ_ONCE(q->floor) - from->floor;
+        s64 by = ahead(q, from);
 
         for (u32 k = 0; k < CLASS_COUNT; k++)
             from->classes[k].offset += by;
@@ -231,7 +230,7 @@ static bool take(struct sched_queue *q, struct sched_cpu *c, struct sched_queue 
                 from->cpus[i]->level += by;
         from->floor += by;
     }
-    s = from->pool == q->pool ? policy_movable(from, c->cpu, max_weight) : NULL;
+    s = ok ? policy_movable(from, c->cpu, max_weight) : NULL;
     if (!s) {
         spin_unlock(&from->lock);
         return false;
@@ -267,27 +266,42 @@ static void steal(struct sched_queue *q, struct sched_cpu *c)
             return;
 }
 
-/* Now and then: takes one from the fullest queue if that makes things more even. */
-static void balance(struct sched_queue *q, struct sched_cpu *c)
+/*
+ * Now and then: takes one from the fullest queue if that makes things more even.
+ * CPUs of queues where nobody waits do not come here by themselves: they are
+ * asked to.
+ */
+static void balance(struct sched_queue *q, struct sched_cpu *c, ns_t now)
 {
-    u64 own = load_of(q), most = own;
-    struct sched_queue *from = NULL;
+    u64 own = load_of(q), most = own, least = own, load;
+    struct sched_queue *from = NULL, *to = NULL;
 
     for (u32 i = 0; i < sched_queue_count; i++) {
         struct sched_queue *other = sched_queues[i];
 
-        if (other == q || READ_ONCE(other->pool) != q->pool || !READ_ONCE(other->waiting))
+        if (other == q || READ_ONCE(other->pool) != q->pool)
             continue;
-        if (load_of(other) > most || (load_of(other) == most && from && lags(other, from))) {
-            most = load_of(other);
-            from = other;
+        load = load_of(other);
+        if (READ_ONCE(other->waiting)) {
+            if (load > most || (from && load == most && ahead(from, other) > 0))
+                most = load, from = other;
+        } else if (load < least || (to && load == least && ahead(other, to) > 0)) {
+            least = load, to = other;
         }
+    }
+    if (to && READ_ONCE(q->waiting) && now - READ_ONCE(to->balanced) > BALANCE_PERIOD) {
+        u32 online = READ_ONCE(to->online);
+        struct sched_cpu *other = online ? READ_ONCE(to->cpus[__builtin_ctz(online)]) : NULL;
+
+        if (other) /* it may have quit meanwhile */
+            cpu_raise_work(other->cpu, WORK_SCHEDULE);
     }
     if (!from)
         return;
-    /* Half the difference, over all CPUs, evens it out; the whole only turns it round. */
-    most = (most - own) * (u32)__builtin_popcount(q->online);
-    take(q, c, from, (u32)MIN(lags(from, q) ? most : most / 2, UINT32_MAX));
+    /* Half the difference, over all CPUs, evens it out. More turns it round, which is
+     * right when they have been served worse for a while. */
+    most = (most - own) * (u32)__builtin_popcount(q->online) / 2;
+    take(q, c, from, ahead(q, from) > FLOOR_DISTANCE ? UINT32_MAX : (u32)MIN(most, UINT32_MAX));
 }
 
 /* ---- the switch ---- */
@@ -407,7 +421,11 @@ void sched_work(void)
             steal(q, c);
         } else if (now - READ_ONCE(q->balanced) > BALANCE_PERIOD) {
             WRITE_ONCE(q->balanced, now);
-            balance(q, c);
+            spin_lock(&q->lock);
+            policy_charge_all(q, now);
+            policy_raise_floor(q);
+            spin_unlock(&q->lock);
+            balance(q, c, now);
         }
     }
     q = sched_lock_cpu(c->cpu);

@@ -291,6 +291,13 @@ void policy_charge(struct sched_queue *q, struct sched_cpu *c, ns_t now)
     close_gaps(q, now);
 }
 
+void policy_charge_all(struct sched_queue *q, ns_t now)
+{
+    for (u32 i = 0; i < QUEUE_CPUS; i++)
+        if (q->cpus[i])
+            policy_charge(q, q->cpus[i], now);
+}
+
 /*
  * What those have spent whom the CPU serves. Ones who are behind for reasons of
  * their own, as they slept or are capped, do not count, or each would be an
@@ -332,9 +339,7 @@ void policy_insert(struct sched_queue *q, struct sched_vcpu *s, ns_t now, enum a
     if (how != ARRIVES_BACK) {
         s64 base, level, lag = how == ARRIVES_AWAKE ? BONUS : LEAD;
 
-        for (u32 i = 0; i < QUEUE_CPUS; i++)
-            if (q->cpus[i])
-                policy_charge(q, q->cpus[i], now);
+        policy_charge_all(q, now);
         base = base_level(q, s);
         level = MIN(MAX(queue_level(q, s), base - lag), base + LEAD + turn_of(s));
         s->spent = level - q->classes[s->class].offset;

@@ -118,6 +118,7 @@ static inline s64 queue_level(const struct sched_queue *q, const struct sched_vc
 /* Sets s's class from its affinity and the queue's CPUs; s is not in the tree. */
 void policy_classify(struct sched_queue *q, struct sched_vcpu *s);
 void policy_charge(struct sched_queue *q, struct sched_cpu *c, ns_t now);
+void policy_charge_all(struct sched_queue *q, ns_t now);
 void policy_raise_floor(struct sched_queue *q);
 /*
  * Into the tree. Unless it comes back (it ran here), its account is brought near
