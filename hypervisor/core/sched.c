@@ -26,6 +26,7 @@
 #include "lib/atomic.h"
 
 #define BALANCE_PERIOD     (50 * NS_MS)
+#define CAP_CARRIED        4             /* periods' worth of a cap that may be used at once */
 #define FLOOR_DISTANCE     (20 * NS_MS)  /* when queues of like load change members */
 #define FLOOR_DISTANCE_MAX (500 * NS_MS) /* more is not remembered */
 
@@ -563,8 +564,8 @@ static void start_refill(struct domain *d, ns_t now)
 
 /*
  * Periods are over: one, or more if this comes late. What was overdrawn comes off
- * the next one; what was not used, since others were served first, may be used in
- * the next one.
+ * the next one; what was not used, since others were served first or the machine
+ * stood still, may be used in the next ones.
  */
 static void refill(void *arg)
 {
@@ -576,12 +577,12 @@ static void refill(void *arg)
     struct vcpu *v;
 
     g->refilled += periods * CAP_PERIOD;
-    if (left > 2 * full)
-        atomic_sub(&g->budget, left - 2 * full);
+    if (left > CAP_CARRIED * full)
+        atomic_sub(&g->budget, left - CAP_CARRIED * full);
     for_each_vcpu (d, v)
         awake |= READ_ONCE(v->sched.state) != SCHED_ASLEEP;
     /* Full, and all asleep: this stops until one of them comes onto a CPU. */
-    if (full && (awake || left < 2 * full))
+    if (full && (awake || left < CAP_CARRIED * full))
         timer_set(&g->refill, g->refilled + CAP_PERIOD);
     if (left > 0)
         unpark(d);
