@@ -273,7 +273,6 @@ int domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool
     d->is_control = d->is_hardware = control;
     d->is_hvm = config->flags & XEN_DOMCTL_CDF_hvm;
     d->options = config->flags;
-    d->ssidref = config->ssidref;
     memcpy(d->handle, config->handle, sizeof(d->handle));
     d->max_evtchn = MIN(config->max_evtchn_port, (u32)INT32_MAX);
     d->max_grant_frames = (u32)config->max_grant_frames;

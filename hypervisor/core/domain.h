@@ -111,8 +111,7 @@ struct domain {
     u32 pause_count;         /* atomic: every vCPU stands still while it is not 0 */
     u32 control_pause_count; /* of those, by pausedomain; 1 at creation */
     u32 options;             /* XEN_DOMCTL_CDF_* */
-    u32 ssidref;
-    u8 handle[16]; /* UUID */
+    u8 handle[16];           /* UUID */
     u32 max_vcpus;
     struct vcpu **vcpus; /* max_vcpus slots, NULL until created */
 

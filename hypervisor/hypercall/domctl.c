@@ -48,7 +48,6 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->max_pages = d->frames.max;
     info->outstanding_pages = d->frames.claimed;
     info->shared_info_frame = shared ? virt_to_mfn(shared).raw : ~0UL;
-    info->ssidref = d->ssidref;
     memcpy(info->handle, d->handle, sizeof(info->handle));
     info->cpupool = READ_ONCE(d->sched.pool)->id;
     cpu_policy_host_leaf(0x80000008, 0, leaf);
