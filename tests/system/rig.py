@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What several files of system tests ask of a machine."""
+import collections
+import re
 import time
 
 from machine import COMMAND, PATIENCE
@@ -18,6 +20,20 @@ def eventually(what, true, seconds=60):
         assert time.monotonic() < end, f"not within {seconds * PATIENCE:.0f} s: {what}"
         time.sleep(0.5)
     return answer
+
+
+Pages = collections.namedtuple("Pages", "total free claimed domains")
+
+
+def pages(system):
+    """The machine's memory in pages, domains: {number: its own}; once nothing is left to scrub and no domain is dying."""
+    def settled():
+        text = system.dom0("figures pages")
+        return "scrub 0\n" in text and "dying" not in text and text
+    text = eventually("memory has settled", settled)
+    figures = dict(re.findall(r"^(total|free|claimed) (\d+)$", text, re.M))
+    own = {int(domain): int(count) for domain, count in re.findall(r"^domain (\d+) (\d+)$", text, re.M)}
+    return Pages(int(figures["total"]), int(figures["free"]), int(figures["claimed"]), own)
 
 
 def start_guest(system, name="guest", *settings, address=2, options="", words=""):

@@ -72,7 +72,7 @@ def busy(system, name, *settings):
 def shares(system, length, *names):
     """(what each of these had of the time that passed on one CPU, what each had of what all of them had)."""
     ids = [int(system.dom0(f"xl domid {name}")) for name in names]
-    rows = dict(re.findall(r"^(\w+) (\d+)$", system.dom0(f"cpu-times {length}"), re.M))
+    rows = dict(re.findall(r"^(\w+) (\d+)$", system.dom0(f"figures times {length}"), re.M))
     ran = [int(rows[str(one)]) for one in ids]
     return [one / int(rows["passed"]) for one in ran], [one / sum(ran) for one in ran]
 
@@ -280,7 +280,7 @@ def test_caps_hold(system, alone):
 def test_no_vcpu_starves(system):
     busy(system, "many", "vcpus=8")
     before = vcpus(system, "many")
-    passed = int(re.search(r"passed (\d+)", system.dom0("cpu-times 8"))[1]) / 1e9
+    passed = int(re.search(r"passed (\d+)", system.dom0("figures times 8"))[1]) / 1e9
     ran = [row[2] - before[vcpu][2] for vcpu, row in vcpus(system, "many").items()]
     assert min(ran) > 0.6 * 2 * passed / 9, ran  # dom0 wants its part, too
     assert max(ran) < 1.5 * min(ran), ran

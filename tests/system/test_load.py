@@ -8,7 +8,7 @@ import re
 import machine as machines
 import pytest
 from machine import COMMAND, PATIENCE
-from rig import domains, eventually, start_guest
+from rig import domains, eventually, pages, start_guest
 
 TINY = machines.BUILD / "guests" / "tiny"
 if not TINY.exists():
@@ -19,7 +19,7 @@ CONFIG = 'type="pv"\nkernel="/root/tiny"\nmemory=4\nvcpus=1\non_poweroff="destro
 ROUNDS = """cd /root # rounds HOW_MANY: make, destroy; stops at the first that says anything
 for round in $(seq $1); do
     said=$(xl create -q -p tiny.cfg 'name="round"' 2>&1 && xl destroy round 2>&1) && [ -z "$said" ] || { echo "round $round: $said"; exit 1; }
-    [ $((round % 100)) != 0 ] || echo "round $round: $(free-pages | head -n 1)"
+    [ $((round % 100)) != 0 ] || echo "round $round: $(figures pages | grep free)"
 done
 """
 # dom0 has a process of xl for each guest.
@@ -39,15 +39,6 @@ REFUSALS = re.compile(r"""
     | Device\ xvd[bcde]\ not\ connected | disk\ \S+\ does\ not\ exist | Unknown\ device\ \d
     | `/libxl/\d+/device/v(?:if/\d|bd/\d+)':\ No\ such\ file
     """, re.X)
-
-
-def memory(system):
-    """(free pages, {domain: its pages}), once no guest is dying and nothing is left to scrub."""
-    def settled():
-        text = system.dom0("free-pages")
-        return re.search(r"to scrub 0$", text, re.M) and "dying" not in text and text
-    text = eventually("memory has settled", settled)
-    return int(re.search(r"^free (\d+)", text)[1]), {int(match[1]): int(match[2]) for match in re.finditer(r"domain (\d+): (\d+)", text)}
 
 
 def destroy_all(system):
@@ -139,13 +130,12 @@ def rounds(system, count, free):
 def test_what_a_guest_costs(system, record_property):
     """Pages of the hypervisor's own for a guest and for each further vCPU."""
     system.dom0("xl create -q -p tiny.cfg 'name=\"t0\"' vcpus=8; xl destroy t0")  # dom0's part in it is there from now on
-    free, _ = memory(system)
+    free = pages(system).free
     cost = {}
     for vcpus in (1, 8):
         system.dom0(f"xl create -q -p tiny.cfg 'name=\"t0\"' vcpus={vcpus}")
-        left, owned = memory(system)
-        guests = [pages for domain, pages in owned.items() if domain]
-        assert guests == [TINY_PAGES]
+        _, left, _, owned = pages(system)
+        assert [its for domain, its in owned.items() if domain] == [TINY_PAGES]
         cost[vcpus] = free - left - TINY_PAGES
         system.dom0("xl destroy t0")
     each = (cost[8] - cost[1]) / 7
@@ -158,16 +148,16 @@ def test_what_a_guest_costs(system, record_property):
 @pytest.mark.stock_fails("its heap keeps some pages that it used")
 @pytest.mark.parametrize("count, seconds", [(20, 25), pytest.param(100, 600, marks=pytest.mark.slow)])
 def test_crowd_and_storm(system, count, seconds):
-    before, dom0 = memory(system)
+    before = pages(system)
     crowd(system, count)
     if seconds > 60:
-        print(system.dom0("free -m; free-pages | head -n 1"))
+        print(system.dom0("free -m; figures pages"))
     storm(system, count, seconds)
     destroy_all(system)
-    after = memory(system)
+    after = pages(system)
     # What dom0 needs for event channels and mappings grows to what so many guests need, and stays.
-    assert after[1] == dom0
-    assert 0 <= before - after[0] <= count // 50
+    assert after.domains == before.domains
+    assert 0 <= before.free - after.free <= count // 50
     nothing_is_left(system)
 
 
@@ -175,7 +165,7 @@ def test_crowd_and_storm(system, count, seconds):
 @pytest.mark.parametrize("count", [8, pytest.param(1000, marks=pytest.mark.slow)])
 def test_rounds(system, count):
     rounds(system, 1, None)
-    before = memory(system)
+    before = pages(system)
     rounds(system, count, before[0])
-    assert memory(system) == before
+    assert pages(system) == before
     nothing_is_left(system)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from machine import Failure
-from rig import domains, eventually, start_guest, stop_guests
+from rig import domains, eventually, pages, start_guest, stop_guests
 
 GUEST = ("memory=144", "maxmem=176", "vcpus=2")
 BALLOON = "/sys/devices/system/xen_memory/xen_memory0"
@@ -49,10 +49,6 @@ def restore(system, options=""):
     system.dom0(f"xl restore {options} /run/guest.save >/run/xl.log 2>&1 || {{ cat /run/xl.log; false; }}; rm /run/guest.save", timeout=240)
 
 
-def free_pages(system):
-    return int(re.search(r"free=(\d+)", system.dom0("pages"))[1])
-
-
 def memory_agrees(system, megabytes):
     row = next(line.split() for line in system.dom0("xentop -b -i 1 -f").splitlines() if line.split()[:1] == ["guest"])
     balloon = int(re.search(r"^ *(\d+)", system.guest(f"cat {BALLOON}/info/current_kb"), re.M)[1])
@@ -86,10 +82,10 @@ def test_checkpoint_leaves_the_guest_running(system):
 
 def test_saved_guest_is_gone_and_comes_back(system, before):
     """From a checkpoint's kind of image, but the guest's own end: nothing of it is left, then all of it."""
-    domid, before["free"] = system.dom0("xl domid guest"), free_pages(system)
+    domid, before["free"] = system.dom0("xl domid guest"), pages(system).free
     save(system)
     assert list(domains(system)) == ["Domain-0"]
-    assert free_pages(system) - before["free"] >= 144 * 256
+    assert pages(system).free - before["free"] >= 144 * 256
     uptime = "cut -d. -f1 /proc/uptime"
     restore(system)
     assert system.dom0("xl domid guest") != domid
@@ -157,7 +153,7 @@ def test_memory_returns_to_the_page(system):
     """A guest restored and destroyed again and again from one image costs nothing."""
     start_guest(system, "guest", "memory=128")
     save(system)
-    free = free_pages(system)
+    free = pages(system).free
     for _ in range(2):
         system.dom0("xl restore -p /run/guest.save >/dev/null 2>&1 && xl destroy guest", timeout=240)
-        eventually("free to the page", lambda: free_pages(system) == free, 20)
+        eventually("free to the page", lambda: pages(system).free == free, 20)
