@@ -113,8 +113,9 @@ test: setup
 
 ifneq ($(wildcard tests/system),)
 .PHONY: system
+# Two machines at a time, each with the tests of a file: booting keeps one processor busy.
 system: all image guests
-	@$(PYTHON) -m pytest -q tests/system
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/system
 endif
 
 .PHONY: bench

@@ -24,4 +24,4 @@ $(foreach guest,$(GUESTS),$(eval $(call guest_rules,$(guest))))
 
 .PHONY: micro
 micro: all guests
-	@$(PYTHON) -m pytest -q tests/micro
+	@$(PYTHON) -m pytest -q -n 2 tests/micro
