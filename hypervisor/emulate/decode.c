@@ -7,148 +7,100 @@
  */
 #include "emulate/decode.h"
 
-/* What follows an opcode. */
+/* What follows an opcode; 0: not known here. */
 enum {
-    NONE = 0,
     MODRM = 1,
     IMM8 = 2,
     IMM = 4,     /* 2 or 4 bytes by operand size, sign extended */
     BYTE_OP = 8, /* operand is a byte */
-    UNKNOWN = 128,
     MODRM_IMM8 = MODRM | IMM8,
     MODRM_IMM = MODRM | IMM,
+    MODRM_BYTE = MODRM | BYTE_OP,
     GROUP3 = 16, /* F6, F7: an immediate for /0 and /1 only */
+    NONE = 128,
 };
 
 /* 00..3F follow one pattern of eight: Eb,Gb Ev,Gv Gb,Eb Gv,Ev AL,Ib eAX,Iz. */
-static u32 shape_arithmetic(u8 opcode)
-{
-    static const u8 pattern[6] = {MODRM | BYTE_OP, MODRM,          MODRM | BYTE_OP,
-                                  MODRM,           IMM8 | BYTE_OP, IMM};
-    return (opcode & 7) < 6 ? pattern[opcode & 7] : UNKNOWN;
-}
+#define ARITHMETIC(first)                                                    \
+    [first] = MODRM_BYTE, [(first) + 1] = MODRM, [(first) + 2] = MODRM_BYTE, \
+    [(first) + 3] = MODRM, [(first) + 4] = IMM8 | BYTE_OP, [(first) + 5] = IMM
 
-static u32 shape_one_byte(u8 opcode)
-{
-    if (opcode < 0x40)
-        return shape_arithmetic(opcode);
-    switch (opcode) {
-    case 0x6c:
-    case 0x6e: /* INSB, OUTSB */
-    case 0xa4:
-    case 0xaa:
-    case 0xac: /* MOVSB, STOSB, LODSB */
-    case 0xec:
-    case 0xee: /* IN, OUT AL,DX */
-        return BYTE_OP;
-    case 0x6d:
-    case 0x6f:
-    case 0xa5:
-    case 0xab:
-    case 0xad:
-    case 0xed:
-    case 0xef:
-    case 0x90:
-    case 0xcc:
-    case 0xf4:
-    case 0xfa:
-    case 0xfb:
-    case 0xf8:
-    case 0xf9:
-    case 0xcf:
-        return NONE;
-    case 0x80:
-    case 0xc6:
-        return MODRM_IMM8 | BYTE_OP;
-    case 0x81:
-    case 0xc7:
-        return MODRM_IMM;
-    case 0x83:
-        return MODRM_IMM8;
-    case 0x84:
-    case 0x86:
-    case 0x88:
-    case 0x8a:
-    case 0xfe:
-        return MODRM | BYTE_OP;
-    case 0x63:
-    case 0x85:
-    case 0x87:
-    case 0x89:
-    case 0x8b:
-    case 0x8d:
-    case 0xff:
-        return MODRM;
-    case 0xf6:
-        return MODRM | BYTE_OP | GROUP3;
-    case 0xf7:
-        return MODRM | GROUP3;
-    case 0xcd:
-    case 0xe4:
-    case 0xe6:
-        return IMM8 | BYTE_OP;
-    case 0xe5:
-    case 0xe7:
-        return IMM8;
-    default:
-        return UNKNOWN;
-    }
-}
+static const u8 one_byte_shapes[256] = {
+    ARITHMETIC(0x00),
+    ARITHMETIC(0x08),
+    ARITHMETIC(0x10),
+    ARITHMETIC(0x18),
+    ARITHMETIC(0x20),
+    ARITHMETIC(0x28),
+    ARITHMETIC(0x30),
+    ARITHMETIC(0x38),
+    [0x63] = MODRM,
+    [0x6c] = BYTE_OP, /* INS, OUTS */
+    [0x6d] = NONE,
+    [0x6e] = BYTE_OP,
+    [0x6f] = NONE,
+    [0x80] = MODRM_IMM8 | BYTE_OP,
+    [0x81] = MODRM_IMM,
+    [0x83] = MODRM_IMM8,
+    [0x84] = MODRM_BYTE,
+    [0x85] = MODRM,
+    [0x86] = MODRM_BYTE,
+    [0x87] = MODRM,
+    [0x88] = MODRM_BYTE,
+    [0x89] = MODRM,
+    [0x8a] = MODRM_BYTE,
+    [0x8b] = MODRM,
+    [0x8d] = MODRM,
+    [0x90] = NONE,
+    [0xa4] = BYTE_OP, /* MOVS, STOS, LODS */
+    [0xa5] = NONE,
+    [0xaa] = BYTE_OP,
+    [0xab] = NONE,
+    [0xac] = BYTE_OP,
+    [0xad] = NONE,
+    [0xc6] = MODRM_IMM8 | BYTE_OP,
+    [0xc7] = MODRM_IMM,
+    [0xcc] = NONE,
+    [0xcd] = IMM8 | BYTE_OP,
+    [0xcf] = NONE,
+    [0xe4] = IMM8 | BYTE_OP, /* IN, OUT */
+    [0xe5] = IMM8,
+    [0xe6] = IMM8 | BYTE_OP,
+    [0xe7] = IMM8,
+    [0xec] = BYTE_OP,
+    [0xed] = NONE,
+    [0xee] = BYTE_OP,
+    [0xef] = NONE,
+    [0xf4] = NONE,
+    [0xf6] = MODRM_BYTE | GROUP3,
+    [0xf7] = MODRM | GROUP3,
+    [0xf8] = NONE,
+    [0xf9] = NONE,
+    [0xfa] = NONE,
+    [0xfb] = NONE,
+    [0xfe] = MODRM_BYTE,
+    [0xff] = MODRM,
+};
 
-static u32 shape_two_byte(u8 opcode)
-{
-    switch (opcode) {
-    case 0x05:
-    case 0x06:
-    case 0x08:
-    case 0x09:
-    case 0x0b:
-    case 0x30:
-    case 0x31:
-    case 0x32:
-    case 0x33:
-    case 0xa2:
-        return NONE;
-    case 0x00:
-    case 0x01:
-    case 0x20:
-    case 0x21:
-    case 0x22:
-    case 0x23:
-    case 0xa3:
-    case 0xab:
-    case 0xaf:
-    case 0xb1:
-    case 0xb3:
-    case 0xbb:
-    case 0xc1:
-    case 0xc3:
-    case 0xc7:
-    case 0xb7:
-    case 0xbf:
-        return MODRM;
-    case 0xb0:
-    case 0xc0:
-        return MODRM | BYTE_OP;
-    case 0xb6:
-    case 0xbe:
-        return MODRM;
-    case 0xba:
-        return MODRM_IMM8;
-    default:
-        return UNKNOWN;
-    }
-}
+static const u8 two_byte_shapes[256] = {
+    [0x00] = MODRM, [0x01] = MODRM, [0x05] = NONE,  [0x06] = NONE,       [0x08] = NONE,
+    [0x09] = NONE,  [0x0b] = NONE,  [0x20] = MODRM, [0x21] = MODRM,      [0x22] = MODRM,
+    [0x23] = MODRM, [0x30] = NONE,  [0x31] = NONE,  [0x32] = NONE,       [0x33] = NONE,
+    [0xa2] = NONE,  [0xa3] = MODRM, [0xab] = MODRM, [0xaf] = MODRM,      [0xb0] = MODRM_BYTE,
+    [0xb1] = MODRM, [0xb3] = MODRM, [0xb6] = MODRM, [0xb7] = MODRM,      [0xba] = MODRM_IMM8,
+    [0xbb] = MODRM, [0xbe] = MODRM, [0xbf] = MODRM, [0xc0] = MODRM_BYTE, [0xc1] = MODRM,
+    [0xc3] = MODRM, [0xc7] = MODRM,
+};
 
 struct cursor {
     const u8 *bytes;
-    u32 count, at;
+    u32 count, at; /* count: INSTRUCTION_MAX at the most */
     bool overrun;
 };
 
 static u8 next_byte(struct cursor *c)
 {
-    if (c->at >= c->count || c->at >= INSTRUCTION_MAX) {
+    if (c->at >= c->count) {
         c->overrun = true;
         return 0;
     }
@@ -158,11 +110,25 @@ static u8 next_byte(struct cursor *c)
 /* Little endian, sign extended to 64 bits. */
 static s64 next_signed(struct cursor *c, u32 bytes)
 {
-    u64 value = 0;
-    for (u32 i = 0; i < bytes; i++)
-        value |= (u64)next_byte(c) << (8 * i);
-    u32 shift = 64 - 8 * bytes;
-    return (s64)(value << shift) >> shift;
+    const u8 *at = c->bytes + c->at;
+    s16 word;
+    s32 dword;
+
+    if (bytes > c->count - c->at) {
+        c->overrun = true;
+        return 0;
+    }
+    c->at += bytes;
+    switch (bytes) {
+    case 1:
+        return (s8)*at;
+    case 2:
+        __builtin_memcpy(&word, at, 2);
+        return word;
+    default:
+        __builtin_memcpy(&dword, at, 4);
+        return dword;
+    }
 }
 
 static u8 take_prefixes(struct cursor *c, bool long_mode, struct instruction *in, bool *operand_16,
@@ -255,7 +221,7 @@ static void take_modrm(struct cursor *c, bool long_mode, const struct cpu_user_r
 int instruction_decode(const u8 *bytes, u32 count, bool long_mode, const struct cpu_user_regs *regs,
                        struct instruction *in)
 {
-    struct cursor c = {.bytes = bytes, .count = count};
+    struct cursor c = {.bytes = bytes, .count = MIN(count, (u32)INSTRUCTION_MAX)};
     bool operand_16 = false, address_short = false, has_segment = false, rip_relative = false;
 
     *in = (struct instruction){.segment = SEGMENT_DS};
@@ -268,8 +234,8 @@ int instruction_decode(const u8 *bytes, u32 count, bool long_mode, const struct 
         return count < INSTRUCTION_MAX ? -EFAULT : -EINVAL;
     in->opcode = opcode;
 
-    u32 shape = in->map ? shape_two_byte(opcode) : shape_one_byte(opcode);
-    if (shape & UNKNOWN)
+    u32 shape = in->map ? two_byte_shapes[opcode] : one_byte_shapes[opcode];
+    if (!shape)
         return -EINVAL;
     in->operand_bytes = shape & BYTE_OP ? 1 : in->rex & 8 ? 8 : operand_16 ? 2 : 4;
     in->address_bytes = long_mode ? (address_short ? 4 : 8) : 4;

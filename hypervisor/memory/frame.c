@@ -13,20 +13,12 @@
 
 #include "cpu/work.h"
 #include "lib/atomic.h"
-#include "lib/bitmap.h"
 #include "lib/string.h"
 #include "memory/internal.h"
 #include "memory/map.h"
 
 u64 frame_table_end __ro_after_init;
 unsigned long frame_chunks[FRAME_CHUNKS / 64] __ro_after_init;
-
-bool mfn_is_ram(mfn_t m)
-{
-    if (m.raw >= frame_table_end || !bit_test(frame_chunks, m.raw >> FRAME_CHUNK_SHIFT))
-        return false;
-    return !(READ_ONCE(frame_table[m.raw].count) & FRAME_ABSENT);
-}
 
 static u32 owner_number(const struct frame_owner *owner)
 {

@@ -24,6 +24,7 @@
 
 #include "cpu/layout.h"
 #include "cpu/lock.h"
+#include "lib/bitmap.h"
 #include "lib/types.h"
 
 struct frame {
@@ -94,7 +95,11 @@ extern struct frame *host_frame_table;
 #endif
 
 /* True for frames of RAM, that is, which have a usable struct frame. */
-bool mfn_is_ram(mfn_t m);
+static inline bool mfn_is_ram(mfn_t m)
+{
+    return m.raw < frame_table_end && bit_test(frame_chunks, m.raw >> FRAME_CHUNK_SHIFT) &&
+           !(READ_ONCE(frame_table[m.raw].count) & FRAME_ABSENT);
+}
 static inline struct frame *mfn_to_frame(mfn_t m)
 {
     return &frame_table[m.raw];
