@@ -499,6 +499,22 @@ void sched_yield(void)
 
 /* ---- parameters ---- */
 
+/* v, which neither waits nor runs, to a CPU it may use. q is its queue and locked; then the
+ * returned one is. */
+static struct sched_queue *settle(struct sched_queue *q, struct vcpu *v)
+{
+    struct sched_queue *to = choose_queue(q, v);
+    u8 state = v->sched.state;
+
+    v->sched.state = SCHED_LEAVING;
+    if (to != q)
+        move(q, to, v, choose_cpu(to, v));
+    else
+        WRITE_ONCE(v->cpu, choose_cpu(q, v));
+    v->sched.state = state;
+    return to;
+}
+
 int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft)
 {
     struct sched_queue *q;
@@ -525,8 +541,12 @@ int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft)
         place(q, v, ARRIVES_MOVED);
         return 0;
     }
-    if (v->sched.state == SCHED_RUNNING && !cpumask_test(&v->hard_affinity, v->cpu))
-        cpu_raise_work(v->cpu, WORK_SCHEDULE);
+    if (!cpumask_test(&v->hard_affinity, v->cpu)) {
+        if (v->sched.state == SCHED_RUNNING)
+            cpu_raise_work(v->cpu, WORK_SCHEDULE);
+        else if (v->sched.state != SCHED_LEAVING)
+            q = settle(q, v);
+    }
     spin_unlock(&q->lock);
     return 0;
 }
@@ -674,7 +694,7 @@ void sched_vcpu_free(struct vcpu *v)
 
 bool sched_vcpu_rehome(struct vcpu *v)
 {
-    struct sched_queue *q = sched_lock_vcpu(v), *to;
+    struct sched_queue *q = sched_lock_vcpu(v);
     u8 state = v->sched.state;
     u32 slot = sched_cpus[v->cpu].slot;
     bool moves = !queue_allowed(q, v) || !(q->online & (1U << slot));
@@ -687,14 +707,7 @@ bool sched_vcpu_rehome(struct vcpu *v)
     if (moves) {
         if (state == SCHED_WAITING)
             policy_remove(q, &v->sched);
-        v->sched.state = SCHED_LEAVING;
-        to = choose_queue(q, v);
-        if (to != q)
-            move(q, to, v, choose_cpu(to, v));
-        else
-            WRITE_ONCE(v->cpu, choose_cpu(q, v));
-        q = to;
-        v->sched.state = state;
+        q = settle(q, v);
         if (state == SCHED_WAITING) {
             place(q, v, ARRIVES_MOVED);
             return true;
