@@ -72,7 +72,9 @@ int event_send(struct domain *d, u32 port)
     port_lock(p);
     switch (p->state) {
     case EVTCHNSTAT_interdomain:
+        sched_sending(true);
         event_raise(p->remote, p->peer);
+        sched_sending(false);
         break;
     case EVTCHNSTAT_ipi:
         event_raise(d, p);

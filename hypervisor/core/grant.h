@@ -65,7 +65,37 @@ s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
 /* Flushes if need be, then gives up; after each batch of unmaps. */
 void grant_unmap_finish(struct grant_unmapped *gone, u32 n);
 
-s16 grant_copy(const struct gnttab_copy *op);
+/* A use of a grant: what grant_use_end() has to take back. */
+struct grant_use {
+    struct domain *granter;
+    struct frame *frame; /* NULL: transitive, see trans_* */
+    u32 ref;
+    bool writable;
+    u16 start;
+    u32 length;
+    domid_t trans_domid;
+    u32 trans_ref;
+};
+
+/*
+ * One side of copies: what is held for it. Requests mostly come in runs that use
+ * the same grant or frame, which is looked up and held once for all of a run.
+ */
+struct grant_side {
+    struct domain *granter;  /* reference held; NULL: none */
+    struct domain *granter2; /* of the grant a transitive one leads to */
+    struct grant_use use, use2;
+    struct frame *frame; /* NULL: nothing to copy to or from */
+    u64 name;            /* a reference to a grant, or a frame number, of the request */
+    u32 start, length;   /* what may be touched */
+    domid_t domid;       /* of the request */
+    bool by_ref, used, used2;
+};
+struct grant_copier { /* all zero: new */
+    struct grant_side from, to;
+};
+s16 grant_copy(struct grant_copier *copier, const struct gnttab_copy *op);
+void grant_copy_end(struct grant_copier *copier); /* before the guest goes on */
 s16 grant_transfer(const struct gnttab_transfer *op);
 s16 grant_swap(u32 ref_a, u32 ref_b);
 

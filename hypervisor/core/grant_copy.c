@@ -4,7 +4,7 @@
  * the dump for debugging.
  *
  * Locks: LOCK_GRANT, of one domain at a time; the bytes are copied with none
- * held, under the uses' references.
+ * held, under the uses' references, which end with the request's batch.
  * Callers: hypercall/grant_op.c.
  */
 #include "core/grant_private.h"
@@ -23,17 +23,8 @@ static s16 refuse(s16 status, const char *why)
     return status;
 }
 
-/* One side of a copy. */
-struct side {
-    struct domain *granter;  /* reference held; NULL: a frame of the caller */
-    struct domain *granter2; /* of the grant a transitive one leads to */
-    struct grant_use use, use2;
-    bool used, used2;
-    struct frame *frame;
-    u32 start, length; /* what may be touched */
-};
-
-static void side_end(struct side *s, bool write)
+/* Ends the use of a grant or frame; stays with the granting domain. */
+static void side_release(struct grant_side *s, bool write)
 {
     if (s->used2)
         grant_use_end(&s->use2);
@@ -41,13 +32,22 @@ static void side_end(struct side *s, bool write)
         domain_put(s->granter2);
     if (s->used)
         grant_use_end(&s->use);
-    if (s->granter)
-        domain_put(s->granter);
-    else if (s->frame) {
+    if (s->frame && !s->by_ref) {
         if (write)
             frame_put_writable(s->frame);
         frame_put(s->frame);
     }
+    s->used = s->used2 = false;
+    s->granter2 = NULL;
+    s->frame = NULL;
+}
+
+static void side_end(struct grant_side *s, bool write)
+{
+    side_release(s, write);
+    if (s->granter)
+        domain_put(s->granter);
+    s->granter = NULL;
 }
 
 static struct domain *granter_get(domid_t id)
@@ -62,7 +62,7 @@ static struct domain *granter_get(domid_t id)
 }
 
 /* The grant that a transitive grant of `via` leads to; via is its user. */
-static s16 side_follow(struct side *s, domid_t via, bool write)
+static s16 side_follow(struct grant_side *s, domid_t via, bool write)
 {
     s16 status;
 
@@ -81,31 +81,35 @@ static s16 side_follow(struct side *s, domid_t via, bool write)
     return GNTST_okay;
 }
 
-static s16 side_begin(struct side *s, const struct gnttab_copy_ptr *p, bool by_ref, bool write)
+static s16 side_of_frame(struct grant_side *s, const struct gnttab_copy_ptr *p, bool write)
 {
     struct domain *d = current->domain;
+    struct frame *f;
+
+    if (p->domid != DOMID_SELF)
+        return refuse(GNTST_permission_denied, "copy by frame number of another domain");
+    f = grant_frame_from_guest(p->u.gmfn);
+    if (!f || !frame_get(f, &d->frames))
+        return refuse(GNTST_bad_page, "copy with a frame that is not the caller's");
+    if (write && !frame_get_writable(f)) {
+        frame_put(f);
+        return refuse(GNTST_general_error, "copy to a page table");
+    }
+    s->frame = f;
+    s->start = 0;
+    s->length = PAGE_SIZE;
+    return GNTST_okay;
+}
+
+static s16 side_of_grant(struct grant_side *s, const struct gnttab_copy_ptr *p, bool write)
+{
     s16 status;
 
-    if (!by_ref) {
-        struct frame *f;
-
-        if (p->domid != DOMID_SELF)
-            return refuse(GNTST_permission_denied, "copy by frame number of another domain");
-        f = grant_frame_from_guest(p->u.gmfn);
-        if (!f || !frame_get(f, &d->frames))
-            return refuse(GNTST_bad_page, "copy with a frame that is not the caller's");
-        if (write && !frame_get_writable(f)) {
-            frame_put(f);
-            return refuse(GNTST_general_error, "copy to a page table");
-        }
-        s->frame = f;
-        s->length = PAGE_SIZE;
-        return GNTST_okay;
-    }
-    s->granter = granter_get(p->domid);
+    if (!s->granter)
+        s->granter = granter_get(p->domid);
     if (!s->granter)
         return refuse(GNTST_bad_domain, "no such granting domain");
-    status = grant_use_begin(s->granter, p->u.ref, d->id, write, true, &s->use);
+    status = grant_use_begin(s->granter, p->u.ref, current->domain->id, write, true, &s->use);
     if (status)
         return status;
     s->used = true;
@@ -117,34 +121,61 @@ static s16 side_begin(struct side *s, const struct gnttab_copy_ptr *p, bool by_r
     return GNTST_okay;
 }
 
-static s16 side_range(const struct side *s, u32 offset, u32 length)
+/* Makes s what p asks for: it may be that already. */
+static s16 side_begin(struct grant_side *s, const struct gnttab_copy_ptr *p, bool by_ref,
+                      bool write)
+{
+    u64 name = by_ref ? p->u.ref : p->u.gmfn;
+    s16 status;
+
+    if (s->frame && s->by_ref == by_ref && s->domid == p->domid && s->name == name)
+        return GNTST_okay;
+    side_release(s, write);
+    if (s->granter && s->domid != p->domid) {
+        domain_put(s->granter);
+        s->granter = NULL;
+    }
+    s->by_ref = by_ref;
+    s->domid = p->domid;
+    s->name = name;
+    status = by_ref ? side_of_grant(s, p, write) : side_of_frame(s, p, write);
+    if (status)
+        side_end(s, write);
+    return status;
+}
+
+static s16 side_range(const struct grant_side *s, u32 offset, u32 length)
 {
     if (offset < s->start || offset + length > s->start + s->length)
         return refuse(GNTST_general_error, "copy outside of what is granted");
     return GNTST_okay;
 }
 
-s16 grant_copy(const struct gnttab_copy *op)
+s16 grant_copy(struct grant_copier *copier, const struct gnttab_copy *op)
 {
-    struct side from = {0}, to = {0};
+    struct grant_side *from = &copier->from, *to = &copier->to;
     s16 status;
 
     if (op->source.offset + op->len > PAGE_SIZE || op->dest.offset + op->len > PAGE_SIZE)
         return refuse(GNTST_bad_copy_arg, "copy across the end of a page");
-    status = side_begin(&from, &op->source, op->flags & GNTCOPY_source_gref, false);
+    status = side_begin(from, &op->source, op->flags & GNTCOPY_source_gref, false);
     if (!status)
-        status = side_range(&from, op->source.offset, op->len);
+        status = side_range(from, op->source.offset, op->len);
     if (!status)
-        status = side_begin(&to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
+        status = side_begin(to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
     if (!status)
-        status = side_range(&to, op->dest.offset, op->len);
+        status = side_range(to, op->dest.offset, op->len);
     if (!status)
         /* The two may be the same bytes: the guest's own affair, but no overlap for us. */
-        memmove((char *)mfn_to_virt(frame_to_mfn(to.frame)) + op->dest.offset,
-                (char *)mfn_to_virt(frame_to_mfn(from.frame)) + op->source.offset, op->len);
-    side_end(&to, true);
-    side_end(&from, false);
+        memmove((char *)mfn_to_virt(frame_to_mfn(to->frame)) + op->dest.offset,
+                (char *)mfn_to_virt(frame_to_mfn(from->frame)) + op->source.offset, op->len);
     return status;
+}
+
+void grant_copy_end(struct grant_copier *copier)
+{
+    side_end(&copier->to, true);
+    side_end(&copier->from, false);
 }
 
 /* Takes the receiver's word that it wants a frame from `from` in this slot. */

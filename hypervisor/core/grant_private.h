@@ -47,18 +47,6 @@ struct grant_table {
     u32 destroy_at;                /* grant_destroy's progress */
 };
 
-/* A use of a grant: what grant_use_end() has to take back. */
-struct grant_use {
-    struct domain *granter;
-    struct frame *frame; /* NULL: transitive, see trans_* */
-    u32 ref;
-    bool writable;
-    u16 start;
-    u32 length;
-    domid_t trans_domid;
-    u32 trans_ref;
-};
-
 /* `who` begins to use a grant, to map it or (for_copy) to copy. GNTST_*. */
 s16 grant_use_begin(struct domain *granter, u32 ref, domid_t who, bool write, bool for_copy,
                     struct grant_use *use);

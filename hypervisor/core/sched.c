@@ -94,7 +94,9 @@ static void set_slice(struct sched_cpu *c, ns_t until)
 static void kick(struct sched_queue *q, struct sched_vcpu *s, ns_t now)
 {
     ns_t when;
-    struct sched_cpu *c = policy_preempt(q, s, now, s->fresh, &when);
+    struct sched_cpu *c = &sched_cpus[this_cpu_id()];
+
+    c = policy_preempt(q, s, now, c->sending ? c : NULL, &when);
 
     if (c && when <= now) {
         q->idle &= ~(1U << c->slot); /* the next one shall try another */
@@ -396,6 +398,7 @@ static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vc
     }
     c->running = s;
     c->since = c->started = c->charged = now;
+    c->grace = 0;
     if (s) {
         s->state = SCHED_RUNNING;
         s->yielding = false;
@@ -450,6 +453,11 @@ void sched_wake(struct vcpu *v)
     } else {
         spin_unlock(&q->lock);
     }
+}
+
+void sched_sending(bool begins)
+{
+    sched_cpus[this_cpu_id()].sending = begins;
 }
 
 void sched_sleep_nosync(struct vcpu *v)

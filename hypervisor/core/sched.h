@@ -58,7 +58,9 @@ void sched_domain_init(struct domain *d); /* weight 256, no cap, pool 0 */
 void sched_domain_free(struct domain *d);
 int sched_vcpu_init(struct vcpu *v); /* chooses a CPU */
 void sched_vcpu_free(struct vcpu *v);
-void sched_wake(struct vcpu *v);         /* may have become runnable */
+void sched_wake(struct vcpu *v); /* may have become runnable */
+/* Around waking somebody as the current vCPU's request: it may go on for a moment. */
+void sched_sending(bool begins);
 void sched_sleep_nosync(struct vcpu *v); /* became not runnable */
 void sched_sleep_sync(struct vcpu *v);   /* same, and waits until its registers are saved */
 void sched_yield(void);

@@ -27,6 +27,12 @@
  * classes are shifted by an offset: where no account lies within GAP above a
  * group of classes, all classes above are lowered. Nothing changes among them.
  *
+ * A turn has a least length. Who wakes another up by an event has mostly more to
+ * do for it, so where these two are the only ones it gets a grace of some turns,
+ * unless it stops before: a backend fills its ring and the frontend then empties
+ * it, instead of both taking it in small bits. As soon as anybody else wants to
+ * run the grace is over.
+ *
  * One that is too heavy for its share to be had, who runs all the time and is
  * owed more and more, is not owed more than OWED and another's turn.
  *
@@ -43,6 +49,7 @@
 #define OWED             (20 * NS_MS)  /* and is not owed more than this and a turn */
 #define GAP              (300 * NS_MS) /* between classes that do not compete */
 #define MARGIN           NS_MS         /* how much less it must have spent to preempt */
+#define GRACE_TURNS      4             /* least turns that a sender may go on for */
 #define RESIST           (500 * NS_US) /* how much more it may have spent to stay on its CPU */
 #define LOOK_AHEAD       8             /* waiting ones looked at for that reason */
 #define BUDGET_CHUNK_MIN (250 * NS_US)
@@ -413,9 +420,14 @@ static ns_t look_again(struct sched_vcpu *s, ns_t now, bool contended)
     return until;
 }
 
+static ns_t turn_length(const struct sched_cpu *c)
+{
+    return (ns_t)READ_ONCE(c->queue->pool->ratelimit_us) * NS_US;
+}
+
 static ns_t turn_end(const struct sched_cpu *c)
 {
-    return c->started + (ns_t)READ_ONCE(c->queue->pool->ratelimit_us) * NS_US;
+    return MAX(c->started + turn_length(c), c->grace);
 }
 
 struct sched_vcpu *policy_next(struct sched_queue *q, struct sched_cpu *c, struct sched_vcpu *prev,
@@ -483,8 +495,8 @@ int policy_find_idle(const struct sched_queue *q, const struct vcpu *v)
     return __builtin_ctz(idle);
 }
 
-struct sched_cpu *policy_preempt(struct sched_queue *q, struct sched_vcpu *s, ns_t now, bool urgent,
-                                 ns_t *when)
+struct sched_cpu *policy_preempt(struct sched_queue *q, struct sched_vcpu *s, ns_t now,
+                                 const struct sched_cpu *sender, ns_t *when)
 {
     struct sched_cpu *victim = NULL;
     int idle = policy_find_idle(q, sched_to_vcpu(s));
@@ -502,8 +514,12 @@ struct sched_cpu *policy_preempt(struct sched_queue *q, struct sched_vcpu *s, ns
             continue; /* not running and not idle: it has been told to look */
         policy_charge(q, c, now);
         ahead = queue_level(q, c->running) - queue_level(q, s) - MARGIN;
-        if (ahead < 0 && !urgent)
+        if (ahead < 0 && !s->fresh)
             continue;
+        if (c != sender || q->waiting > 1)
+            c->grace = 0; /* others shall not wait for what the two have to do */
+        else if (c->grace <= now)
+            c->grace = now + GRACE_TURNS * turn_length(c);
         at = ahead < 0 ? now - ahead * c->running->weight / SCHED_WEIGHT_DEFAULT : now;
         at = MAX(at, turn_end(c));
         if (at < *when || (victim && at == *when &&

@@ -33,6 +33,8 @@ struct sched_cpu {
     ns_t charged;               /* its time up to here is in running->spent */
     ns_t since;                 /* when it came */
     ns_t started;               /* when its turn began */
+    ns_t grace;                 /* until then it may go on, as it has just sent an event; 0: none */
+    bool sending;               /* is at it: only this CPU's own business */
     s64 level;                  /* what those have spent whom it serves */
     ns_t slice_end;             /* when to look again; NS_NEVER: nobody waits */
     struct timer timer;         /* set for slice_end */
@@ -139,10 +141,11 @@ struct sched_vcpu *policy_next(struct sched_queue *q, struct sched_cpu *c, struc
                                ns_t now, ns_t *until);
 /*
  * The CPU that should look because s waits, and from when on; NULL: none,
- * slices will do. urgent: s has just woken up.
+ * slices will do. s->fresh: it has just woken up. sender: whose vCPU woke it and
+ * has probably more to do for it; NULL: none.
  */
-struct sched_cpu *policy_preempt(struct sched_queue *q, struct sched_vcpu *s, ns_t now, bool urgent,
-                                 ns_t *when);
+struct sched_cpu *policy_preempt(struct sched_queue *q, struct sched_vcpu *s, ns_t now,
+                                 const struct sched_cpu *sender, ns_t *when);
 /* An idle CPU's slot for v here, the one it was on or of its soft affinity first; -1: none. */
 int policy_find_idle(const struct sched_queue *q, const struct vcpu *v);
 /* A waiting one, of the neediest, that may move to a CPU elsewhere; NULL: none. */

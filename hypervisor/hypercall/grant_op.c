@@ -49,7 +49,8 @@ static s16 table_target(domid_t id, struct domain **d)
 }
 
 /* One request; unmaps note what is to be given up after the flush. */
-static void request_do(u32 cmd, union request *r, struct grant_unmapped *gone)
+static void request_do(u32 cmd, union request *r, struct grant_unmapped *gone,
+                       struct grant_copier *copier)
 {
     switch (cmd) {
     case GNTTABOP_map_grant_ref:
@@ -67,7 +68,7 @@ static void request_do(u32 cmd, union request *r, struct grant_unmapped *gone)
         r->transfer.status = grant_transfer(&r->transfer);
         break;
     case GNTTABOP_copy:
-        r->copy.status = grant_copy(&r->copy);
+        r->copy.status = grant_copy(copier, &r->copy);
         break;
     default:
         r->swap.status = grant_swap(r->swap.ref_a, r->swap.ref_b);
@@ -78,6 +79,7 @@ static void request_do(u32 cmd, union request *r, struct grant_unmapped *gone)
 static s64 requests_do(u32 cmd, u64 array, u32 count, size_t size)
 {
     struct grant_unmapped gone[UNMAP_BATCH];
+    struct grant_copier copier = {0};
     u32 done = 0, pending = 0;
     int error = 0;
 
@@ -88,7 +90,7 @@ static s64 requests_do(u32 cmd, u64 array, u32 count, size_t size)
         if (error)
             break;
         gone[pending] = (struct grant_unmapped){0};
-        request_do(cmd, &r, &gone[pending]);
+        request_do(cmd, &r, &gone[pending], &copier);
         if (gone[pending].granter || gone[pending].flush)
             pending++;
         error = guest_copy_out_at(array, done, &r, size);
@@ -102,6 +104,7 @@ static s64 requests_do(u32 cmd, u64 array, u32 count, size_t size)
     }
     if (pending)
         grant_unmap_finish(gone, pending);
+    grant_copy_end(&copier);
     if (error)
         return reject(error, "grant requests not accessible");
     if (done < count)

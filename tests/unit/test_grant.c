@@ -169,6 +169,79 @@ static void test_versions(void **state)
     assert_int_equal(grant_set_version(world.d[2], 2), -ENOSYS);
 }
 
+/* A copy of its own, not one of a run. */
+static s16 copy_one(const struct gnttab_copy *op)
+{
+    struct grant_copier copier = {0};
+    s16 status = grant_copy(&copier, op);
+
+    grant_copy_end(&copier);
+    return status;
+}
+
+/* What the guest sees of uses of one of domain 0's grants. */
+static u16 uses_shown(u32 ref)
+{
+    return grant_v1(world.d[0]->grants, ref)->flags & (GTF_reading | GTF_writing);
+}
+
+static void test_run_of_copies(void **state)
+{
+    const struct gnttab_copy plain = {.source = {.u.gmfn = world.frame[1][0], .domid = DOMID_SELF},
+                                      .dest = {.u.ref = 2, .domid = 0},
+                                      .len = 8,
+                                      .flags = GNTCOPY_dest_gref};
+    const u64 *source = mfn_to_virt(mfn(world.frame[1][0]));
+    u64 *first = mfn_to_virt(mfn(world.frame[0][0])), *second = mfn_to_virt(mfn(world.frame[0][1]));
+    struct frame *f = mfn_to_frame(mfn(world.frame[0][0]));
+    u64 count = f->count, type = f->type;
+    struct grant_copier copier = {0};
+    struct gnttab_copy op = plain;
+
+    (void)state;
+    memset(mfn_to_virt(mfn(world.frame[1][0])), 'r', PAGE_SIZE);
+    first[0] = first[1] = second[0] = 0;
+    world_write_entry(0, 2, GTF_permit_access, 1, world.frame[0][0], 0, 0);
+    world_write_entry(0, 3, GTF_permit_access, 1, world.frame[0][1], 0, 0);
+    world_write_entry(0, 4, GTF_permit_access | GTF_readonly, 1, world.frame[0][1], 0, 0);
+    world_as(1);
+    assert_int_equal(grant_copy(&copier, &op), GNTST_okay);
+    op.dest.offset = 8;
+    assert_int_equal(grant_copy(&copier, &op), GNTST_okay);
+    assert_int_equal(first[0], source[0]);
+    assert_int_equal(first[1], source[0]);
+    /* Held once for both. */
+    assert_int_equal(grant_active_at(world.d[0]->grants, 2)->writers, 1);
+    assert_int_equal(uses_shown(2), GTF_reading | GTF_writing);
+    /* Another grant: the first is done with. */
+    op.dest.u.ref = 3;
+    assert_int_equal(grant_copy(&copier, &op), GNTST_okay);
+    assert_int_equal(second[1], source[0]);
+    assert_int_equal(uses_shown(2), 0);
+    assert_int_equal(uses_shown(3), GTF_reading | GTF_writing);
+    /* What was refused is not remembered as if it had not been. */
+    op.dest.u.ref = 4;
+    assert_int_not_equal(grant_copy(&copier, &op), GNTST_okay);
+    assert_int_not_equal(grant_copy(&copier, &op), GNTST_okay);
+    assert_int_equal(uses_shown(3), 0);
+    /* The same number is a frame's or a grant's, and another domain's. */
+    op.dest.u.ref = 2;
+    assert_int_equal(grant_copy(&copier, &op), GNTST_okay);
+    op.dest.domid = 2;
+    assert_int_not_equal(grant_copy(&copier, &op), GNTST_okay);
+    op.dest.domid = 0;
+    op.flags = 0;
+    op.dest.u.gmfn = 2;
+    assert_int_not_equal(grant_copy(&copier, &op), GNTST_okay);
+    op = plain;
+    assert_int_equal(grant_copy(&copier, &op), GNTST_okay);
+    grant_copy_end(&copier);
+    assert_int_equal(uses_shown(2), 0);
+    assert_int_equal(uses_shown(3), 0);
+    assert_int_equal(f->count, count);
+    assert_int_equal(f->type & TYPE_COUNT_MASK, type & TYPE_COUNT_MASK);
+}
+
 static void test_copy(void **state)
 {
     char *from = mfn_to_virt(mfn(world.frame[0][0])), *to = mfn_to_virt(mfn(world.frame[1][0]));
@@ -182,17 +255,17 @@ static void test_copy(void **state)
     memset(from, 'a', PAGE_SIZE);
     world_write_entry(0, 2, GTF_permit_access | GTF_readonly, 1, world.frame[0][0], 0, 0);
     world_as(1);
-    assert_int_equal(grant_copy(&op), GNTST_okay);
+    assert_int_equal(copy_one(&op), GNTST_okay);
     assert_memory_equal(from, to, 50);
     assert_int_equal(to[50], 0);
     op.source.offset = 4090;
-    assert_int_equal(grant_copy(&op), GNTST_bad_copy_arg);
+    assert_int_equal(copy_one(&op), GNTST_bad_copy_arg);
     op.source.offset = 0;
     op.dest.domid = 0;
-    assert_int_equal(grant_copy(&op), GNTST_permission_denied);
+    assert_int_equal(copy_one(&op), GNTST_permission_denied);
     op.dest.domid = DOMID_SELF;
     op.dest.u.gmfn = world.frame[0][0];
-    assert_int_equal(grant_copy(&op), GNTST_bad_page);
+    assert_int_equal(copy_one(&op), GNTST_bad_page);
 
     /* Sub-page and transitive grants: copies only. */
     assert_int_equal(grant_set_version(world.d[0], 2), 0);
@@ -200,19 +273,19 @@ static void test_copy(void **state)
     assert_int_equal(map(1, 0, 2, GNTMAP_host_map, 0, &h), GNTST_general_error);
     op.dest.u.gmfn = world.frame[1][0];
     op.source.offset = 100;
-    assert_int_equal(grant_copy(&op), GNTST_okay);
+    assert_int_equal(copy_one(&op), GNTST_okay);
     op.len = 51;
-    assert_int_equal(grant_copy(&op), GNTST_general_error);
+    assert_int_equal(copy_one(&op), GNTST_general_error);
     op.source.offset = 99;
-    assert_int_equal(grant_copy(&op), GNTST_general_error);
+    assert_int_equal(copy_one(&op), GNTST_general_error);
     world_write_entry(2, 4, GTF_permit_access, 0, world.frame[2][0], 0, 0);
     world_write_entry(0, 2, GTF_transitive, 1, 0, 2, 4);
     *(char *)mfn_to_virt(mfn(world.frame[2][0])) = 'z';
     op.source.offset = 0;
-    assert_int_equal(grant_copy(&op), GNTST_okay);
+    assert_int_equal(copy_one(&op), GNTST_okay);
     assert_int_equal(to[0], 'z');
     world_write_entry(2, 4, GTF_permit_access, 1, world.frame[2][0], 0, 0);
-    assert_int_equal(grant_copy(&op), GNTST_general_error);
+    assert_int_equal(copy_one(&op), GNTST_general_error);
     world_check();
 }
 
@@ -278,9 +351,16 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RULE(test_map),      RULE(test_readonly), RULE(test_flush_before_drop),
-        RULE(test_limits),   RULE(test_versions), RULE(test_copy),
-        RULE(test_transfer), RULE(test_death),    cmocka_unit_test(test_random),
+        RULE(test_map),
+        RULE(test_readonly),
+        RULE(test_flush_before_drop),
+        RULE(test_limits),
+        RULE(test_versions),
+        RULE(test_copy),
+        RULE(test_run_of_copies),
+        RULE(test_transfer),
+        RULE(test_death),
+        cmocka_unit_test(test_random),
     };
 
     srand(1);

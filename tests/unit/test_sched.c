@@ -338,6 +338,71 @@ static void yielding(void **state)
     finish();
 }
 
+/* The vCPU that runs wakes l up; how long that then waits. */
+static ns_t latency_of_event(struct life *l)
+{
+    l->worst_latency = 0;
+    assert_int_equal(l->v->sched.state, SCHED_ASLEEP);
+    sched_sending(true);
+    wake_now(l);
+    sched_sending(false);
+    settle();
+    run(20 * NS_MS);
+    assert_int_equal(l->v->sched.state, SCHED_ASLEEP); /* it ran */
+    return l->worst_latency;
+}
+
+/* Who sends an event goes on for a moment, if nobody else is there and unless it sleeps. */
+static void grace_of_sender(void **state)
+{
+    const ns_t turn = POOL_RATELIMIT_US * NS_US;
+    struct life *sender, *receiver, *third;
+
+    (void)state;
+    start(1);
+    sender = hog(256);
+    receiver = live(new_domain(1, 256, 0), 0, 100 * NS_US, 1000 * NS_SECOND);
+    third = live(new_domain(1, 256, 0), 0, 100 * NS_US, 1000 * NS_SECOND);
+    run(100 * NS_MS);
+    assert_int_equal(latency_of_event(receiver), 4 * turn);
+    /* A timer's receiver does not wait, nor does the first one then. */
+    sched_sending(true);
+    wake_now(receiver);
+    sched_sending(false);
+    settle();
+    run(turn / 2);
+    assert_true(receiver->fresh);
+    third->worst_latency = receiver->worst_latency = 0;
+    wake_now(third);
+    settle();
+    run(10 * NS_MS);
+    assert_in_range(third->worst_latency, 0, turn);
+    assert_in_range(receiver->worst_latency, 0, 2 * turn);
+    /* Without it: at once, as the sender has run for long. */
+    wake_now(receiver);
+    settle();
+    assert_ptr_equal(cpus[0].runs, receiver->v);
+    run(10 * NS_MS);
+    /* The sender sleeps: at once. */
+    sched_sending(true);
+    wake_now(receiver);
+    sched_sending(false);
+    sender->nap = 10 * NS_MS;
+    sleep_now(sender);
+    settle();
+    assert_ptr_equal(cpus[0].runs, receiver->v);
+    run(20 * NS_MS);
+    /* No least turn, no grace. */
+    pool_zero.ratelimit_us = 0;
+    assert_int_equal(latency_of_event(receiver), 0);
+    pool_zero.ratelimit_us = POOL_RATELIMIT_US;
+    /* Beside somebody who waits already: no longer than without. */
+    hog(256);
+    run(100 * NS_MS);
+    assert_in_range(latency_of_event(receiver), 0, turn);
+    finish();
+}
+
 static void random_load(u32 cpu_number, u32 vcpu_number, u32 seed)
 {
     srand(seed);
@@ -429,6 +494,7 @@ int main(void)
         cmocka_unit_test(wake_latency_busy), cmocka_unit_test(wake_latency_random),
         cmocka_unit_test(greedy_sleeper),    cmocka_unit_test(newcomers),
         cmocka_unit_test(up_and_down),       cmocka_unit_test(late_refill),
+        cmocka_unit_test(grace_of_sender),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -407,9 +407,20 @@ static void world_step(u8 what, u8 x, u8 y, u8 z)
                                  .dest = world_copy_ptr(x + y, who, z & 2),
                                  .len = (u16)(z * 17)};
 
+        struct grant_copier copier = {0};
+
         op.flags = (z & 1 ? GNTCOPY_source_gref : 0) | (z & 2 ? GNTCOPY_dest_gref : 0);
-        if (!world.dead[who])
-            grant_copy(&op);
+        if (!world.dead[who]) {
+            grant_copy(&copier, &op);
+            /* More of the run, with another source, destination, or none. */
+            if (x & 1)
+                op.source = world_copy_ptr(x, who, z & 1);
+            grant_copy(&copier, &op);
+            if (x & 2)
+                op.dest = world_copy_ptr(z, who, z & 2);
+            grant_copy(&copier, &op);
+            grant_copy_end(&copier);
+        }
         break;
     }
     case 11: /* the guest overwrites an entry of its page table */
