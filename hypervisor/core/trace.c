@@ -243,7 +243,7 @@ static void share_pages(struct t_info *made)
 
 int trace_set_size(u32 pages)
 {
-    u32 cpus = 0, count = 0, first_word;
+    u32 cpus = 0, count = MAX(cpus_online_count, 1U), first_word;
     struct t_info *made;
 
     if (info)
@@ -251,10 +251,8 @@ int trace_set_size(u32 pages)
                                         : reject(-EINVAL, "trace buffers of another size");
     if (!pages)
         return reject(-EINVAL, "trace buffers of no size");
-    for_each_online_cpu (cpu) {
+    for_each_online_cpu (cpu)
         cpus = cpu + 1;
-        count++;
-    }
     first_word = (u32)((sizeof(*made) + cpus * sizeof(u16) + sizeof(u32) - 1) / sizeof(u32));
     /* The list's offsets have 16 bits. Too much is cut, as the stock hypervisor does. */
     pages = MIN(pages, MIN(PAGES_MAX, 0xffffU - first_word) / count);

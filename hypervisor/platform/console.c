@@ -551,10 +551,10 @@ static void key_help(unsigned char key)
 static void key_all(unsigned char key)
 {
     (void)key;
-    for (unsigned char i = 0; i < ARRAY_SIZE(keys); i++)
-        if (keys[i].fn && !strchr("*+-GhPRw", i)) {
+    for (u32 i = 0; i < ARRAY_SIZE(keys); i++)
+        if (keys[i].fn && !strchr("*+-GhPRw", (int)i)) {
             console_say("[%c: %s]\n", (char)i, keys[i].help);
-            console_key(i);
+            console_key((unsigned char)i);
         }
 }
 
