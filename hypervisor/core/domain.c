@@ -30,8 +30,9 @@
 struct domain *hardware_domain;
 
 static spinlock_t list_lock = SPINLOCK(LOCK_DOMAIN_LIST);
-/* By id; chunks come with the first domain in them and stay. */
+/* By id; chunks come with the first domain in them and go with the last. */
 static struct domain **table[DOMID_FIRST_RESERVED / CHUNK_SIZE + 1];
+static u16 members[ARRAY_SIZE(table)];
 static BITMAP(ids_in_use, DOMID_FIRST_RESERVED);
 
 /* ---- finding ---- */
@@ -129,29 +130,35 @@ static void give_id(domid_t id)
 
 static int enter(struct domain *d)
 {
-    struct domain **chunk = table[d->id >> CHUNK_BITS], **fresh = NULL;
+    u32 i = d->id >> CHUNK_BITS;
+    int error = 0;
 
-    if (!chunk) {
-        fresh = heap_zalloc(CHUNK_SIZE * sizeof(*fresh));
-        if (!fresh)
-            return -ENOMEM;
-    }
     spin_lock(&list_lock);
-    if (!table[d->id >> CHUNK_BITS]) {
-        table[d->id >> CHUNK_BITS] = fresh;
-        fresh = NULL;
+    if (!table[i])
+        table[i] = heap_zalloc(CHUNK_SIZE * sizeof(*table[i]));
+    if (table[i]) {
+        table[i][d->id % CHUNK_SIZE] = d;
+        members[i]++;
+    } else {
+        error = -ENOMEM;
     }
-    table[d->id >> CHUNK_BITS][d->id % CHUNK_SIZE] = d;
     spin_unlock(&list_lock);
-    heap_free(fresh);
-    return 0;
+    return error;
 }
 
 void domain_leave_table(struct domain *d)
 {
+    struct domain **empty = NULL;
+    u32 i = d->id >> CHUNK_BITS;
+
     spin_lock(&list_lock);
-    table[d->id >> CHUNK_BITS][d->id % CHUNK_SIZE] = NULL;
+    table[i][d->id % CHUNK_SIZE] = NULL;
+    if (!--members[i]) {
+        empty = table[i];
+        table[i] = NULL;
+    }
     spin_unlock(&list_lock);
+    heap_free(empty);
 }
 
 /* ---- making ---- */

@@ -26,6 +26,19 @@ static int setup(void **state)
     return 0;
 }
 
+/* Numbers go up and up; what finds domains by them shall not grow with them. */
+static void numbers_cost_nothing(void **state)
+{
+    u64 before;
+
+    (void)state;
+    world_destroy(world_domain(false, 1));
+    before = memory_free();
+    for (u32 i = 0; i < 700; i++)
+        world_destroy(world_domain(false, 1));
+    assert_int_equal(memory_free(), before);
+}
+
 static void all_comes_back(void **state)
 {
     u64 before = memory_free();
@@ -449,6 +462,7 @@ static void interrupts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(numbers_cost_nothing, setup),
         cmocka_unit_test_setup(all_comes_back, setup),
         cmocka_unit_test_setup(zombie, setup),
         cmocka_unit_test_setup(ids, setup),
