@@ -157,8 +157,8 @@ static void report_late(const char *what, u32 *ns, u32 count)
             ns[k] = ns[k - 1];
             ns[k - 1] = other;
         }
-    if (!count) {
-        check(false, __FILE__, __LINE__, "%s: no samples", what);
+    if (!count) { /* by the clock of a busy machine the window may be over before the first */
+        check(!exact, __FILE__, __LINE__, "%s: no samples", what);
         return;
     }
     /* Xen lets nobody be preempted in the first millisecond of a turn. */
