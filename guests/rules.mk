@@ -6,8 +6,8 @@ GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
 GUEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pie -mcmodel=kernel \
 	-mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-jump-tables -Ihypervisor -Iguests/runtime
-GUEST_RUNTIME := guests/runtime/start.S guests/runtime/runtime.c hypervisor/lib/printf.c \
-	hypervisor/lib/string.c
+GUEST_RUNTIME := guests/runtime/start.S guests/runtime/runtime.c guests/runtime/build.c \
+	hypervisor/lib/printf.c hypervisor/lib/string.c
 
 .PHONY: guests
 guests: $(GUESTS:%=$(BUILD)/guests/%)

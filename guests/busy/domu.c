@@ -66,17 +66,7 @@ __noreturn void spin_as_guest(void)
     events_off();
     __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
     for (u32 id = 1; id < XEN_LEGACY_MAX_VCPUS; id++) {
-        memset(&context, 0, sizeof(context));
-        context.flags = VGCF_in_kernel;
-        context.user_regs.rip = (u64)spin;
-        context.user_regs.rsp = (u64)stacks[id] + sizeof(stacks[id]) - 8;
-        context.user_regs.cs = FLAT_KERNEL_CS;
-        context.user_regs.ss = FLAT_KERNEL_SS;
-        context.user_regs.rflags = 0x200;
-        context.kernel_ss = FLAT_KERNEL_SS;
-        context.kernel_sp = context.user_regs.rsp;
-        context.ctrlreg[0] = 0x8005003b;
-        context.ctrlreg[3] = cr3;
+        kernel_context(&context, spin, (u64)stacks[id] + sizeof(stacks[id]) - 8, cr3);
         s64 status = call3(__HYPERVISOR_vcpu_op, VCPUOP_initialise, id, &context);
         if (status) {
             mailbox.status = (s32)status;

@@ -131,7 +131,7 @@ static void life(bool thorough)
     struct xen_memory_reservation r = {.nr_extents = 256};
     struct xen_domctl_getdomaininfo info;
     struct xen_domctl op = {0};
-    s64 domain = domain_create(2048);
+    s64 domain = domain_create(1, 2048);
 
     if (domain < 0) {
         CHECK_EQUAL(domain, 0);

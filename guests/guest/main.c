@@ -5,119 +5,25 @@
  * domu_entry, tests its side, talks to us over an event channel and grants, and
  * ends in another way; then all memory must be back.
  */
+#include "build.h"
 #include "pair.h"
 #include <xen/grant_table.h>
 
-/* The new domain's pseudo-physical pages. */
-enum {
-    PAGES = 1024,
-    TABLES = 900,
-    L4 = TABLES,
-    L3,
-    L2,
-    L1,
-    START = TABLES + 8,
-    LIST,
-    CONSOLE = LIST + 2,
-    STORE
-};
-
-extern char image_end[];
-static xen_pfn_t frames[PAGES];
 static grant_entry_v1_t *grants;
 static u64 *granted;
-static u8 *window, *mail_window;
-static u64 window_entry, mail_entry;
+static u8 *mail_window;
+static u64 mail_entry;
 
-static int foreign_map(u32 domain, u64 entry, u64 frame)
+/* What the domain finds in its mailbox. */
+static void post(u32 domain, u32 death, u32 port)
 {
-    struct mmu_update u = {.ptr = entry, .val = frame << PAGE_SHIFT | 7};
-    return (int)call4(__HYPERVISOR_mmu_update, &u, 1, 0, domain);
-}
+    struct mailbox *box = build_page(domain, virt_to_pfn(&mailbox));
 
-static void *foreign_page(u32 domain, u64 pfn)
-{
-    if (foreign_map(domain, window_entry, frames[pfn]) && checks_failed < 5)
-        CHECK(!"foreign map");
-    table_op(MMUEXT_TLB_FLUSH_LOCAL, 0);
-    return window;
-}
-
-static void build_tables(u32 domain)
-{
-    u64 flags = PTE_P | PTE_W | PTE_U | 0x60;
-    u64 *table = foreign_page(domain, L4);
-
-    memset(table, 0, PAGE_SIZE);
-    table[511] = frames[L3] << PAGE_SHIFT | flags;
-    table = foreign_page(domain, L3);
-    memset(table, 0, PAGE_SIZE);
-    table[510] = frames[L2] << PAGE_SHIFT | flags;
-    table = foreign_page(domain, L2);
-    memset(table, 0, PAGE_SIZE);
-    table[0] = frames[L1] << PAGE_SHIFT | flags;
-    table[1] = frames[L1 + 1] << PAGE_SHIFT | flags;
-    for (u32 part = 0; part < 2; part++) {
-        table = foreign_page(domain, L1 + part);
-        for (u32 i = 0; i < 512; i++) {
-            u32 pfn = part * 512 + i;
-            bool is_table = pfn >= TABLES && pfn <= L1 + 1;
-            table[i] = frames[pfn] << PAGE_SHIFT | 0x60 | PTE_P | PTE_U | (is_table ? 0 : PTE_W);
-        }
-    }
-}
-
-static void build_image(u32 domain, u64 shared_info_frame, u32 death, u32 port)
-{
-    for (u64 pfn = 256; pfn < virt_to_pfn(image_end + PAGE_SIZE - 1); pfn++) {
-        u8 *page = (u8 *)(VIRT_BASE + pfn * PAGE_SIZE);
-        if (pte_value(page) & PTE_P) /* not our windows */
-            memcpy(foreign_page(domain, pfn), page, PAGE_SIZE);
-    }
-    struct mailbox *box = foreign_page(domain, virt_to_pfn(&mailbox));
     memset(box, 0, sizeof(*box));
     box->death = death;
     box->port = port;
     box->ref_from_dom0 = REF_TO_DOMU;
     box->foreign_frame = frame_of(granted);
-
-    struct start_info *si = foreign_page(domain, START);
-    memset(si, 0, PAGE_SIZE);
-    memcpy(si->magic, "xen-3.0-x86_64", 15);
-    si->nr_pages = PAGES;
-    si->shared_info = shared_info_frame << PAGE_SHIFT;
-    si->pt_base = VIRT_BASE + TABLES * PAGE_SIZE;
-    si->nr_pt_frames = 5;
-    si->mfn_list = VIRT_BASE + LIST * PAGE_SIZE;
-    for (u32 part = 0; part < 2; part++)
-        memcpy(foreign_page(domain, LIST + part), frames + part * 512, PAGE_SIZE);
-}
-
-static void start(u32 domain)
-{
-    static struct vcpu_guest_context context;
-    struct mmuext_op pin = {.cmd = MMUEXT_PIN_L4_TABLE};
-    struct xen_domctl op = {0};
-
-    foreign_page(domain, CONSOLE); /* none of its tables stays mapped writable */
-    pin.arg1.mfn = frames[L4];
-    CHECK_EQUAL(call4(__HYPERVISOR_mmuext_op, &pin, 1, 0, domain), 0);
-    CHECK(foreign_map(domain, window_entry, frames[L2]) != 0);
-    memset(&context, 0, sizeof(context));
-    context.flags = VGCF_in_kernel | VGCF_online;
-    context.user_regs.rip = (u64)domu_entry;
-    context.user_regs.rsi = VIRT_BASE + START * PAGE_SIZE;
-    context.user_regs.rsp = VIRT_BASE + STORE * PAGE_SIZE;
-    context.user_regs.cs = FLAT_KERNEL_CS;
-    context.user_regs.ss = FLAT_KERNEL_SS;
-    context.user_regs.rflags = 0x200;
-    context.kernel_ss = FLAT_KERNEL_SS;
-    context.kernel_sp = context.user_regs.rsp;
-    context.ctrlreg[0] = 0x8005003b;
-    context.ctrlreg[3] = frames[L4] << PAGE_SHIFT;
-    set_xen_guest_handle(op.u.vcpucontext.ctxt, &context);
-    CHECK_EQUAL(domctl(XEN_DOMCTL_setvcpucontext, domain, &op), 0);
-    CHECK_EQUAL(simple_domctl(XEN_DOMCTL_unpausedomain, domain), 0);
 }
 
 static bool wait_step(struct mailbox *box, u32 domain, u32 step)
@@ -221,21 +127,14 @@ static void talk(u32 domain, struct mailbox *box, u32 port, u32 death, u8 *its_p
 
 static void life(u32 death, u8 *its_page)
 {
-    struct xen_memory_reservation r = {.nr_extents = PAGES};
     struct xen_domctl_getdomaininfo info;
-    s64 domain = domain_create(PAGES * 4 + 64);
+    s64 domain = domain_create(1, BUILD_KIB);
 
     if (domain < 0) {
         CHECK_EQUAL(domain, 0);
         return;
     }
     u32 failed_before = checks_failed;
-    for (u64 i = 0; i < PAGES; i++)
-        frames[i] = i;
-    r.domid = (domid_t)domain;
-    set_xen_guest_handle(r.extent_start, frames);
-    CHECK_EQUAL(call2(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &r), PAGES);
-    CHECK_EQUAL(domain_info((u32)domain, &info), 0);
     struct evtchn_alloc_unbound alloc = {.dom = (domid_t)domain, .remote_dom = 0};
     CHECK_EQUAL(call2(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, &alloc), 0);
     *granted = MAGIC + 1;
@@ -243,12 +142,13 @@ static void life(u32 death, u8 *its_page)
     grants[REF_TO_DOMU].frame = (u32)frame_of(granted);
     barrier();
     grants[REF_TO_DOMU].flags = GTF_permit_access;
-    build_tables((u32)domain);
-    build_image((u32)domain, info.shared_info_frame, death, alloc.port);
-    CHECK_EQUAL(foreign_map((u32)domain, mail_entry, frames[virt_to_pfn(&mailbox)]), 0);
-    table_op(MMUEXT_TLB_FLUSH_LOCAL, 0);
+    build_memory((u32)domain);
+    post((u32)domain, death, alloc.port);
+    CHECK_EQUAL(build_map((u32)domain, virt_to_pfn(&mailbox), mail_entry), 0);
     struct mailbox *box = (struct mailbox *)mail_window;
-    start((u32)domain);
+    build_context((u32)domain, domu_entry);
+    CHECK(build_map_table((u32)domain) != 0);
+    CHECK_EQUAL(simple_domctl(XEN_DOMCTL_unpausedomain, (u32)domain), 0);
     talk((u32)domain, box, alloc.port, death, its_page);
     if (box->text_used)
         call3(__HYPERVISOR_console_io, CONSOLEIO_write, box->text_used, box->text);
@@ -256,7 +156,7 @@ static void life(u32 death, u8 *its_page)
           box->passed, box->failed);
     checks_passed += box->passed;
     checks_failed += box->failed;
-    CHECK_EQUAL(map_page(window, 0), 0);
+    build_done();
     CHECK_EQUAL(map_page(mail_window, 0), 0);
     if (checks_failed != failed_before && !domain_info((u32)domain, &info) &&
         !(info.flags & XEN_DOMINF_dying))
@@ -271,12 +171,9 @@ void guest_main(void)
     struct gnttab_setup_table setup = {.dom = DOMID_SELF, .nr_frames = 1};
     xen_pfn_t frame;
 
-    window = page_new();
     mail_window = page_new();
     u8 *its_page = page_new();
-    window_entry = pte_machine_address(window);
     mail_entry = pte_machine_address(mail_window);
-    map_page(window, 0);
     map_page(mail_window, 0);
     map_page(its_page, 0);
     granted = page_new();

@@ -26,7 +26,7 @@ static bool stock;
 static void make_victim(void)
 {
     struct xen_memory_reservation r = {.nr_extents = FRAMES};
-    s64 id = domain_create(4096);
+    s64 id = domain_create(1, 4096);
 
     CHECK(id > 0);
     victim = (u32)id;

@@ -49,12 +49,12 @@ static inline u64 settled_free_pages(void)
     return last;
 }
 
-/* A PV domain with one vCPU and nothing in it; its number or -errno. */
-static inline s64 domain_create(u64 max_kib)
+/* A PV domain with vCPUs and nothing else in it; its number or -errno. */
+static inline s64 domain_create(u32 vcpus, u64 max_kib)
 {
     struct xen_domctl op = {0};
 
-    op.u.createdomain.max_vcpus = 1;
+    op.u.createdomain.max_vcpus = vcpus;
     op.u.createdomain.max_evtchn_port = 1023;
     op.u.createdomain.max_grant_frames = 4;
     op.u.createdomain.max_maptrack_frames = 4;
@@ -64,7 +64,7 @@ static inline s64 domain_create(u64 max_kib)
         return status;
     u32 domain = op.domain;
     memset(&op, 0, sizeof(op));
-    op.u.max_vcpus.max = 1;
+    op.u.max_vcpus.max = vcpus;
     CHECK_EQUAL(domctl(XEN_DOMCTL_max_vcpus, domain, &op), 0);
     memset(&op, 0, sizeof(op));
     op.u.max_mem.max_memkb = max_kib;

@@ -123,6 +123,23 @@ static inline int remap(void *p, u64 flags)
 #define PTE_W 2UL
 #define PTE_U 4UL
 
+/* A vCPU that begins in kernel mode, without trap handlers, at `entry` on the stack below
+ * `stack_end`. */
+static inline void kernel_context(struct vcpu_guest_context *c, const void *entry, u64 stack_end,
+                                  u64 cr3)
+{
+    memset(c, 0, sizeof(*c));
+    c->flags = VGCF_in_kernel;
+    c->user_regs.rip = (u64)entry;
+    c->user_regs.rsp = stack_end;
+    c->user_regs.cs = FLAT_KERNEL_CS;
+    c->user_regs.ss = FLAT_KERNEL_SS;
+    c->user_regs.rflags = 0x200;
+    c->kernel_ss = FLAT_KERNEL_SS;
+    c->kernel_sp = stack_end;
+    c->ctrlreg[0] = 0x8005003b;
+    c->ctrlreg[3] = cr3;
+}
 void events_off(void);
 void events_on(void);
 u64 system_time(void);        /* ns, from vcpu_time_info */

@@ -452,7 +452,7 @@ void guest_main(void)
 
     for (u32 i = 0; i < SCRATCH; i++)
         scratch[i] = scratch_new();
-    victim = domain_create(1024);
+    victim = domain_create(1, 1024);
     CHECK(victim > 0);
     own[start_info->shared_info >> 15] |=
         (u8)(1 << (start_info->shared_info >> 12) % 8); /* our clock */

@@ -70,18 +70,9 @@ static void fill_context(void)
 {
     u64 cr3;
 
-    memset(&context, 0, sizeof(context));
     __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
-    context.flags = VGCF_in_kernel; /* not VGCF_online: that would start it at once */
-    context.user_regs.rip = (u64)second_main;
-    context.user_regs.rsp = (u64)second_stack + sizeof(second_stack) - 8;
-    context.user_regs.cs = FLAT_KERNEL_CS;
-    context.user_regs.ss = FLAT_KERNEL_SS;
-    context.user_regs.rflags = 0x200;
-    context.kernel_ss = FLAT_KERNEL_SS;
-    context.kernel_sp = context.user_regs.rsp;
-    context.ctrlreg[0] = 0x8005003b;
-    context.ctrlreg[3] = cr3;
+    /* Not VGCF_online: that would start it at once. */
+    kernel_context(&context, second_main, (u64)second_stack + sizeof(second_stack) - 8, cr3);
     context.event_callback_eip = (u64)trap_200;
     context.failsafe_callback_eip = (u64)trap_202;
     context.syscall_callback_eip = (u64)trap_201;

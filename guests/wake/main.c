@@ -78,18 +78,8 @@ static u32 start_others(void)
 
     __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
     for (; vcpu < MAX_VCPUS && call3(__HYPERVISOR_vcpu_op, VCPUOP_is_up, vcpu, NULL) == 0; vcpu++) {
-        memset(&context, 0, sizeof(context));
-        context.flags = VGCF_in_kernel;
-        context.user_regs.rip = (u64)spin;
-        context.user_regs.rsp = (u64)stacks[vcpu] + sizeof(stacks[vcpu]) - 8;
+        kernel_context(&context, spin, (u64)stacks[vcpu] + sizeof(stacks[vcpu]) - 8, cr3);
         context.user_regs.rdi = vcpu;
-        context.user_regs.cs = FLAT_KERNEL_CS;
-        context.user_regs.ss = FLAT_KERNEL_SS;
-        context.user_regs.rflags = 0x200;
-        context.kernel_ss = FLAT_KERNEL_SS;
-        context.kernel_sp = context.user_regs.rsp;
-        context.ctrlreg[0] = 0x8005003b;
-        context.ctrlreg[3] = cr3;
         context.event_callback_eip = (u64)trap_200;
         context.failsafe_callback_eip = (u64)trap_202;
         context.syscall_callback_eip = (u64)trap_201;
