@@ -18,7 +18,7 @@
  * Those who may run on the same CPUs of the queue are a class, with a tree of
  * its own: a CPU looks at the first of each class that it serves, so nobody
  * has to be skipped. A decision costs O(log n) in the waiting ones, plus the
- * number of different affinities among them (one or two; 255 at the very most).
+ * number of different affinities among them (one or two; 510 at the very most).
  *
  * Classes that do not compete may spend at different speeds: three that share
  * one CPU, two on another. Nothing may bring those accounts together one by one

@@ -41,7 +41,8 @@ static inline bool trace_wants(u32 event)
 #define TRACE_IDS(v)  (v)->domain->id, (v)->id
 
 /* XEN_SYSCTL_tbuf_op. Callers hold LOCK_CONTROL. */
-/* Once: -EBUSY when there are buffers of another size, -ENOMEM. pages of each CPU. */
+/* Once, pages of each CPU: -EBUSY when there are such buffers, -EINVAL when there are others,
+ * -ENOMEM. */
 int trace_set_size(u32 pages);
 int trace_enable(bool on); /* -EINVAL: there are no buffers */
 void trace_set_cpus(const cpumask_t *cpus);

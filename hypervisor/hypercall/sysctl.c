@@ -84,14 +84,16 @@ static s64 levelling_caps(struct xen_sysctl *op)
 }
 
 /* Every operation there is: who does it, or why not. */
-#define DONE(cmd, fn)         [XEN_SYSCTL_##cmd] = {fn, 0}
-#define REFUSED(cmd, because) [XEN_SYSCTL_##cmd] = {NULL, because}
+#define DONE(cmd, fn)         [XEN_SYSCTL_##cmd] = {fn, 0, false}
+#define LOCKED(cmd, fn)       [XEN_SYSCTL_##cmd] = {fn, 0, true}
+#define REFUSED(cmd, because) [XEN_SYSCTL_##cmd] = {NULL, because, false}
 static const struct {
     sysctl_fn *handler;
     u8 error;
+    bool locked; /* with control_lock, which is only ever tried: see hypercall/domctl.c */
 } operations[] = {
     DONE(readconsole, readconsole),
-    DONE(tbuf_op, sysctl_tbuf_op),
+    LOCKED(tbuf_op, sysctl_tbuf_op),
     DONE(physinfo, sysctl_physinfo),
     DONE(sched_id, sched_id),
     DONE(perfc_op, sysctl_perfc_op),
@@ -106,8 +108,8 @@ static const struct {
     REFUSED(lockprof_op, ENOSYS),
     DONE(cputopoinfo, sysctl_cputopoinfo),
     DONE(numainfo, sysctl_numainfo),
-    DONE(cpupool_op, sysctl_cpupool_op),
-    DONE(scheduler_op, sysctl_scheduler_op),
+    LOCKED(cpupool_op, sysctl_cpupool_op),
+    LOCKED(scheduler_op, sysctl_scheduler_op),
     REFUSED(coverage_op, EOPNOTSUPP),
     REFUSED(psr_cmt_op, ENODEV),
     DONE(pcitopoinfo, sysctl_pcitopoinfo),
@@ -135,7 +137,11 @@ s64 hypercall_sysctl(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
     if (!operations[op.cmd].handler)
         return reject(operations[op.cmd].error ? -operations[op.cmd].error : -ENOSYS,
                       "system control operation not offered");
+    if (operations[op.cmd].locked && !spin_trylock(&control_lock))
+        return hypercall_continue(arg, 0, 0, 0, 0);
     error = operations[op.cmd].handler(&op);
+    if (operations[op.cmd].locked)
+        spin_unlock(&control_lock);
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(arg, 0, 0, 0, 0);
     /* With -ENOBUFS the request says how much room is needed. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * sysctl on CPU pools and on what a pool's scheduler is told. The set of pools
- * and the domains in them are under LOCK_CONTROL, which is only ever tried: see
- * hypercall/domctl.c.
+ * and the domains in them are under LOCK_CONTROL, which sysctl.c takes.
  */
 #include "core/pool.h"
 #include "hypercall/control.h"
@@ -34,8 +33,9 @@ static s64 move_domain(const struct xen_sysctl_cpupool_op *op)
     return error;
 }
 
-static s64 pool_op(struct xen_sysctl_cpupool_op *op)
+s64 sysctl_cpupool_op(struct xen_sysctl *request)
 {
+    struct xen_sysctl_cpupool_op *op = &request->u.cpupool_op;
     struct cpu_pool *pool;
     cpumask_t free;
 
@@ -63,19 +63,9 @@ static s64 pool_op(struct xen_sysctl_cpupool_op *op)
     }
 }
 
-s64 sysctl_cpupool_op(struct xen_sysctl *op)
+s64 sysctl_scheduler_op(struct xen_sysctl *request)
 {
-    s64 error;
-
-    if (!spin_trylock(&control_lock))
-        return -ERESTART_HYPERCALL;
-    error = pool_op(&op->u.cpupool_op);
-    spin_unlock(&control_lock);
-    return error;
-}
-
-static s64 schedule(struct xen_sysctl_scheduler_op *op)
-{
+    struct xen_sysctl_scheduler_op *op = &request->u.scheduler_op;
     struct cpu_pool *pool = pool_find(op->cpupool_id);
     u32 limit = op->u.sched_credit2.ratelimit_us;
 
@@ -96,15 +86,4 @@ static s64 schedule(struct xen_sysctl_scheduler_op *op)
     default:
         return reject(-EINVAL, "no such scheduler operation");
     }
-}
-
-s64 sysctl_scheduler_op(struct xen_sysctl *op)
-{
-    s64 error;
-
-    if (!spin_trylock(&control_lock))
-        return -ERESTART_HYPERCALL;
-    error = schedule(&op->u.scheduler_op);
-    spin_unlock(&control_lock);
-    return error;
 }

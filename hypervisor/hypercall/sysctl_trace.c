@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * System operations for looking inside: trace buffers (xentrace) and
- * performance counters (xenperf). Called from sysctl.c for the control domain.
+ * performance counters (xenperf). Called from sysctl.c for the control domain, tbuf_op with
+ * LOCK_CONTROL.
  */
 #include "hypercall/control.h"
 
@@ -9,8 +10,9 @@
 #include "cpu/perfc.h"
 #include "lib/string.h"
 
-static s64 steer_trace(struct xen_sysctl_tbuf_op *tbuf)
+s64 sysctl_tbuf_op(struct xen_sysctl *op)
 {
+    struct xen_sysctl_tbuf_op *tbuf = &op->u.tbuf_op;
     struct trace_info info;
     cpumask_t cpus;
     int error;
@@ -39,16 +41,6 @@ static s64 steer_trace(struct xen_sysctl_tbuf_op *tbuf)
     default:
         return reject(-EINVAL, "no such trace operation");
     }
-}
-
-s64 sysctl_tbuf_op(struct xen_sysctl *op)
-{
-    s64 result;
-
-    spin_lock(&control_lock);
-    result = steer_trace(&op->u.tbuf_op);
-    spin_unlock(&control_lock);
-    return result;
 }
 
 /* The values of a counter, to the guest's array from entry `at` on: of each CPU, or sums. */
