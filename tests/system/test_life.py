@@ -264,7 +264,7 @@ def test_what_happens_by_default(system, no_loss):
 
 def test_watchdog_that_is_poked_does_nothing(system, no_loss):
     puppet(system)
-    types(system, "puppet", "u")  # two seconds with one of one second
+    types(system, "puppet", "u")  # six seconds with one of four
     says(system, "puppet", "^puppet: poked 1, then 0")
     types(system, "puppet", "p")
     gone(system, "puppet")
