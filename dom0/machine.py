@@ -3,7 +3,8 @@
 bench/compare, so that all three boot the same thing.
 
 What a person would read on the serial console is all there is to go by; every wait is a wait for console text, and every wait
-ends at once when the hypervisor or dom0's kernel reports its own end. QMP is used for one thing: why the machine stopped.
+ends at once when the hypervisor or dom0's kernel reports its own end. QMP is used for two things: why the machine stopped, and what
+is on its screen.
 """
 import json
 import os
@@ -22,6 +23,7 @@ BUILD = ROOT / "build"
 LOGS = BUILD / "logs"
 TENON = BUILD / "tenon"
 STOCK = BUILD / "stock" / "xen"
+OVMF = pathlib.Path("/usr/share/OVMF")
 KERNEL = BUILD / "dom0" / "vmlinuz"
 IMAGE = BUILD / "dom0" / "dom0.img"
 
@@ -45,33 +47,59 @@ class Machine:
 
     def __init__(self, hypervisor=TENON, *, name="machine", cpu="max", smp=2, mem=2048, dom0_mem=1024, dom0_vcpus=None, qemu="10",
                  append="", dom0_append="", modules=None, files=None, emulator=(), accel="tcg,thread=multi", loglevel="loglvl=info",
-                 echo=None, serial=("-chardev", "stdio,id=serial,mux=on,signal=off", "-serial", "chardev:serial", "-mon", "chardev=serial")):
+                 firmware=None, disk=None, keep=False, echo=None, serial=("-chardev", "stdio,id=serial,mux=on,signal=off", "-serial", "chardev:serial", "-mon", "chardev=serial")):
         """modules: multiboot modules instead of dom0's kernel and image, as a list of (file, arguments).
-        files: {path: text or bytes} added to dom0's image; a "root/job" among them runs there at boot."""
+        files: {path: text or bytes} added to dom0's image; a "root/job" among them runs there at boot.
+
+        firmware: "bios" or "uefi": the machine starts from `disk`, a raw disk image with a boot loader on it, instead of getting a
+        hypervisor and modules from the emulator, whose options above then have no effect; and it has a VGA screen (screendump()).
+        The disk is a virtio one. What the machine writes to it, and to the UEFI variables, is lost at the end; with keep=True the
+        disk keeps it, and the variables are kept beside it (DISK.vars). See tests/system/grub_disk.py for how to make one."""
         self.name, self.hypervisor = name, pathlib.Path(hypervisor)
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="tenon-"))
         LOGS.mkdir(parents=True, exist_ok=True)
         self.log, self.cpu_log = LOGS / f"{name}.log", LOGS / f"{name}.cpu.log"
-        options = [f"console=com1 {loglevel}"] + [f"dom0_mem={dom0_mem}M,max:{dom0_mem}M"] * bool(dom0_mem)
-        options += [f"dom0_max_vcpus={dom0_vcpus}"] * bool(dom0_vcpus) + [append] * bool(append)
+        self.command = emulator_command(qemu) + [
+            "-machine", "q35", "-accel", accel, "-cpu", cpu, "-smp", str(smp), "-m", str(mem), "-nodefaults", "-display", "none",
+            "-no-reboot", *serial, "-qmp", f"unix:{self.scratch}/qmp,server=on,wait=off", "-d", "cpu_reset", "-D", str(self.cpu_log)]
+        self.needs = [pathlib.Path(disk)] if firmware else [self.hypervisor, KERNEL, IMAGE]
+        if firmware:
+            self.command += self.from_disk(firmware, pathlib.Path(disk), keep)
+        else:
+            options = [f"console=com1 {loglevel}"] + [f"dom0_mem={dom0_mem}M,max:{dom0_mem}M"] * bool(dom0_mem)
+            options += [f"dom0_max_vcpus={dom0_vcpus}"] * bool(dom0_vcpus) + [append] * bool(append)
+            self.command += self.direct(options, modules, dom0_append, files)
+        self.command += emulator
+        self.child, self.qmp, self.echo, self.commands = None, None, echo, 0
+        self.qmp_rest, self.events = b"", []
+
+    def direct(self, options, modules, dom0_append, files):
+        """The emulator as boot loader."""
         # QEMU's XSAVE does not raise #NM while CR0.TS is set, so a hypervisor that switches the FPU lazily, as the stock one does by
         # default on AMD, hands a guest another one's registers: about 3 in 1000 processes went wrong, none of 1400 with this.
         options += ["spec-ctrl=eager-fpu"] * (self.hypervisor.resolve() == STOCK.resolve())
         if modules is None:
             image = self.overlay(files) if files else IMAGE
             modules = [(KERNEL, f"console=hvc0 earlyprintk=xen {dom0_append}".strip()), (image, "")]
-        self.command = emulator_command(qemu) + [
-            "-machine", "q35", "-accel", accel, "-cpu", cpu, "-smp", str(smp), "-m", str(mem), "-nodefaults", "-display", "none",
-            "-no-reboot", *serial, "-qmp", f"unix:{self.scratch}/qmp,server=on,wait=off", "-d", "cpu_reset", "-D", str(self.cpu_log),
-            "-kernel", str(self.hypervisor), "-append", " ".join(options), *emulator]
+        command = ["-kernel", str(self.hypervisor), "-append", " ".join(options)]
         if modules:  # QEMU's list: commas part modules, so one inside arguments is doubled
-            self.command += ["-initrd", ",".join(f"{file} {words}".strip().replace(",", ",,") for file, words in modules)]
-        self.child, self.qmp, self.echo, self.commands = None, None, echo, 0
+            command += ["-initrd", ",".join(f"{file} {words}".strip().replace(",", ",,") for file, words in modules)]
+        return command
+
+    def from_disk(self, firmware, disk, keep):
+        command = ["-vga", "std", "-drive", f"file={disk},format=raw,if=virtio,cache=unsafe,snapshot={'off' if keep else 'on'}"]
+        if firmware == "uefi":
+            variables = disk.with_name(disk.name + ".vars") if keep else self.scratch / "vars"
+            if not variables.exists():
+                shutil.copy(OVMF / "OVMF_VARS_4M.fd", variables)
+            command += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd",
+                        "-drive", f"if=pflash,format=raw,file={variables}"]
+        return command
 
     # Starting and ending
 
     def __enter__(self):
-        for file in (self.hypervisor, KERNEL, IMAGE):
+        for file in self.needs:
             if not file.exists():
                 shutil.rmtree(self.scratch, ignore_errors=True)
                 raise Failure(f"{file.relative_to(ROOT) if file.is_relative_to(ROOT) else file} is missing")
@@ -191,19 +219,47 @@ class Machine:
                 if not self.child.isalive() or self.seconds > 30:
                     raise Failure(f"the emulator did not start: {(self.child.read() or 'no reason given').strip()}") from None
                 time.sleep(0.02)
-        self.qmp.sendall(b'{"execute": "qmp_capabilities"}\n')
+        self.control("qmp_capabilities")
+
+    def control(self, command, **arguments):
+        """A QMP command; returns its answer. Events that come meanwhile are kept."""
+        self.qmp.settimeout(COMMAND)
+        self.qmp.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        while True:
+            while b"\n" in self.qmp_rest:
+                line, self.qmp_rest = self.qmp_rest.split(b"\n", 1)
+                message = json.loads(line)
+                if "error" in message:
+                    raise Failure(f"QMP {command}: {message['error'].get('desc')}")
+                if "return" in message:
+                    return message["return"]
+                self.events += [message] if "event" in message else []
+            chunk = self.qmp.recv(65536)
+            if not chunk:
+                raise Failure(f"the emulator ended during QMP {command}")
+            self.qmp_rest += chunk
+
+    def screendump(self):
+        """What is on the screen: (width, height, rows of RGB bytes)."""
+        file = self.scratch / "screen.ppm"
+        self.control("screendump", filename=str(file))
+        kind, size, depth, pixels = file.read_bytes().split(b"\n", 3)
+        width, height = map(int, size.split())
+        if kind != b"P6" or depth != b"255" or len(pixels) != width * height * 3:
+            raise Failure("the emulator's picture of the screen is not what was expected")
+        return width, height, [pixels[row * width * 3:(row + 1) * width * 3] for row in range(height)]
 
     def ended(self, timeout=COMMAND):
         """Waits until QEMU has gone; returns QMP's reason: guest-shutdown, guest-reset, ..."""
         self.expect_end(timeout)
         self.qmp.settimeout(5)
-        data = b""
+        data = self.qmp_rest
         try:
             while chunk := self.qmp.recv(65536):
                 data += chunk
         except OSError:
             pass
-        events = [json.loads(line) for line in data.splitlines() if line.strip()]
+        events = self.events + [json.loads(line) for line in data.splitlines() if line.strip()]
         return next((event["data"]["reason"] for event in events if event.get("event") == "SHUTDOWN"), "unknown")
 
     def expect_end(self, timeout=COMMAND):
