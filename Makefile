@@ -17,13 +17,19 @@ OFFSETS := $(sort $(wildcard hypervisor/*/offsets.c))
 OBJECTS := $(patsubst hypervisor/%.c,$(OBJ)/%.o,$(SOURCES)) \
 	$(patsubst hypervisor/%.S,$(OBJ)/%.o,$(ASSEMBLY))
 
-CPPFLAGS := -Ihypervisor -I$(BUILD)/include $(if $(DEBUG),-DTENON_DEBUG)
-CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fPIE \
+# The one place that says the version is the package's changelog.
+CHANGELOG := packaging/debian/changelog
+VERSION := $(shell awk -F '[()]' 'NR == 1 { print $$2 }' $(CHANGELOG))
+
+CPPFLAGS := -Ihypervisor -I$(BUILD)/include -DTENON_VERSION='"$(VERSION)"' $(if $(DEBUG),-DTENON_DEBUG)
+# The same sources give the same files wherever they are built.
+SAME := -ffile-prefix-map=$(CURDIR)=.
+CFLAGS := $(SAME) -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fPIE \
 	-fvisibility=hidden -include hypervisor/cpu/hidden.h \
 	-fno-common -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-jump-tables \
 	-ffunction-sections -fdata-sections -mno-red-zone -mgeneral-regs-only \
 	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none
-ASFLAGS := -g -Wa,--noexecstack
+ASFLAGS := $(SAME) -g -Wa,--noexecstack
 # Without relaxation: the libraries' table of addresses stays one, see .got in the script.
 LDFLAGS := -nostdlib --no-relax --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
 	--build-id=none
@@ -41,6 +47,8 @@ $(OBJ)/%.o: hypervisor/%.c Makefile
 $(OBJ)/%.o: hypervisor/%.S $(BUILD)/include/asm-offsets.h Makefile
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -D__ASSEMBLY__ $(ASFLAGS) -MMD -MP -c $< -o $@
+
+$(OBJ)/boot/init.o: $(CHANGELOG)
 
 # Offsets that assembly needs, from every folder that has some.
 $(OBJ)/%/offsets.s: hypervisor/%/offsets.c Makefile
@@ -116,6 +124,16 @@ ifneq ($(wildcard tests/system),)
 # Two machines at a time, each with the tests of a file: booting keeps one processor busy.
 system: all image guests
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/system
+endif
+
+# The Debian package, build/tenon-hypervisor_VERSION_amd64.deb.
+.PHONY: deb packaging
+deb:
+	@packaging/build --setup
+
+ifneq ($(wildcard tests/packaging),)
+packaging: deb
+	@$(PYTHON) -m pytest -q tests/packaging
 endif
 
 .PHONY: bench

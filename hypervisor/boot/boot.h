@@ -8,7 +8,6 @@
 
 #include "lib/types.h"
 
-#define TENON_VERSION    "0.1"
 #define BOOT_MODULES_MAX 16
 
 struct boot_module {
