@@ -61,6 +61,15 @@ $(BUILD)/include/asm-offsets.h: $(patsubst hypervisor/%.c,$(OBJ)/%.s,$(OFFSETS))
 	sed -n 's/^.*"->\([A-Za-z0-9_]*\) \$$*\(-*[0-9]*\)".*/#define \1 \2/p' $^; } >$@.new
 	@cmp -s $@.new $@ || mv $@.new $@; rm -f $@.new
 
+# The console's font on a framebuffer.
+FONT := /usr/share/consolefonts/Unifont-APL8x16.psf.gz
+$(BUILD)/include/font.inc: $(FONT) tools/font
+	@mkdir -p $(@D)
+	@$(PYTHON) tools/font $< >$@.new && mv $@.new $@
+$(FONT):
+	@echo "$(FONT) is missing: install psf-unifont, or run dom0/setup" >&2; exit 1
+$(OBJ)/platform/framebuffer.o: $(BUILD)/include/font.inc
+
 $(BUILD)/tenon.lds: hypervisor/tenon.lds.S hypervisor/cpu/layout.h Makefile
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -D__ASSEMBLY__ -E -P -x c $< -o $@
@@ -96,12 +105,12 @@ size: $(BUILD)/tenon-syms
 	@$(PYTHON) tools/size $<
 
 .PHONY: lint
-lint: $(BUILD)/include/asm-offsets.h
+lint: $(BUILD)/include/asm-offsets.h $(BUILD)/include/font.inc
 	@$(PYTHON) tools/lint
 
 # Real mistakes, not taste: .clang-tidy says which.
 .PHONY: tidy
-tidy: $(BUILD)/include/asm-offsets.h
+tidy: $(BUILD)/include/asm-offsets.h $(BUILD)/include/font.inc
 	@clang-tidy --quiet $(SOURCES) -- $(CPPFLAGS) $(filter-out -mstack-protector-guard=global,$(CFLAGS)) 2>/dev/null
 
 .PHONY: setup image run

@@ -79,7 +79,7 @@ class Machine:
         # default on AMD, hands a guest another one's registers: about 3 in 1000 processes went wrong, none of 1400 with this.
         options += ["spec-ctrl=eager-fpu"] * (self.hypervisor.resolve() == STOCK.resolve())
         if modules is None:
-            image = self.overlay(files) if files else IMAGE
+            image = overlay(files, self.scratch) if files else IMAGE
             modules = [(KERNEL, f"console=hvc0 earlyprintk=xen {dom0_append}".strip()), (image, "")]
         command = ["-kernel", str(self.hypervisor), "-append", " ".join(options)]
         if modules:  # QEMU's list: commas part modules, so one inside arguments is doubled
@@ -121,24 +121,6 @@ class Machine:
         if self.qmp:
             self.qmp.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
-
-    def overlay(self, files):
-        """dom0's image with files added: an initramfs may be several archives in a row, later ones win."""
-        tree, image = self.scratch / "tree", self.scratch / "dom0.img"
-        for path, text in files.items():
-            file = tree / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(text if isinstance(text, bytes) else text.encode())
-            file.chmod(0o755)
-        paths = sorted(tree.rglob("*"))
-        for path in reversed(paths):
-            os.utime(path, (0, 0))  # the same archive every time: counted runs depend on every byte
-        names = "".join(f"{path.relative_to(tree)}\n" for path in paths)
-        extra = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "--reproducible", "-R", "0:0"], input=names.encode(), cwd=tree, check=True,
-                               stdout=subprocess.PIPE).stdout
-        whole = IMAGE.read_bytes()
-        image.write_bytes(whole + bytes(-len(whole) % 4) + extra)
-        return image
 
     @property
     def seconds(self):
@@ -297,6 +279,25 @@ class Console:
 
     def close(self):
         self.file.close()
+
+
+def overlay(files, scratch):
+    """dom0's image with files added: an initramfs may be several archives in a row, later ones win."""
+    tree, image = scratch / "tree", scratch / "dom0.img"
+    for path, text in files.items():
+        file = tree / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        file.chmod(0o755)
+    paths = sorted(tree.rglob("*"))
+    for path in reversed(paths):
+        os.utime(path, (0, 0))  # the same archive every time: counted runs depend on every byte
+    names = "".join(f"{path.relative_to(tree)}\n" for path in paths)
+    extra = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "--reproducible", "-R", "0:0"], input=names.encode(), cwd=tree, check=True,
+                           stdout=subprocess.PIPE).stdout
+    whole = IMAGE.read_bytes()
+    image.write_bytes(whole + bytes(-len(whole) % 4) + extra)
+    return image
 
 
 def emulator_command(which="10"):

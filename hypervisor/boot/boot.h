@@ -7,6 +7,8 @@
 #pragma once
 
 #include "lib/types.h"
+#include "platform/efi.h"
+#include "platform/framebuffer.h"
 
 #define BOOT_MODULES_MAX 16
 
@@ -17,21 +19,15 @@ struct boot_module {
     const char *arguments; /* without the file's name, if the loader put that first */
 };
 
-struct boot_framebuffer {
-    u64 address; /* 0: none */
-    u32 pitch, width, height;
-    u8 bits_per_pixel;
-    u8 type; /* multiboot2: 0 palette, 1 RGB, 2 text */
-    u8 red_position, red_size, green_position, green_size, blue_position, blue_size;
-};
-
 struct boot_info {
     const char *loader;       /* "" if it gave no name */
     const char *command_line; /* without the image's name */
     const char *dom0_words;   /* what stood behind " -- " in it, for dom0; NULL: nothing */
     u32 module_count;
     struct boot_module modules[BOOT_MODULES_MAX];
-    struct boot_framebuffer framebuffer;
+    struct framebuffer framebuffer; /* width 0: none was mentioned */
+    u32 vbe_capabilities;           /* a BIOS's, and of the mode that it set */
+    u16 vbe_mode_attributes;
     bool efi;
     u64 efi_system_table; /* 0: unknown */
     paddr_t rsdp;         /* 0: search for it */
@@ -55,8 +51,10 @@ void boot_add_module(u64 start, u64 end, const char *text, size_t limit);
 void boot_add_memory(u64 start, u64 size, u32 type);
 void boot_memory_finish(void);
 
-/* boot/efi.c: the RSDP's address by the EFI system table, 0 if it has none. */
-paddr_t efi_find_rsdp(u64 system_table);
+/* boot/efi.c: fills in boot_efi; efi_read returns the RSDP's address, 0 if EFI names none. */
+extern struct efi_facts boot_efi;
+void boot_add_efi_region(const struct efi_region *region);
+paddr_t efi_read(u64 system_table);
 
 /* boot/smp.c */
 void boot_cpu_early(

@@ -74,11 +74,41 @@ static void __init write_p2m(const struct dom0_memory *m, const struct dom0_layo
     }
 }
 
-/* dom0 draws on the text screen itself from now on; boot.h knows the mode. */
-static u32 __init write_console_info(u8 *page, u32 offset)
+/* The screen is dom0's from now on: what mode it is in. Returns the size of the record. */
+static u32 __init write_console_info(u8 *page, u32 offset, const struct boot_info *boot)
 {
     struct dom0_vga_console_info *info = (void *)(page + offset);
+    const struct framebuffer *f = &boot->framebuffer;
+    __typeof__(&info->u.vesa_lfb) lfb = &info->u.vesa_lfb;
 
+    if (framebuffer_usable(f)) {
+        u64 size = ROUND_UP((u64)f->pitch * f->height, 0x10000UL) >> 16;
+
+        info->video_type = boot->efi ? XEN_VGATYPE_EFI_LFB : XEN_VGATYPE_VESA_LFB;
+        lfb->width = (u16)f->width;
+        lfb->height = (u16)f->height;
+        lfb->bytes_per_line = (u16)f->pitch;
+        lfb->bits_per_pixel = f->bits_per_pixel;
+        lfb->lfb_base = (u32)f->address;
+        lfb->ext_lfb_base = (u32)(f->address >> 32);
+        lfb->lfb_size = (u32)size;
+        lfb->red_pos = f->red_position;
+        lfb->red_size = f->red_size;
+        lfb->green_pos = f->green_position;
+        lfb->green_size = f->green_size;
+        lfb->blue_pos = f->blue_position;
+        lfb->blue_size = f->blue_size;
+        /* What is left of a pixel of 32 bits, as the usual modes have it. */
+        if (f->bits_per_pixel == 32) {
+            lfb->rsvd_pos = 24;
+            lfb->rsvd_size = 8;
+        }
+        lfb->gbl_caps = boot->vbe_capabilities;
+        lfb->mode_attrs = boot->vbe_mode_attributes;
+        return sizeof(*info);
+    }
+    if (boot->efi) /* which has no other screen */
+        return 0;
     info->video_type = XEN_VGATYPE_TEXT_MODE_3;
     info->u.text_mode_3.font_height = 16;
     info->u.text_mode_3.rows = 25;
@@ -89,8 +119,9 @@ static u32 __init write_console_info(u8 *page, u32 offset)
 
 static void __init write_start_info(const struct dom0_memory *m, const struct kernel_image *image,
                                     const struct dom0_layout *l, const struct boot_module *kernel,
-                                    const char *dom0_words, u64 initrd_size)
+                                    const struct boot_info *boot, u64 initrd_size)
 {
+    const char *dom0_words = boot->dom0_words;
     u8 *page = dom0_frame(m, l->start_info_pfn);
     struct start_info *si = (void *)page;
 
@@ -120,7 +151,7 @@ static void __init write_start_info(const struct dom0_memory *m, const struct ke
     if (length >= MAX_GUEST_CMDLINE)
         printk(LOG_WARNING, "dom0's command line is cut at %u bytes\n", MAX_GUEST_CMDLINE - 1);
     si->console.dom0.info_off = ROUND_UP((u32)sizeof(*si), 16u);
-    si->console.dom0.info_size = write_console_info(page, si->console.dom0.info_off);
+    si->console.dom0.info_size = write_console_info(page, si->console.dom0.info_off, boot);
 }
 
 /* The machine is dom0's but for what we drive ourselves. */
@@ -265,7 +296,7 @@ void __init dom0_build(const struct boot_info *boot)
         dom0_copy(&m, l.initrd_pfn << PAGE_SHIFT, boot->modules[1].start, initrd_size);
     heap_free(image.buffer);
     write_p2m(&m, &l);
-    write_start_info(&m, &image, &l, kernel, boot->dom0_words, initrd_size);
+    write_start_info(&m, &image, &l, kernel, boot, initrd_size);
     give_machine(m.d);
     mfn_t top = dom0_tables(&m, &image, &l);
     report(&m, &image, &l);

@@ -42,6 +42,10 @@ static void greet(void)
     printk(LOG_INFO, "Tenon " TENON_VERSION ", a drop-in for Xen 4.17\n");
     printk(LOG_INFO, "Boot loader: %s\n", boot_info.loader);
     printk(LOG_INFO, "Command line: %s\n", boot_info.command_line);
+    if (boot_info.framebuffer.width)
+        printk(LOG_INFO, "Screen: %ux%u, %u bits%s, at %#lx\n", boot_info.framebuffer.width,
+               boot_info.framebuffer.height, boot_info.framebuffer.bits_per_pixel,
+               boot_info.framebuffer.rgb ? "" : ", text or palette", boot_info.framebuffer.address);
     if (boot_info.modules_dropped)
         printk(LOG_WARNING, "%u boot modules dropped\n", boot_info.modules_dropped);
     for (u32 i = 0; i < memory_region_count; i++)
@@ -87,7 +91,9 @@ static void start_on_own_stack(void)
     pci_init();
     irq_init();
     clock_init();
+    framebuffer_found(&boot_info.framebuffer);
     console_init_late();
+    efi_init(&boot_efi);
     power_init();
     smp_start();
     clock_check_sync();

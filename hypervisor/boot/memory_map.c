@@ -7,7 +7,7 @@
 #include "boot/boot.h"
 #include "memory/map.h"
 
-#define RAW_MAX 256
+#define RAW_MAX 512
 static struct memory_region raw[RAW_MAX];
 static u32 raw_count;
 

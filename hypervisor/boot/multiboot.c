@@ -98,7 +98,7 @@ void multiboot_read(u32 magic, u32 info)
     if (!boot_info.efi)
         boot_info.rsdp = paddr(0);
     if (boot_info.efi_system_table) {
-        paddr_t rsdp = efi_find_rsdp(boot_info.efi_system_table);
+        paddr_t rsdp = efi_read(boot_info.efi_system_table);
 
         if (rsdp.raw)
             boot_info.rsdp = rsdp;

@@ -17,6 +17,7 @@
 #define MB2_TAG_MODULE       3
 #define MB2_TAG_BASIC_MEMORY 4
 #define MB2_TAG_MEMORY       6
+#define MB2_TAG_VBE          7
 #define MB2_TAG_FRAMEBUFFER  8
 #define MB2_TAG_EFI64        12
 #define MB2_TAG_RSDP_OLD     14

@@ -108,13 +108,13 @@ void multiboot1_read(u32 where)
         boot_add_memory(0x100000, (u64)info.memory_upper << 10, 1);
     }
     if (info.flags & HAS_FRAMEBUFFER)
-        boot_info.framebuffer = (struct boot_framebuffer){
+        boot_info.framebuffer = (struct framebuffer){
             .address = info.framebuffer,
             .pitch = info.pitch,
             .width = info.width,
             .height = info.height,
             .bits_per_pixel = info.bits_per_pixel,
-            .type = info.type,
+            .rgb = info.type == 1,
             .red_position = info.colours[0],
             .red_size = info.colours[1],
             .green_position = info.colours[2],

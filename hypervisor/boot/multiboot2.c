@@ -40,7 +40,8 @@ static void read_memory(const struct tag *tag)
     } entry;
     u32 entry_size;
 
-    if (!tag_copy(tag, 8, &entry_size, sizeof(entry_size)) || entry_size < sizeof(entry))
+    if (!tag_copy(tag, 8, &entry_size, sizeof(entry_size)) || entry_size < sizeof(entry) ||
+        entry_size > tag->size)
         return;
     for (u32 at = 16; at <= tag->size - entry_size; at += entry_size) {
         memcpy(&entry, (const u8 *)tag + at, sizeof(entry));
@@ -49,8 +50,11 @@ static void read_memory(const struct tag *tag)
 }
 
 /* Memory types of EFI (UEFI 2.10, table 7.10) as types of the older interface. */
-static u32 efi_memory_type(u32 type)
+static u32 efi_memory_type(u32 type, u64 attributes)
 {
+    /* Free for all that cannot be cached, or that firmware needs yet, is no RAM to us. */
+    if (type <= 7 && (!(attributes & EFI_MEMORY_WB) || (attributes & EFI_MEMORY_RUNTIME)))
+        return 2;
     switch (type) {
     case 1: /* loader code, data; boot services code, data; free */
     case 2:
@@ -69,27 +73,34 @@ static u32 efi_memory_type(u32 type)
     }
 }
 
-static void read_efi_memory(const struct tag *tag)
+/* True if it told of memory. */
+static bool read_efi_memory(const struct tag *tag)
 {
     struct {
         u32 type, pad;
         u64 start, virtual, pages, attributes;
     } entry;
-    u32 entry_size;
+    u32 entry_size, found = 0;
 
     if (!tag_copy(tag, 8, &entry_size, sizeof(entry_size)) || entry_size < sizeof(entry) ||
         entry_size > tag->size)
-        return;
+        return false;
     for (u32 at = 16; at <= tag->size - entry_size; at += entry_size) {
         memcpy(&entry, (const u8 *)tag + at, sizeof(entry));
-        if (entry.pages < 1UL << 40)
-            boot_add_memory(entry.start, entry.pages << PAGE_SHIFT, efi_memory_type(entry.type));
+        if (entry.pages >= 1UL << 40)
+            continue;
+        u32 type = efi_memory_type(entry.type, entry.attributes);
+        found += type == 1;
+        boot_add_memory(entry.start, entry.pages << PAGE_SHIFT, type);
+        boot_add_efi_region(
+            &(struct efi_region){entry.start, entry.pages, entry.attributes, entry.type});
     }
+    return found != 0;
 }
 
 static void read_framebuffer(const struct tag *tag)
 {
-    struct boot_framebuffer *f = &boot_info.framebuffer;
+    struct framebuffer *f = &boot_info.framebuffer;
     struct {
         u64 address;
         u32 pitch, width, height;
@@ -104,9 +115,16 @@ static void read_framebuffer(const struct tag *tag)
     f->width = fixed.width;
     f->height = fixed.height;
     f->bits_per_pixel = fixed.bits_per_pixel;
-    f->type = fixed.type;
-    if (f->type == 1)
+    f->rgb = fixed.type == 1; /* 0: a palette, 2: text */
+    if (f->rgb)
         (void)tag_copy(tag, 32, &f->red_position, 6);
+}
+
+/* The VBE's answers 4F00h and 4F01h, 512 and 256 bytes (VBE 3.0, 4.3 and 4.4). */
+static void read_vbe(const struct tag *tag)
+{
+    (void)tag_copy(tag, 16 + 10, &boot_info.vbe_capabilities, sizeof(u32));
+    (void)tag_copy(tag, 16 + 512, &boot_info.vbe_mode_attributes, sizeof(u16));
 }
 
 /* The loader's copy of the RSDP may lie in memory that is soon used: keep our own, for good. */
@@ -122,7 +140,7 @@ static void read_rsdp(const struct tag *tag)
 }
 
 /* Tags whose reading depends on nothing but themselves. */
-static void read_tag(const struct tag *tag, bool has_memory)
+static void read_tag(const struct tag *tag, bool has_memory, bool has_efi_memory)
 {
     u32 basic[2];
 
@@ -140,7 +158,11 @@ static void read_tag(const struct tag *tag, bool has_memory)
         }
         break;
     case MB2_TAG_MEMORY:
-        read_memory(tag);
+        if (!has_efi_memory)
+            read_memory(tag);
+        break;
+    case MB2_TAG_VBE:
+        read_vbe(tag);
         break;
     case MB2_TAG_FRAMEBUFFER:
         read_framebuffer(tag);
@@ -176,7 +198,7 @@ static const struct tag *next_tag(const u8 *info, u32 total, u32 *at)
 void multiboot2_read(u32 where)
 {
     const u8 *info = paddr_to_virt(paddr(where));
-    bool has_memory = false;
+    bool has_memory = false, has_efi_memory = false;
     const struct tag *tag, *efi_memory = NULL;
     u32 total;
 
@@ -193,10 +215,9 @@ void multiboot2_read(u32 where)
         else if (tag->type == MB2_TAG_EFI_MEMORY)
             efi_memory = tag;
     }
-    if (!has_memory && efi_memory) {
-        read_efi_memory(efi_memory);
-        has_memory = true;
-    }
+    /* The loader's own rendering of EFI's map is poorer than the map. */
+    if (efi_memory && read_efi_memory(efi_memory))
+        has_memory = has_efi_memory = true;
     for (u32 at = 8; (tag = next_tag(info, total, &at)) != NULL;)
-        read_tag(tag, has_memory);
+        read_tag(tag, has_memory, has_efi_memory);
 }

@@ -156,6 +156,14 @@ void fpu_restore(struct fpu_state *state)
         xsetbv(0, state->xcr0);
 }
 
+void fpu_reset(void)
+{
+    static const u32 mxcsr = MXCSR_RESET;
+
+    clts();
+    __asm__ volatile("fninit; ldmxcsr %0" ::"m"(mxcsr));
+}
+
 u64 fpu_xcr0(const struct fpu_state *state)
 {
     return state->xcr0;

@@ -15,6 +15,7 @@ struct fpu_state *fpu_state_new(void); /* initial state; NULL: no memory */
 void fpu_state_free(struct fpu_state *state);
 void fpu_save(struct fpu_state *state);    /* this CPU's registers -> memory */
 void fpu_restore(struct fpu_state *state); /* memory -> this CPU's registers */
+void fpu_reset(void);                      /* registers as after power-on, for foreign code */
 /* The guest's XCR0 as it set it; 0 when the CPU has no XSAVE. */
 u64 fpu_xcr0(const struct fpu_state *state);
 /* XSETBV from a guest: -EINVAL for a combination the CPU or policy refuses. */

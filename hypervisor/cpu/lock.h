@@ -30,8 +30,9 @@ enum lock_level {
     LOCK_IRQ,
     LOCK_MAP, /* hypervisor page tables; takes frames for tables */
     LOCK_HEAP,
-    LOCK_FRAMES,  /* page allocator */
-    LOCK_CONSOLE, /* printk works under any other lock */
+    LOCK_FRAMES,   /* page allocator */
+    LOCK_FIRMWARE, /* calls to EFI's services, which know no lock of ours */
+    LOCK_CONSOLE,  /* printk works under any other lock */
 };
 
 typedef struct {

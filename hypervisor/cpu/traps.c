@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Owns the IDT and the faults of our own code. A fault in ring 0 is, in this
- * order: something PV demands (a descriptor window's page), an instruction
- * that was allowed to fault (the exception table), or our end. No locks; NMI
+ * order: one of firmware's (cpu/foreign.h), something PV demands (a descriptor
+ * window's page), an instruction that was allowed to fault (the exception
+ * table), or our end. No locks; NMI
  * and machine-check handlers touch nothing another context may be changing.
  */
 #include "cpu/traps.h"
 #include "cpu/extable.h"
+#include "cpu/foreign.h"
 #include "cpu/instructions.h"
 #include "cpu/perfc.h"
 #include "cpu/vectors.h"
@@ -82,13 +84,34 @@ u64 cpu_fault_address(void)
     return read_cr2();
 }
 
+static void record(const struct cpu_user_regs *regs)
+{
+    this_cpu(mended) = (struct trap_record){regs->entry_vector, regs->error_code,
+                                            regs->entry_vector == VECTOR_PF ? read_cr2() : 0};
+}
+
+/* Only the CPU on whose stack the call was made executes it; firmware lies below our half. */
+bool foreign_fault(struct cpu_user_regs *regs)
+{
+    extern u64 foreign_stack;
+    extern const char foreign_failed[];
+
+    if (!foreign_stack || regs->rip >= HV_START ||
+        ((u64)regs ^ foreign_stack) & ~(u64)(STACK_SIZE - 1))
+        return false;
+    record(regs);
+    regs->rip = (u64)foreign_failed;
+    regs->rsp = foreign_stack;
+    regs->rflags &= ~(RFLAGS_AC | RFLAGS_DF | RFLAGS_TF | RFLAGS_NT | RFLAGS_IF);
+    return true;
+}
+
 static bool mend(struct cpu_user_regs *regs)
 {
     for (const struct ex_entry *e = __ex_table_start; e < __ex_table_end; e++) {
         if (e->from != regs->rip)
             continue;
-        this_cpu(mended) = (struct trap_record){regs->entry_vector, regs->error_code,
-                                                regs->entry_vector == VECTOR_PF ? read_cr2() : 0};
+        record(regs);
         regs->rip = e->to;
         return true;
     }
@@ -107,6 +130,8 @@ void hv_fault(struct cpu_user_regs *regs)
 {
     u32 vector = regs->entry_vector;
 
+    if (foreign_fault(regs))
+        return;
     if ((vector == VECTOR_PF || vector == VECTOR_GP) && pv_handle_hv_fault(regs))
         return;
     if (mend(regs))

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * platform_op: the hardware domain's dealings with the machine as a whole:
- * wall-clock time, firmware's data, processors, sleep. Frequency scaling,
+ * wall-clock time, firmware's data (EFI's: platform_efi.c), processors, sleep. Frequency scaling,
  * C-states and microcode are not taken from it. No locks of its own.
  */
 #include "core/cpu_policy.h"
 #include "hypercall/hypercall.h"
+#include "hypercall/platform_efi.h"
 #include "hypercall/policy.h"
 #include "lib/string.h"
 #include "platform/machine.h"
@@ -30,7 +31,7 @@ static s64 firmware_info(struct xenpf_firmware_info *info)
     case XEN_FW_VBEDDC_INFO:
         return -ESRCH; /* how every such list ends, no refusal */
     case XEN_FW_EFI_INFO:
-        return -ENOSYS; /* not started by EFI */
+        return platform_efi_info(info);
     case XEN_FW_KBD_SHIFT_FLAGS:
         if (info->index != 0)
             return -ESRCH;
@@ -132,6 +133,8 @@ static s64 perform(struct xen_platform_op *op)
         return set_time(op->u.settime64.secs, op->u.settime64.nsecs, op->u.settime64.system_time);
     case XENPF_firmware_info:
         return firmware_info(&op->u.firmware_info);
+    case XENPF_efi_runtime_call:
+        return platform_efi_call(&op->u.efi_runtime_call);
     case XENPF_enter_acpi_sleep:
         return acpi_sleep(&op->u.enter_acpi_sleep);
     case XENPF_getidletime:
@@ -156,7 +159,7 @@ static s64 perform(struct xen_platform_op *op)
     case XENPF_resource_op:
     case XENPF_change_freq:
         return reject(-EOPNOTSUPP, "platform operation not offered");
-    default: /* EFI run-time calls, symbols */
+    default: /* symbols */
         return reject(-ENOSYS, "no such platform operation");
     }
 }

@@ -221,10 +221,12 @@ int map_stack(u32 cpu)
 }
 
 /* The window is handed out upwards, with an unmapped page between the pieces. */
-void *map_io(paddr_t where, size_t length, bool uncached)
+static void *map_window(paddr_t where, size_t length, u64 flags)
 {
     u64 offset = where.raw & ~PAGE_MASK;
     u64 pages = (offset + length + PAGE_SIZE - 1) >> PAGE_SHIFT;
+    /* The PAT bit is elsewhere in large pages' entries: keep to small ones. */
+    u64 step = flags & PTE_PAT ? 1 : pages;
     u64 va;
 
     spin_lock(&map_lock);
@@ -234,10 +236,21 @@ void *map_io(paddr_t where, size_t length, bool uncached)
     else
         io_next += (pages + 1) << PAGE_SHIFT;
     spin_unlock(&map_lock);
-    if (!va ||
-        map_pages(va, paddr_to_mfn(where), pages, MAP_RW | (uncached ? PTE_PCD | PTE_PWT : 0)))
-        return NULL;
-    return (void *)(va + offset);
+    for (u64 n = 0; va && n < pages; n += step)
+        if (map_pages(va + (n << PAGE_SHIFT), mfn_add(paddr_to_mfn(where), n), step, flags))
+            return NULL;
+    return va ? (void *)(va + offset) : NULL;
+}
+
+void *map_io(paddr_t where, size_t length, bool uncached)
+{
+    return map_window(where, length, MAP_RW | (uncached ? PTE_PCD | PTE_PWT : 0));
+}
+
+/* Entry 4 of the PAT (cpu/features.h) is write-combining. */
+void *map_framebuffer(paddr_t where, size_t length)
+{
+    return map_window(where, length, MAP_RW | PTE_PAT);
 }
 
 void unmap_io(void *p, size_t length)

@@ -32,6 +32,7 @@ static inline u64 pte_make(mfn_t m, u64 flags)
 #ifdef TENON_HOST
 void *mfn_to_virt(mfn_t m);
 mfn_t virt_to_mfn(const void *p);
+void *paddr_to_virt(paddr_t a);
 #else
 /* Direct map; valid for RAM frames only. */
 static inline void *mfn_to_virt(mfn_t m)
@@ -71,6 +72,8 @@ int map_stack(u32 cpu);
 /* Maps a device's registers or firmware tables, read-write, no execute.
  * uncached: strong uncacheable, for registers. NULL: window full. */
 void *map_io(paddr_t where, size_t length, bool uncached);
+/* A framebuffer: writes to it are gathered (write-combining). */
+void *map_framebuffer(paddr_t where, size_t length);
 void unmap_io(void *p, size_t length);
 
 /* Machine-to-phys: pfn for each machine frame as its owner tells us. */

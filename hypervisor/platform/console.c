@@ -24,6 +24,7 @@
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "platform/clock.h"
+#include "platform/framebuffer.h"
 #include "platform/internal.h"
 #include "platform/ring.h"
 #include "platform/rtc.h"
@@ -70,7 +71,8 @@ static u32 guest_line_victim;
 static enum stamp stamp_kind __ro_after_init;
 
 static bool serial_on[SERIAL_PORTS];
-static bool vga_on, vga_wanted;
+static enum { SCREEN_NONE, SCREEN_TEXT, SCREEN_PIXELS } screen;
+static bool screen_wanted __initdata;
 
 static char input_bytes[INPUT_SIZE];
 static struct ring input = {input_bytes, INPUT_SIZE, 0, 0};
@@ -92,7 +94,7 @@ static bool keys_change_guests;
 
 static char console_option[64] __initdata = "com1,vga";
 static u64 ring_size_option __initdata = 16384;
-static bool vga_keep __ro_after_init;
+static bool screen_keep __ro_after_init;
 static bool console_to_ring __ro_after_init;
 static bool sync_console __initdata; /* what we always do */
 
@@ -104,7 +106,7 @@ CMDLINE_BOOL("sync_console", sync_console);
 /* Modes are the boot loader's business; "keep" shows our messages beside dom0's. */
 static __init int parse_vga(const char *value)
 {
-    vga_keep = strstr(value, "keep") != NULL;
+    screen_keep = strstr(value, "keep") != NULL;
     return 0;
 }
 CMDLINE_CUSTOM("vga", parse_vga);
@@ -199,13 +201,20 @@ void console_force_unlock(void)
 }
 
 /* Lock held, as for all that follow. */
+static void write_screen(const char *text, size_t length)
+{
+    if (screen == SCREEN_TEXT)
+        vga_write(text, length);
+    else if (screen == SCREEN_PIXELS)
+        framebuffer_write(text, length);
+}
+
 static void write_devices(const char *text, size_t length)
 {
     for (u32 i = 0; i < SERIAL_PORTS; i++)
         if (serial_on[i])
             serial_write(i, text, length);
-    if (vga_on)
-        vga_write(text, length);
+    write_screen(text, length);
 }
 
 static void write_stamp(void)
@@ -342,9 +351,10 @@ static void leave_to_dom0(void)
     if (left_to_dom0)
         return;
     left_to_dom0 = true;
-    if (vga_on && !vga_keep) {
-        vga_on = false;
-        vga_close();
+    if (!screen_keep) {
+        if (screen == SCREEN_TEXT)
+            vga_close();
+        screen = SCREEN_NONE;
     }
     if (switch_at_boot)
         input_switch(true);
@@ -355,6 +365,8 @@ void console_boot_done(void)
     console_acquire();
     leave_to_dom0();
     console_release();
+    if (screen == SCREEN_NONE)
+        framebuffer_close(); /* takes lower locks */
 }
 
 /* --- Guests' output ------------------------------------------------------ */
@@ -607,7 +619,7 @@ static __init void replay_to(s32 serial_port)
 
     while ((length = ring_peek(&log_ring, text, sizeof(text), &index)) != 0) {
         if (serial_port < 0)
-            vga_write(text, length);
+            write_screen(text, length);
         else
             serial_write((u32)serial_port, text, length);
     }
@@ -623,7 +635,7 @@ __init void console_init(void)
         s32 port = item[3] - '1';
 
         if (strcmp(item, "vga") == 0) {
-            vga_wanted = true;
+            screen_wanted = true;
         } else if (strncmp(item, "com", 3) == 0 && port >= 0 && port < SERIAL_PORTS) {
             if (!serial_on[port] && serial_open((u32)port)) {
                 serial_on[port] = true;
@@ -640,10 +652,14 @@ __init void console_init(void)
 
 __init void console_init_vga(void)
 {
-    if (!vga_wanted || !vga_open())
+    if (screen != SCREEN_NONE || !screen_wanted)
         return;
-    vga_wanted = false;
-    vga_on = true;
+    if (framebuffer_open())
+        screen = SCREEN_PIXELS;
+    else if (vga_open())
+        screen = SCREEN_TEXT;
+    else
+        return;
     replay_to(-1);
 }
 

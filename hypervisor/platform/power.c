@@ -3,7 +3,7 @@
  * The machine's end: restart, power off, sleep as dom0 asks; and the list of I/O
  * ports that no guest gets. No locks: whoever comes here first ends it all.
  *
- * reboot=acpi|kbd|pci|triple|no: which way to try first, all others follow.
+ * reboot=acpi|kbd|pci|efi|triple|no: which way to try first, all others follow.
  */
 #include "cpu/instructions.h"
 #include "cpu/traps.h"
@@ -11,6 +11,7 @@
 #include "lib/string.h"
 #include "memory/map.h"
 #include "platform/console.h"
+#include "platform/efi.h"
 #include "platform/internal.h"
 #include "platform/machine.h"
 
@@ -87,6 +88,7 @@ static const struct {
 } ways[] = {{"acpi", reset_acpi},
             {"kbd", reset_keyboard},
             {"pci", reset_pci},
+            {"efi", efi_reset},
             {"triple", reset_triple_fault}};
 
 /* Names may be cut down to a letter; "warm" and "cold" make no difference to us. */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Calls to firmware's code, see cpu/foreign.h. */
+#include "cpu/asm.h"
+
+    .text
+
+/* bool foreign_call(u64 function, const u64 args[5], u64 *result) */
+    .balign 16
+ENTRY(foreign_call)
+    push %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    push %rdx
+    mov %rsp, foreign_stack(%rip)
+    mov %rdi, %rax
+    mov %rsi, %rbx
+    mov (%rbx), %rcx
+    mov 8(%rbx), %rdx
+    mov 16(%rbx), %r8
+    mov 24(%rbx), %r9
+    mov 32(%rbx), %r10
+    /* Room for the first four arguments belongs to the callee; the fifth lies above it. */
+    and $-16, %rsp
+    sub $48, %rsp
+    mov %r10, 32(%rsp)
+    call *%rax
+    cld
+    mov foreign_stack(%rip), %rsp
+    mov (%rsp), %rdx
+    mov %rax, (%rdx)
+    mov $1, %eax
+1:  movq $0, foreign_stack(%rip)
+    pop %rdx
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+    ret
+/* foreign_fault() leads here, with rsp as foreign_stack says. */
+    .globl foreign_failed
+    .hidden foreign_failed
+foreign_failed:
+    xor %eax, %eax
+    jmp 1b
+END(foreign_call)
+
+    .bss
+    .balign 8
+    .globl foreign_stack
+    .hidden foreign_stack
+foreign_stack:
+    .skip 8 /* 0: no such call is on its way */
+
+    .section .note.GNU-stack, "", @progbits

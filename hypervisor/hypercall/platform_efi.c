@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dom0 and EFI: what firmware told us, and calls to its run-time services on
+ * dom0's behalf. Names and data are copied once, in and out, so that firmware
+ * sees nothing that dom0 can change under it; sizes are bounded by what the
+ * largest variables need. No locks of its own (platform/efi.c has one).
+ */
+#include "hypercall/platform_efi.h"
+#include "hypercall/hypercall.h"
+#include "lib/string.h"
+#include "memory/alloc.h"
+#include "platform/efi.h"
+
+#include <xen/platform.h>
+
+#define NAME_MAX_CHARS  2048u /* Linux uses up to 512 */
+#define DATA_MAX        (1UL << 20)
+#define EFI_UNSUPPORTED (BIT(63) | 3) /* status values: UEFI 2.10, appendix D */
+
+/* UEFI 8.3.1; the interface's xenpf_efi_time is the same without names for the padding. */
+struct efi_time {
+    u16 year;
+    u8 month, day, hour, minute, second, pad1;
+    u32 nanosecond;
+    s16 zone;
+    u8 daylight, pad2;
+};
+_Static_assert(sizeof(struct efi_time) == sizeof(struct xenpf_efi_time), "EFI_TIME");
+
+/* --- What firmware said -------------------------------------------------- */
+
+static s64 memory_info(struct xenpf_firmware_info *info)
+{
+    __typeof__(&info->u.efi_info.mem) mem = &info->u.efi_info.mem;
+
+    for (u32 i = 0; i < efi.region_count; i++) {
+        const struct efi_region *r = &efi.regions[i];
+        u64 size = r->pages << PAGE_SHIFT, offset = mem->addr - r->start;
+
+        if (mem->addr < r->start || offset >= size)
+            continue;
+        mem->type = r->type;
+        mem->attr = r->attributes;
+        mem->size = MIN(mem->size, size - offset); /* as far as this is so */
+        return 0;
+    }
+    return -ESRCH;
+}
+
+/* As much of it as there is room for, with its 0 if that fits. */
+static s64 vendor_info(struct xenpf_firmware_info *info)
+{
+    __typeof__(&info->u.efi_info.vendor) vendor = &info->u.efi_info.vendor;
+    u32 room = vendor->bufsz / sizeof(u16), n = 0;
+
+    vendor->revision = efi.vendor_revision;
+    while (n < room && (n == 0 || efi.vendor[n - 1]))
+        n++;
+    if (guest_copy_out(handle_address(vendor->name), efi.vendor, n * sizeof(u16)))
+        return reject(-EFAULT, "vendor's name not writable");
+    return 0;
+}
+
+s64 platform_efi_info(struct xenpf_firmware_info *info)
+{
+    union xenpf_efi_info *out = &info->u.efi_info;
+
+    if (!efi.present)
+        return -ENOSYS; /* a question, no refusal */
+    switch (info->index) {
+    case XEN_FW_EFI_VERSION:
+        out->version = efi.revision;
+        return 0;
+    case XEN_FW_EFI_RT_VERSION:
+        if (!efi_runtime_usable())
+            return -EOPNOTSUPP;
+        out->version = efi.runtime_revision;
+        return 0;
+    case XEN_FW_EFI_CONFIG_TABLE:
+        out->cfg.addr = efi.tables;
+        out->cfg.nent = efi.table_count;
+        return 0;
+    case XEN_FW_EFI_VENDOR:
+        return vendor_info(info);
+    case XEN_FW_EFI_MEM_INFO:
+        return memory_info(info);
+    case XEN_FW_EFI_PCI_ROM: /* only boot services could tell; drivers then read the device's */
+        return -ESRCH;
+    case XEN_FW_EFI_APPLE_PROPERTIES:
+        return -ENODATA;
+    default:
+        return reject(-EINVAL, "no such fact of EFI's");
+    }
+}
+
+/* --- Run-time services --------------------------------------------------- */
+
+static s64 call(enum efi_service service, xen_ulong_t *status, u64 a0, u64 a1, u64 a2, u64 a3,
+                u64 a4)
+{
+    const u64 args[5] = {a0, a1, a2, a3, a4};
+    u64 result;
+
+    if (!efi_call(current->fpu, service, args, &result))
+        return reject(-EOPNOTSUPP, "no EFI run-time services");
+    *status = result;
+    return 0;
+}
+
+static s64 get_time(struct xenpf_efi_runtime_call *op)
+{
+    struct {
+        u32 resolution, accuracy;
+        u8 sets_to_zero;
+    } capabilities = {0};
+    struct efi_time time = {0};
+    s64 error = call(EFI_GET_TIME, &op->status, (u64)&time, (u64)&capabilities, 0, 0, 0);
+
+    memcpy(&op->u.get_time.time, &time, sizeof(time));
+    op->u.get_time.resolution = capabilities.resolution;
+    op->u.get_time.accuracy = capabilities.accuracy;
+    op->misc = capabilities.sets_to_zero ? XEN_EFI_GET_TIME_SET_CLEARS_NS : 0;
+    return error;
+}
+
+static s64 set_time(struct xenpf_efi_runtime_call *op)
+{
+    struct efi_time time;
+
+    memcpy(&time, &op->u.set_time, sizeof(time));
+    return call(EFI_SET_TIME, &op->status, (u64)&time, 0, 0, 0, 0);
+}
+
+static s64 get_wakeup_time(struct xenpf_efi_runtime_call *op)
+{
+    struct efi_time time = {0};
+    u8 enabled = 0, pending = 0;
+    s64 error =
+        call(EFI_GET_WAKEUP_TIME, &op->status, (u64)&enabled, (u64)&pending, (u64)&time, 0, 0);
+
+    memcpy(&op->u.get_wakeup_time, &time, sizeof(time));
+    op->misc = (enabled ? XEN_EFI_GET_WAKEUP_TIME_ENABLED : 0) |
+               (pending ? XEN_EFI_GET_WAKEUP_TIME_PENDING : 0);
+    return error;
+}
+
+static s64 set_wakeup_time(struct xenpf_efi_runtime_call *op)
+{
+    bool enable_only = op->misc & XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY;
+    struct efi_time time;
+
+    memcpy(&time, &op->u.set_wakeup_time, sizeof(time));
+    return call(EFI_SET_WAKEUP_TIME, &op->status, op->misc & XEN_EFI_SET_WAKEUP_TIME_ENABLE,
+                enable_only ? 0 : (u64)&time, 0, 0, 0);
+}
+
+static s64 next_monotonic_count(struct xenpf_efi_runtime_call *op)
+{
+    u32 count = 0;
+    s64 error = call(EFI_GET_NEXT_HIGH_MONOTONIC_COUNT, &op->status, (u64)&count, 0, 0, 0, 0);
+
+    op->misc = count;
+    return error;
+}
+
+/* A copy of a variable's name, to its 0; NULL and *error. */
+static u16 *name_copy(u64 from, s64 *error)
+{
+    u16 *name = heap_alloc(NAME_MAX_CHARS * sizeof(u16));
+
+    *error = name ? 0 : -ENOMEM;
+    for (u32 n = 0; name; n++) {
+        if (n == NAME_MAX_CHARS)
+            *error = reject(-EINVAL, "variable's name too long");
+        else if (guest_copy_in_at(&name[n], from, n, sizeof(u16)))
+            *error = reject(-EFAULT, "variable's name not readable");
+        else if (name[n])
+            continue;
+        break;
+    }
+    if (*error) {
+        heap_free(name);
+        return NULL;
+    }
+    return name;
+}
+
+static s64 variable(struct xenpf_efi_runtime_call *op, bool set)
+{
+    /* get_variable and set_variable have one structure. */
+    __typeof__(&op->u.get_variable) v = &op->u.get_variable;
+    u64 guest_data = handle_address(v->data), size = v->size, asked = size;
+    struct xenpf_efi_guid guid = v->vendor_guid;
+    u32 attributes = op->misc;
+    void *data = NULL;
+    s64 error;
+
+    if (size > DATA_MAX)
+        return reject(-E2BIG, "variable too large");
+    u16 *name = name_copy(handle_address(v->name), &error);
+    if (!name)
+        return error;
+    if (size && !(data = heap_zalloc(size)))
+        error = -ENOMEM;
+    else if (set && size && guest_copy_in(data, guest_data, size))
+        error = reject(-EFAULT, "variable's value not readable");
+    else if (set)
+        error =
+            call(EFI_SET_VARIABLE, &op->status, (u64)name, (u64)&guid, attributes, size, (u64)data);
+    else
+        error = call(EFI_GET_VARIABLE, &op->status, (u64)name, (u64)&guid, (u64)&attributes,
+                     (u64)&size, (u64)data);
+    if (!error && !set) {
+        v->size = size;
+        op->misc = attributes;
+        if (!op->status && guest_copy_out(guest_data, data, MIN(size, asked)))
+            error = reject(-EFAULT, "variable's value not writable");
+    }
+    heap_free(name);
+    heap_free(data);
+    return error;
+}
+
+static s64 next_variable_name(struct xenpf_efi_runtime_call *op)
+{
+    __typeof__(&op->u.get_next_variable_name) v = &op->u.get_next_variable_name;
+    u64 guest_name = handle_address(v->name), size = v->size, asked = size;
+    struct xenpf_efi_guid guid = v->vendor_guid;
+    u16 *name;
+    s64 error;
+
+    if (size < sizeof(u16) || size > NAME_MAX_CHARS * sizeof(u16))
+        return reject(-EINVAL, "size of the variable's name");
+    name = heap_zalloc(ROUND_UP(size, 2UL));
+    if (!name)
+        return -ENOMEM;
+    if (guest_copy_in(name, guest_name, size)) {
+        error = reject(-EFAULT, "variable's name not readable");
+    } else {
+        name[(size - 1) / sizeof(u16)] = 0; /* ends within what we have */
+        error =
+            call(EFI_GET_NEXT_VARIABLE_NAME, &op->status, (u64)&size, (u64)name, (u64)&guid, 0, 0);
+        if (!error) {
+            v->size = size;
+            v->vendor_guid = guid;
+        }
+        if (!error && !op->status && guest_copy_out(guest_name, name, MIN(size, asked)))
+            error = reject(-EFAULT, "variable's name not writable");
+    }
+    heap_free(name);
+    return error;
+}
+
+static s64 query_variable_info(struct xenpf_efi_runtime_call *op)
+{
+    __typeof__(&op->u.query_variable_info) q = &op->u.query_variable_info;
+    u64 store = 0, remaining = 0, largest = 0;
+    s64 error;
+
+    if (op->misc & XEN_EFI_VARINFO_BOOT_SNAPSHOT)
+        return reject(-ENODATA, "no snapshot of the variables' room");
+    if (efi.runtime_revision < EFI_REVISION_2) {
+        op->status = EFI_UNSUPPORTED;
+        return 0;
+    }
+    error = call(EFI_QUERY_VARIABLE_INFO, &op->status, q->attr, (u64)&store, (u64)&remaining,
+                 (u64)&largest, 0);
+    q->max_store_size = store;
+    q->remain_store_size = remaining;
+    q->max_size = largest;
+    return error;
+}
+
+s64 platform_efi_call(struct xenpf_efi_runtime_call *op)
+{
+    u32 flags = 0; /* what may be in misc */
+
+    if (op->function == XEN_EFI_set_wakeup_time)
+        flags = XEN_EFI_SET_WAKEUP_TIME_ENABLE | XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY;
+    else if (op->function == XEN_EFI_query_variable_info)
+        flags = XEN_EFI_VARINFO_BOOT_SNAPSHOT;
+    else if (op->function == XEN_EFI_set_variable)
+        flags = ~0u;
+    if (!efi_runtime_usable())
+        return reject(-EOPNOTSUPP, "no EFI run-time services");
+    if (op->misc & ~flags)
+        return reject(-EINVAL, "flags of an EFI call");
+    switch (op->function) {
+    case XEN_EFI_get_time:
+        return get_time(op);
+    case XEN_EFI_set_time:
+        return set_time(op);
+    case XEN_EFI_get_wakeup_time:
+        return get_wakeup_time(op);
+    case XEN_EFI_set_wakeup_time:
+        return set_wakeup_time(op);
+    case XEN_EFI_get_next_high_monotonic_count:
+        return next_monotonic_count(op);
+    case XEN_EFI_get_variable:
+        return variable(op, false);
+    case XEN_EFI_set_variable:
+        return variable(op, true);
+    case XEN_EFI_get_next_variable_name:
+        return next_variable_name(op);
+    case XEN_EFI_query_variable_info:
+        return query_variable_info(op);
+    default: /* capsules too: they would be machine addresses in dom0's hands */
+        return reject(-ENOSYS, "no such EFI call");
+    }
+}

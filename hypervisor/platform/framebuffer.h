@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A screen of pixels that the boot loader or firmware has set up, and text on it. */
+#pragma once
+
+#include "lib/types.h"
+
+struct framebuffer {
+    u64 address;
+    u32 pitch, width, height; /* bytes from line to line; pixels */
+    u8 bits_per_pixel;
+    bool rgb; /* colours are not indices into a palette */
+    u8 red_position, red_size, green_position, green_size, blue_position, blue_size; /* bits */
+};
+
+/* Is it one that can be drawn on, and no memory of ours or a guest's? After memory_init(). */
+bool framebuffer_usable(const struct framebuffer *f);
+/* Before the console comes to its screen: this is what there is. */
+void framebuffer_found(const struct framebuffer *f);
+
+/* The console's, as vga_open() and so on (platform/internal.h). */
+bool framebuffer_open(void);
+void framebuffer_write(const char *text, size_t length); /* console lock held */
+void framebuffer_close(void);                            /* no lock; the screen stays as it is */
