@@ -231,6 +231,13 @@ class Machine:
             raise Failure("the emulator's picture of the screen is not what was expected")
         return width, height, [pixels[row * width * 3:(row + 1) * width * 3] for row in range(height)]
 
+    def text_screen(self):
+        """The lines of a VGA's text screen of 80 columns, from where it is shown in the 32 KiB of its memory on."""
+        file = self.scratch / "text.bin"
+        self.control("pmemsave", val=0xb8000, size=0x8000, filename=str(file))
+        cells = file.read_bytes()[::2].decode("cp437")
+        return [cells[at:at + 80].rstrip() for at in range(0, len(cells), 80)]
+
     def ended(self, timeout=COMMAND):
         """Waits until QEMU has gone; returns QMP's reason: guest-shutdown, guest-reset, ..."""
         self.expect_end(timeout)

@@ -31,12 +31,12 @@ static u8 *pixels;
 static char *cells; /* rows * columns */
 static u32 rows, columns, row, column;
 
-static bool channel_fits(const struct framebuffer *f, u32 position, u32 size)
+static __init bool channel_fits(const struct framebuffer *f, u32 position, u32 size)
 {
     return size && size <= 16 && position + size <= f->bits_per_pixel;
 }
 
-bool framebuffer_usable(const struct framebuffer *f)
+__init bool framebuffer_usable(const struct framebuffer *f)
 {
     u32 bytes = f->bits_per_pixel / 8;
     u64 size = (u64)f->pitch * f->height;

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From a disk by GRUB, on machines with BIOS and with UEFI firmware: to dom0's shell and back to power off or reset; what dom0 learns
 of EFI, and that its calls reach the firmware."""
+import gzip
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -11,18 +13,25 @@ import machine as machines
 from conftest import HYPERVISOR, ROOT
 
 OPTIONS = "console=com1,vga com1=115200,8n1 loglvl=info dom0_mem=512M,max:512M"
-CONFIG = f"""
+MENU = """
 serial --unit=0
 terminal_input serial console
 terminal_output serial console
 set timeout=0
 insmod all_video
-menuentry dom0 {{
-    multiboot2 /boot/hypervisor {OPTIONS}
-    module2 /boot/vmlinuz console=tty0 console=hvc0 earlyprintk=xen agent
-    module2 --nounzip /boot/dom0.img
-}}
 """
+
+
+def entry(title, *lines):
+    return f"menuentry '{title}' {{\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+
+
+def tenon(*modules, options=OPTIONS, after=()):
+    return (f"multiboot2 /boot/hypervisor {options}", *after, *(f"module2 --nounzip {module}" for module in modules))
+
+
+KERNEL = "/boot/vmlinuz console=tty0 console=hvc0 earlyprintk=xen agent"
+MODE = "if [ $grub_platform = efi ]; then set gfxpayload=1024x768x32,auto; else set gfxpayload={}; fi"
 LOG = "dmesg | sed 's/^[^]]*] //'"
 
 # efi_calls.c, on stock Xen with the same firmware. A status above 8000000000000000 is the firmware's own refusal: 2 invalid
@@ -74,18 +83,28 @@ function -38 13 status 5a
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory):
+    """A function that gives the disk another menu: GRUB starts its first entry."""
     scratch = tmp_path_factory.mktemp("grub")
     tool = scratch / "efi-calls"
     subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", tool, ROOT / "tests/system/efi_calls.c"],
                    check=True)
-    files = {"boot/hypervisor": machines.BUILD / "tenon.gz" if HYPERVISOR == machines.TENON.resolve() else HYPERVISOR,
-             "boot/vmlinuz": machines.KERNEL,
-             "boot/dom0.img": machines.overlay({"root/efi-calls": tool.read_bytes()}, scratch)}
-    return grub_disk.make(scratch / "disk.img", CONFIG, files)
+    hypervisor = machines.BUILD / "tenon.gz" if HYPERVISOR == machines.TENON.resolve() else HYPERVISOR
+    kernel = machines.KERNEL.read_bytes()
+    image = machines.overlay({"root/efi-calls": tool.read_bytes()}, scratch)
+    made = grub_disk.make(scratch / "disk.img", "", {
+        "boot/hypervisor": hypervisor, "boot/vmlinuz": machines.KERNEL, "boot/dom0.img": image,
+        "boot/damaged": kernel[:len(kernel) // 2] + bytes(4096) + kernel[len(kernel) // 2 + 4096:],
+        "boot/garbage": gzip.compress(bytes(range(256)) * 4096)})
+
+    def menu(*entries, settings=""):
+        grub_disk.put(made, {"boot/grub/grub.cfg": (MENU + settings + "".join(entries)).encode()})
+        return made
+    return menu
 
 
 def test_bios(boot, disk):
-    machine = boot(firmware="bios", disk=disk, mem=1536).boot()
+    """In the graphics mode that GRUB finds."""
+    machine = boot(firmware="bios", disk=disk(entry("dom0", *tenon(KERNEL, "/boot/dom0.img"))), mem=1536).boot()
     assert re.search(r"^xen_version +: 4\.17", machine.dom0("xl info"), re.M)
     assert machine.dom0("echo /sys/firmware/e*").split() == ["/sys/firmware/e*"]
     assert "fb0: VESA VGA frame buffer device" in machine.dom0(LOG)
@@ -96,10 +115,10 @@ def test_bios(boot, disk):
 
 def test_uefi(boot, disk):
     """dom0 sees EFI's tables, the clock, the screen; variables can be read and written, and what is written is in flash memory."""
-    machine = boot(firmware="uefi", disk=disk, mem=1536).boot()
+    machine = boot(firmware="uefi", disk=disk(entry("dom0", *tenon(KERNEL, "/boot/dom0.img", after=[MODE]))), mem=1536).boot()
     log = machine.dom0(LOG)
     for line in ("efi: EFI v2.70 by EDK II", "efi: .*SMBIOS=0x.* ACPI 2.0=0x", "secureboot: Secure boot disabled", "ACPI: RSDP 0x",
-                 "Registered efivars operations", "fb0: EFI VGA frame buffer device"):
+                 "Registered efivars operations", "efifb: mode is 1024x768x32", "fb0: EFI VGA frame buffer device"):
         assert re.search(line, log), line
     answers = re.findall(r"^efi: (.*\S)", machine.dom0("/root/efi-calls"), re.M)
     assert answers == CALLS.strip().splitlines()
@@ -116,5 +135,57 @@ def test_uefi(boot, disk):
                                           "ls /sys/firmware/efi/efivars")
     flash = (machine.scratch / "vars").read_bytes()
     assert "Tenon".encode("utf-16-le") in flash and b"%02000d" % 7 in flash
+    # Firmware that faults is left alone from then on, and nothing else has come to harm.
+    broken = machine.dom0("/root/efi-calls broken; xl dmesg >/root/log; grep -o 'EFI: service .*' /root/log")
+    assert re.findall(r"^efi: (.*\S)", broken, re.M) == ["broken -95", "afterwards -95", "rt-version -95"]
+    assert "EFI: service 0 faults (vector 6," in broken
+    machine.dom0("cat /sys/firmware/efi/efivars/SecureBoot-*", check=False)
     machine.send("reboot -f\n")
     assert machine.ended() == "guest-reset"
+
+
+NO_KERNEL = ("/boot/gone", "No dom0 kernel: the boot loader gave no module")
+BAD_KERNEL = ("/boot/damaged", "Cannot use the dom0 kernel (module 0): xz payload is corrupt")
+
+
+@pytest.mark.parametrize("firmware, kernel", [("bios", NO_KERNEL), ("uefi", BAD_KERNEL)])
+def test_screen(boot, disk, firmware, kernel):
+    """Without a kernel for dom0 it ends in one line, which can be read on the screen: text or pixels. GRUB has said, too, which file
+    it did not find."""
+    file, message = kernel
+    machine = boot(firmware=firmware, disk=disk(entry("bad", *tenon(file, after=[MODE.format("text")]))), mem=1536)
+    if kernel is NO_KERNEL:
+        machine.expect(f"file `{file}' not found", machines.BOOT)
+        machine.expect("Press any key")
+        machine.send(" ")
+    machine.expect(re.escape(message), machines.BOOT)
+    end, lines = time.monotonic() + machines.COMMAND, []
+    while f"(XEN) {message}" not in lines and time.monotonic() < end:  # the screen gets it after the serial line
+        if firmware == "bios":
+            lines = machine.text_screen()
+        else:
+            screen = machine.screendump()
+            assert screen[:2] == (1024, 768)
+            lines = grub_disk.read_text(screen)
+    assert f"(XEN) {message}" in lines
+    console = [line for line in machine.log.read_text(errors="replace").splitlines() if line.startswith("(XEN)") and len(line) < 80]
+    missing = [line for line in console if line not in lines]
+    assert len(console) > 10 and not missing
+
+
+def test_fallback(boot, disk):
+    """What GRUB cannot load it names, and another entry boots: Linux without a hypervisor."""
+    plain = ("linux /boot/vmlinuz console=ttyS0 panic=-1", "initrd /boot/dom0.img")
+    # A hypervisor without kernel must not be started, which GRUB would do: its menu is started anew.
+    no_kernel = ("if multiboot2 /boot/hypervisor; then if module2 /boot/gone-too; then true; else set failed=y; export failed; "
+                 "configfile /boot/grub/grub.cfg; fi; fi",)
+    menu = [entry("no hypervisor", "multiboot2 /boot/gone-as-well"), entry("garbage", "multiboot2 /boot/garbage"),
+            entry("no kernel", *no_kernel), entry("plain", *plain)]
+    settings = "set fallback='1 2'\nif [ \"$failed\" = y ]; then set default=3; fi\n"
+    machine = boot(firmware="bios", disk=disk(*menu, settings=settings), mem=1536)
+    for message in ("file `/boot/gone-as-well' not found", "no multiboot header found"):
+        machine.expect(message, machines.BOOT)
+        machine.expect("Press any key")
+        machine.send(" ")
+    machine.expect("file `/boot/gone-too' not found")
+    machine.expect(r"Linux version \d", machines.BOOT)

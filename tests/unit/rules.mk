@@ -16,7 +16,8 @@ BUILD ?= build
 UNIT_CC ?= gcc
 UNIT_OUT := $(BUILD)/unit
 HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fno-strict-aliasing -fno-common \
-	-fno-omit-frame-pointer -DTENON_HOST -Itests/unit/host -Ihypervisor
+	-fno-omit-frame-pointer -DTENON_HOST -Itests/unit/host -Ihypervisor \
+	-I$(BUILD)/include
 HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -34,6 +35,7 @@ unit-$(1): $(UNIT_OUT)/test_$(1)
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_rules,$(test))))
 
+$(UNIT_OUT)/test/test_framebuffer.o: $(BUILD)/include/font.inc
 $(UNIT_OUT)/test/%.o: tests/unit/%.c
 	@mkdir -p $(@D)
 	@$(UNIT_CC) $(HOST_CFLAGS) $(HOST_SANITIZE) -MMD -MP -c $< -o $@
