@@ -163,6 +163,6 @@ def test_crowd_and_storm(system, count, seconds):
 def test_rounds(system, count):
     rounds(system, 1, None)
     before = pages(system)
-    rounds(system, count, before[0])
+    rounds(system, count, before.free)
     assert pages(system) == before
     nothing_is_left(system)
