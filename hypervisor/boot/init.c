@@ -87,6 +87,8 @@ static void start_on_own_stack(void)
     cpumask_set(&cpus_online, 0);
     cpus_online_count = 1;
     acpi_init(boot_info.rsdp);
+    acpi_add_reserved(boot_add_memory);
+    boot_memory_finish(); /* as dom0 will see it */
     apic_init();
     pci_init();
     irq_init();

@@ -406,6 +406,15 @@ __init void acpi_init(paddr_t rsdp_hint)
                cpus_beyond_limit, MAX_CPUS);
 }
 
+__init void acpi_add_reserved(void (*add)(u64 start, u64 size, u32 type))
+{
+    enum { RESERVED = 2 };
+
+    for (u32 i = 0; i < acpi.ioapic_count; i++)
+        add(acpi.ioapics[i].address & PAGE_MASK, PAGE_SIZE, RESERVED);
+    add(0xfee00000, 0x100000, RESERVED); /* messages to local APICs go there, too */
+}
+
 paddr_t acpi_rsdp(void)
 {
     return acpi.rsdp;

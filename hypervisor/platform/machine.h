@@ -9,6 +9,8 @@
 
 void acpi_init(paddr_t rsdp_hint); /* finds and checks the tables; 0: search the BIOS areas */
 paddr_t acpi_rsdp(void);
+/* Calls add for what is nobody's though firmware may not say so: the APICs' registers (type 2). */
+void acpi_add_reserved(void (*add)(u64 start, u64 size, u32 type));
 /* MADT: */
 extern u32 machine_cpu_count; /* CPUs enabled, at most MAX_CPUS */
 extern u32 machine_apic_id[]; /* by our CPU number; 0 is the boot CPU */

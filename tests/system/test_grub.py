@@ -31,7 +31,7 @@ def tenon(*modules, options=OPTIONS, after=()):
 
 
 KERNEL = "/boot/vmlinuz console=tty0 console=hvc0 earlyprintk=xen agent"
-MODE = "if [ $grub_platform = efi ]; then set gfxpayload=1024x768x32,auto; else set gfxpayload={}; fi"
+MODE = "if [ $grub_platform = efi ]; then set gfxpayload=1024x768x32,auto; else set gfxpayload=text; fi"
 LOG = "dmesg | sed 's/^[^]]*] //'"
 
 # efi_calls.c, on stock Xen with the same firmware. A status above 8000000000000000 is the firmware's own refusal: 2 invalid
@@ -118,6 +118,7 @@ def test_uefi(boot, disk):
     machine = boot(firmware="uefi", disk=disk(entry("dom0", *tenon(KERNEL, "/boot/dom0.img", after=[MODE]))), mem=1536).boot()
     log = machine.dom0(LOG)
     for line in ("efi: EFI v2.70 by EDK II", "efi: .*SMBIOS=0x.* ACPI 2.0=0x", "secureboot: Secure boot disabled", "ACPI: RSDP 0x",
+                 "Xen: .mem 0x00000000fee00000-0x00000000feefffff. reserved",
                  "Registered efivars operations", "efifb: mode is 1024x768x32", "fb0: EFI VGA frame buffer device"):
         assert re.search(line, log), line
     answers = re.findall(r"^efi: (.*\S)", machine.dom0("/root/efi-calls"), re.M)
@@ -153,7 +154,7 @@ def test_screen(boot, disk, firmware, kernel):
     """Without a kernel for dom0 it ends in one line, which can be read on the screen: text or pixels. GRUB has said, too, which file
     it did not find."""
     file, message = kernel
-    machine = boot(firmware=firmware, disk=disk(entry("bad", *tenon(file, after=[MODE.format("text")]))), mem=1536)
+    machine = boot(firmware=firmware, disk=disk(entry("bad", *tenon(file, after=[MODE]))), mem=1536)
     if kernel is NO_KERNEL:
         machine.expect(f"file `{file}' not found", machines.BOOT)
         machine.expect("Press any key")
