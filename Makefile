@@ -23,7 +23,7 @@ VERSION := $(shell awk -F '[()]' 'NR == 1 { print $$2 }' $(CHANGELOG))
 
 CPPFLAGS := -Ihypervisor -I$(BUILD)/include -DTENON_VERSION='"$(VERSION)"' $(if $(DEBUG),-DTENON_DEBUG)
 # The same sources give the same files wherever they are built.
-SAME := -ffile-prefix-map=$(CURDIR)=.
+SAME := "-ffile-prefix-map=$(CURDIR)=."
 CFLAGS := $(SAME) -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fPIE \
 	-fvisibility=hidden -include hypervisor/cpu/hidden.h \
 	-fno-common -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-jump-tables \
@@ -141,8 +141,8 @@ deb:
 	@packaging/build --setup
 
 ifneq ($(wildcard tests/packaging),)
-packaging: deb
-	@$(PYTHON) -m pytest -q tests/packaging
+packaging: all image deb
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/packaging
 endif
 
 .PHONY: bench
