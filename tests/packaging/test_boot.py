@@ -8,6 +8,7 @@ import pexpect
 import pytest
 from conftest import BUILD, IMAGE, LINUX, PARTITION, UUID, Tree
 
+EFI_PARTITION = 127 << 20
 OLDER = "6.0.0-1-amd64"
 FIRST = r"Tenon [0-9.]+, a drop-in for Xen"
 PLAIN = r"Command line: BOOT_IMAGE=/boot/vmlinuz-{}"
@@ -17,6 +18,28 @@ GRUB_CMDLINE_LINUX_XEN_REPLACE="console=hvc0 agent"
 GRUB_CMDLINE_TENON="dom0_mem=512M,max:512M console=com1 loglvl=info"
 GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 """
+
+
+def efi_partition(path):
+    """What Debian installs for UEFI with Secure Boot: shim and GRUB as Debian has signed them, and where they find the menu."""
+    signed = BUILD / "packaging" / "signed"
+    if not signed.exists():
+        work = signed.with_suffix(".new")
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        download = "apt-get -o APT::Sandbox::User=root download -qq shim-signed grub-efi-amd64-signed"
+        subprocess.run(f"{download} || {{ apt-get update -qq && {download}; }}", shell=True, cwd=work, check=True)
+        for package in work.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", package, work], check=True)
+        work.rename(signed)
+    start = path.parent / "grub.cfg.efi"
+    start.write_text(f"search.fs_uuid {UUID} root\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n")
+    where = ["-i", f"{path}@@{EFI_PARTITION}"]
+    subprocess.run(["mkfs.fat", "-F", "16", "--offset", str(EFI_PARTITION // 512), path, "16384"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["mmd", *where, "::EFI", "::EFI/BOOT", "::EFI/debian"], check=True)
+    for file, name in ((signed / "usr/lib/shim/shimx64.efi.signed", "BOOT/BOOTX64.EFI"),
+                       (signed / "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed", "BOOT/grubx64.efi"), (start, "debian/grub.cfg")):
+        subprocess.run(["mcopy", *where, file, f"::EFI/{name}"], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +52,7 @@ def disk():
             tree.kernel(version)
             tree.copy(machines.KERNEL, f"/boot/vmlinuz-{version}")
             tree.copy(machines.IMAGE, f"/boot/initrd.img-{version}")
-        tree.run("cp /usr/lib/grub/i386-pc/* /boot/grub/i386-pc")
+        tree.run("for p in i386-pc x86_64-efi; do cp /usr/lib/grub/$p/*.mod /usr/lib/grub/$p/*.lst /boot/grub/$p; done")
         tree.install()
         tree.run("tenon-grub once")
         for name in ("grub.cfg", "grubenv"):
@@ -40,10 +63,12 @@ def disk():
         shutil.rmtree(boot, ignore_errors=True)
         boot.mkdir()
         subprocess.run(["tar", "-x", "-C", boot], input=tree.file_tree("/boot"), check=True)
-    subprocess.run(["truncate", "-s", "128M", path], check=True)
-    subprocess.run(["sfdisk", "-q", str(path)], input=f"{PARTITION // 512},,L,*\n", text=True, check=True)
+    subprocess.run(["truncate", "-s", "144M", path], check=True)
+    table = f"{PARTITION // 512},126MiB,L,*\n{EFI_PARTITION // 512},16MiB,U\n"
+    subprocess.run(["sfdisk", "-q", str(path)], input=table, text=True, check=True)
     subprocess.run(["mkfs.ext4", "-q", "-U", UUID, "-d", boot, "-E", f"offset={PARTITION}", path, "126M"], check=True)
     shutil.rmtree(boot)
+    efi_partition(path)
     assert len(core) < PARTITION - 512
     with open(path, "r+b") as image:
         image.write(sector[:440])
@@ -54,20 +79,26 @@ def disk():
 
 
 class Boots:
-    """QEMU from the disk, which may lack some files by then."""
+    """QEMU from the disk, after debugfs(8) has done some commands to it."""
 
-    def __init__(self, disk, name, *commands):
-        self.disk = disk.with_name(f"{name}.img")
+    def __init__(self, disk, name, commands="", firmware="bios"):
+        self.firmware, self.disk = firmware, disk.with_name(f"{name}.img")
         subprocess.run(["cp", "--sparse=always", disk, self.disk], check=True)
-        for command in commands:
-            done = subprocess.run(["debugfs", "-w", "-f", "-", f"{self.disk}?offset={PARTITION}"], input=command, text=True, capture_output=True)
-            assert not [line for line in done.stderr.splitlines() if "debugfs 1." not in line], done.stderr
+        done = subprocess.run(["debugfs", "-w", "-f", "-", f"{self.disk}?offset={PARTITION}"], input=commands, text=True, capture_output=True)
+        assert not [line for line in done.stderr.splitlines() if "debugfs 1." not in line], done.stderr
+        machines.LOGS.mkdir(parents=True, exist_ok=True)
         self.log = open(machines.LOGS / f"packaging-{name}.log", "w")
 
     def __enter__(self):
         command = machines.emulator_command() + [
-            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none",
-            "-serial", "stdio", "-drive", f"file={self.disk},format=raw,if=virtio,cache=unsafe"]
+            "-machine", "q35,smm=on" if self.firmware == "secure" else "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+            "-m", "1024", "-nodefaults", "-display", "none", "-vga", "std", "-serial", "stdio",
+            "-drive", f"file={self.disk},format=raw,if=virtio,cache=unsafe"]
+        if self.firmware != "bios":
+            code, variables = {"uefi": ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), "secure": ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.ms.fd")}[self.firmware]
+            command += ["-drive", f"if=pflash,format=raw,readonly=on,file={machines.OVMF}/{code}",
+                        "-drive", f"if=pflash,format=raw,snapshot=on,file={machines.OVMF}/{variables}",
+                        "-global", "driver=cfi.pflash01,property=secure,value=on"]
         self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace", timeout=machines.BOOT / 2, echo=False)
         self.child.logfile_read = self.log
         return self
@@ -84,16 +115,26 @@ class Boots:
         return index
 
 
-def test_the_default(disk):
-    with Boots(disk, "default") as machine:
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_the_default(disk, firmware):
+    with Boots(disk, f"default-{firmware}", firmware=firmware) as machine:
         machine.expect(r"Loading Tenon \(/boot/tenon")
         machine.expect(FIRST)
+        machine.expect(r"Brought up 2 CPUs")
+
+
+def test_secure_boot_ends_in_plain_linux(disk):
+    """GRUB as Debian signs it refuses whatever is not signed; Debian's kernel is."""
+    with Boots(disk, "secure-boot", firmware="secure") as machine:
+        machine.expect(f"Tenon is not started: GRUB refuses {IMAGE}")
+        assert machine.expect(r"secureboot: Secure boot enabled", FIRST) == 0
 
 
 def test_once_is_for_one_boot(disk):
     """As `tenon-grub once` leaves it where plain Linux is the default; dom0's reboot is the way from one to the other."""
     folder = disk.parent
-    with Boots(disk, "once", "".join(f"rm /boot/grub/{name}\nwrite {folder}/{name} /boot/grub/{name}\n" for name in ("grub.cfg", "grubenv"))) as machine:
+    commands = "".join(f"rm /boot/grub/{name}\nwrite {folder}/{name} /boot/grub/{name}\n" for name in ("grub.cfg", "grubenv"))
+    with Boots(disk, "once", commands) as machine:
         machine.expect(FIRST)
         machine.expect(r"dom0: agent ready\s")
         machine.child.send("reboot -f\n")
