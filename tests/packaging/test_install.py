@@ -41,6 +41,19 @@ def test_installed_again_and_again(tree):
     assert default(tree) == "0" and tree.menu() == first
 
 
+def test_upgrade_and_downgrade(tree):
+    """From a package with another version to this one and back: one image in /boot, the menu and the choice follow."""
+    tree.copy_package()
+    tree.run("dpkg-deb -R /tmp/tenon.deb /tmp/old; cd /tmp/old; sed -i 's/^Version: .*/Version: 0.0.1/' DEBIAN/control;"
+             f"mv .{IMAGE} boot/tenon-0.0.1.gz; sed -i 's#{IMAGE[1:]}#boot/tenon-0.0.1.gz#' DEBIAN/md5sums; dpkg-deb -b . /tmp/old.deb")
+    old = "dpkg --no-triggers --force-unsafe-io --force-downgrade -i /tmp/old.deb"
+    tree.run(f"{old}; tenon-grub default")
+    for install, there, gone in ((tree.install, VERSION, "0.0.1"), (lambda: tree.run(old), "0.0.1", VERSION)):
+        install()
+        assert tree.exists(f"/boot/tenon-{there}.gz") and not tree.exists(f"/boot/tenon-{gone}.gz")
+        assert f"'tenon-{there}-{LINUX}'" in tree.menu() and f"tenon-{gone}" not in tree.menu() and default(tree) == "tenon"
+
+
 def test_the_default_can_be_asked_for_before(tree):
     tree.run("echo tenon-hypervisor tenon-hypervisor/default boolean true | debconf-set-selections")
     tree.install()

@@ -142,6 +142,21 @@ def test_unknown_options_are_named(installed):
     assert [line.split("'")[1] for line in said.splitlines() if line.startswith("note  options")] == ["frobnicate", "xpti"]
 
 
+@pytest.mark.parametrize("value, fault", [
+    ("2048", "gives dom0 2 MiB, too little"), ("900G", f"asks for {900 << 10} MiB, the machine has"), ("min:900G,1G", "asks for"),
+    ("900G,max:1G", ""), ("-512M", ""), ("1G,max:1G", ""), ("max:2G", ""), ("odd", "")])
+def test_memory_of_dom0_that_cannot_be(installed, value, fault):
+    """The hypervisor would halt: so Tenon does not become the default, and the reason is said."""
+    configure(installed, f'GRUB_CMDLINE_TENON="console=com1 dom0_mem={value}"\n')
+    status = 1 if fault else 0
+    said = installed.run("tenon-grub check", status)
+    assert f"no    options: dom0_mem= {fault}" in said if fault else "no    " not in said
+    for command in ("default", "once"):
+        assert fault in installed.run(f"tenon-grub {command}", status)
+    assert installed.exists("/etc/default/grub.d/zz-tenon-default.cfg") == (not fault)
+    assert ('set default="tenon"' in installed.menu()) == (not fault)
+
+
 def test_root_on_lvm_and_btrfs(installed):
     installed.stand_in(device="/dev/mapper/vg-root", abstraction="lvm")
     installed.update()
