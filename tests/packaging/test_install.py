@@ -122,6 +122,13 @@ def test_broken_configuration_of_grub(tree):
     assert default(tree) == "tenon"
 
 
+def test_another_file_has_the_last_word(tree):
+    tree.install()
+    tree.write("/etc/default/grub.d/zzz.cfg", "GRUB_DEFAULT=2\n")
+    assert "another file sets GRUB_DEFAULT after" in tree.run("tenon-grub default", status=1)
+    assert default(tree) == "2" and not tree.exists(DEFAULT_FILE)
+
+
 def test_grub_without_multiboot2(tree):
     tree.run("rm -f /boot/grub/*/multiboot2.mod /usr/lib/grub/*/multiboot2.mod")
     assert "Tenon: no entry: this GRUB has no multiboot2 module (i386-pc)" in tree.install()
@@ -129,10 +136,16 @@ def test_grub_without_multiboot2(tree):
     assert "no    GRUB: it has no module multiboot2" in tree.run("tenon-grub check", status=1)
     assert "the default stays as it was" in tree.run("tenon-grub default", status=1)
     assert default(tree) == "0"
-    # The other firmware's modules do not help.
+    # The other firmware's modules do not help, unless it cannot be told which one it is: dom0 may not be told of UEFI.
     tree.write("/boot/grub/x86_64-efi/multiboot2.mod", "")
     tree.update()
     assert "with Tenon" not in tree.menu()
+    tree.run("mkdir /sys/hypervisor; echo xen >/sys/hypervisor/type")
+    tree.update()
+    assert "with Tenon" in tree.menu()
+    tree.run("rm -r /sys/hypervisor /boot/grub/i386-pc")
+    tree.update()
+    assert "with Tenon" in tree.menu()
 
 
 def test_no_kernel_can_be_dom0(tree):
