@@ -10,9 +10,9 @@ import pytest
 
 import grub_disk
 import machine as machines
-from conftest import HYPERVISOR, ROOT
+from conftest import HYPERVISOR, ROOT, STOCK
 
-OPTIONS = "console=com1,vga com1=115200,8n1 loglvl=info dom0_mem=512M,max:512M"
+OPTIONS = "console=com1,vga com1=115200,8n1 loglvl=info dom0_mem=512M,max:512M" + " spec-ctrl=eager-fpu" * STOCK
 MENU = """
 serial --unit=0
 terminal_input serial console
@@ -103,11 +103,11 @@ def disk(tmp_path_factory):
 
 
 def test_bios(boot, disk):
-    """In the graphics mode that GRUB finds."""
+    """In the graphics mode that GRUB finds (the stock hypervisor goes back to text)."""
     machine = boot(firmware="bios", disk=disk(entry("dom0", *tenon(KERNEL, "/boot/dom0.img"))), mem=1536).boot()
     assert re.search(r"^xen_version +: 4\.17", machine.dom0("xl info"), re.M)
     assert machine.dom0("echo /sys/firmware/e*").split() == ["/sys/firmware/e*"]
-    assert "fb0: VESA VGA frame buffer device" in machine.dom0(LOG)
+    assert ("fb0: VESA VGA frame buffer device" in machine.dom0(LOG)) == (not STOCK)
     assert "efi: version -38" in machine.dom0("/root/efi-calls")
     machine.send("poweroff -f\n")
     assert machine.ended() == "guest-shutdown"
@@ -119,7 +119,7 @@ def test_uefi(boot, disk):
     log = machine.dom0(LOG)
     for line in ("efi: EFI v2.70 by EDK II", "efi: .*SMBIOS=0x.* ACPI 2.0=0x", "secureboot: Secure boot disabled", "ACPI: RSDP 0x",
                  "Xen: .mem 0x00000000fee00000-0x00000000feefffff. reserved",
-                 "Registered efivars operations", "efifb: mode is 1024x768x32", "fb0: EFI VGA frame buffer device"):
+                 "Registered efivars operations", f"efifb: mode is {'.*' if STOCK else '1024x768x32'}", "fb0: EFI VGA frame buffer device"):
         assert re.search(line, log), line
     # From both processors at once, and beside arithmetic, whose registers firmware must not have touched.
     answers = machine.dom0("""cd /root
@@ -140,19 +140,25 @@ def test_uefi(boot, disk):
                                           "ls /sys/firmware/efi/efivars")
     flash = (machine.scratch / "vars").read_bytes()
     assert "Tenon".encode("utf-16-le") in flash and b"%02000d" % 7 in flash
-    # Firmware that faults is left alone from then on, and nothing else has come to harm.
+    if not STOCK:
+        check_broken_service(machine)
+    machine.send("reboot -f\n")
+    assert machine.ended() == "guest-reset"
+
+
+def check_broken_service(machine):
+    """Firmware that faults is left alone from then on, and nothing else has come to harm."""
     broken = machine.dom0("/root/efi-calls broken; xl dmesg >/root/log; grep -o 'EFI: service .*' /root/log")
     assert re.findall(r"^efi: (.*\S)", broken, re.M) == ["broken -95", "afterwards -95", "rt-version -95"]
     assert "EFI: service 0 faults (vector 6," in broken
-    machine.dom0("cat /sys/firmware/efi/efivars/SecureBoot-*", check=False)
-    machine.send("reboot -f\n")
-    assert machine.ended() == "guest-reset"
+    assert machine.dom0("cat /sys/firmware/efi/efivars/SecureBoot-* >/dev/null || echo refused").strip().endswith("refused")
 
 
 NO_KERNEL = ("/boot/gone", "No dom0 kernel: the boot loader gave no module")
 BAD_KERNEL = ("/boot/damaged", "Cannot use the dom0 kernel (module 0): xz payload is corrupt")
 
 
+@pytest.mark.skipif(STOCK, reason="other messages")
 @pytest.mark.parametrize("firmware, kernel", [("bios", NO_KERNEL), ("uefi", BAD_KERNEL)])
 def test_screen(boot, disk, firmware, kernel):
     """Without a kernel for dom0 it ends in one line, which can be read on the screen: text or pixels. GRUB has said, too, which file
