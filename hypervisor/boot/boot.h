@@ -14,8 +14,8 @@
 
 struct boot_module {
     paddr_t address;
-    const void *start; /* the same, in the direct map */
-    u64 size;
+    const void *start;     /* the same, in the direct map */
+    u64 size;              /* 0: not believable, nothing else of it is either */
     const char *arguments; /* without the file's name, if the loader put that first */
 };
 
@@ -31,7 +31,7 @@ struct boot_info {
     bool efi;
     u64 efi_system_table; /* 0: unknown */
     paddr_t rsdp;         /* 0: search for it */
-    u32 modules_dropped;  /* more than we keep, or not believable */
+    u32 modules_dropped;  /* more than we keep, or kept empty */
 };
 extern struct boot_info boot_info;
 

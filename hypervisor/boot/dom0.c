@@ -267,6 +267,10 @@ void __init dom0_build(const struct boot_info *boot)
         refuse("No dom0 kernel: the boot loader gave no module\n");
     const struct boot_module *kernel = &boot->modules[0];
     u64 initrd_size = boot->module_count > 1 ? boot->modules[1].size : 0;
+    if (!kernel->size)
+        refuse("Cannot use the dom0 kernel (module 0): empty or out of bounds\n");
+    if (boot->module_count > 1 && !initrd_size)
+        printk(LOG_WARNING, "dom0 gets no initrd: module 1 is empty or out of bounds\n");
     if (load_kernel(kernel, &image, &reason))
         refuse("Cannot use the dom0 kernel (module 0): %s\n", reason);
     if (!image.pv)

@@ -47,7 +47,8 @@ static void greet(void)
                boot_info.framebuffer.height, boot_info.framebuffer.bits_per_pixel,
                boot_info.framebuffer.rgb ? "" : ", text or palette", boot_info.framebuffer.address);
     if (boot_info.modules_dropped)
-        printk(LOG_WARNING, "%u boot modules dropped\n", boot_info.modules_dropped);
+        printk(LOG_WARNING, "%u boot modules dropped: empty, out of bounds, or too many\n",
+               boot_info.modules_dropped);
     for (u32 i = 0; i < memory_region_count; i++)
         printk(LOG_INFO, "Memory map: %016lx-%016lx type %u\n", memory_regions[i].start,
                memory_regions[i].start + memory_regions[i].size, memory_regions[i].type);

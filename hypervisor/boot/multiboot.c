@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Owns boot_info. The loader's structures may be wrong in any way: lengths are
- * bounded, text is copied, modules that cannot be are dropped. What they point
+ * bounded, text is copied, modules that cannot be are left empty. What they point
  * to lies below 4 GiB, which the early tables map. Boot CPU only, no locks.
  */
 #include "boot/boot.h"
@@ -72,9 +72,15 @@ void boot_add_module(u64 start, u64 end, const char *text, size_t limit)
     u64 image_start = image_paddr(__image_start), image_end = image_paddr(__image_end);
     struct boot_module *m = &boot_info.modules[boot_info.module_count];
 
-    if (boot_info.module_count == BOOT_MODULES_MAX || end <= start || end > 1UL << 32 ||
-        (start < image_end && end > image_start)) {
+    if (boot_info.module_count == BOOT_MODULES_MAX) {
         boot_info.modules_dropped++;
+        return;
+    }
+    /* One that cannot be keeps its place: else an initrd would be taken for the kernel. */
+    if (end <= start || end > 1UL << 32 || (start < image_end && end > image_start)) {
+        *m = (struct boot_module){paddr(0), NULL, 0, ""};
+        boot_info.modules_dropped++;
+        boot_info.module_count++;
         return;
     }
     m->address = paddr(start);

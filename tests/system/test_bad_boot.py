@@ -49,6 +49,14 @@ def test_module_is_empty(boot, tmp_path):
     halts(boot(**OPTIONS, modules=kernel(tmp_path, lambda _: b"")), r"(?i:not an? (?:ELF|kernel|bzImage)|empty|no kernel|unknown (?:kernel|image)|too (?:short|small))")
 
 
+@pytest.mark.stock_fails("it does not say so")
+def test_initrd_is_empty(boot, tmp_path):
+    (tmp_path / "initrd").touch()
+    machine = boot(**OPTIONS, modules=[(KERNEL, "console=hvc0"), (tmp_path / "initrd", "")])
+    machine.expect("dom0 gets no initrd: module 1 is empty", 60, "a line on the initrd")
+    machine.expect("Linux version", 60, "dom0's kernel")
+
+
 @pytest.mark.stock_fails("page fault while it reads past the module's end")
 def test_truncated_kernel(boot, tmp_path):
     halts(boot(**OPTIONS, modules=kernel(tmp_path, lambda image: image[:1 << 20])), r"(?i:truncated|incomplete|beyond|ends|too short|corrupt)")

@@ -330,13 +330,34 @@ static void test_modules_and_text(void **state)
     assert_string_equal(boot_info.modules[15].arguments, "root=/dev/sda");
 }
 
+/* The second module is what the loader says is the second. */
+static void test_bad_modules_keep_their_place(void **state)
+{
+    char body[64] = {0};
+
+    (void)state;
+    begin();
+    add_old_map(0, 0x10000000, 1);
+    add_tag(MB2_TAG_MODULE, memcpy(body, (u32[2]){0x300000, 0x300000}, 8), 9); /* empty */
+    add_tag(MB2_TAG_MODULE, memcpy(body, (u32[2]){0x300000, 0x300010}, 8), 9);
+    read();
+    assert_int_equal(boot_info.module_count, 2);
+    assert_int_equal(boot_info.modules_dropped, 1);
+    assert_int_equal(boot_info.modules[0].size, 0);
+    assert_int_equal(boot_info.modules[1].size, 0x10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_efi_map_wins),         cmocka_unit_test(test_efi_map_damaged),
-        cmocka_unit_test(test_system_table),         cmocka_unit_test(test_system_table_nowhere),
-        cmocka_unit_test(test_system_table_damaged), cmocka_unit_test(test_screen),
+        cmocka_unit_test(test_efi_map_wins),
+        cmocka_unit_test(test_efi_map_damaged),
+        cmocka_unit_test(test_system_table),
+        cmocka_unit_test(test_system_table_nowhere),
+        cmocka_unit_test(test_system_table_damaged),
+        cmocka_unit_test(test_screen),
         cmocka_unit_test(test_modules_and_text),
+        cmocka_unit_test(test_bad_modules_keep_their_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

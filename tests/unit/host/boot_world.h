@@ -60,7 +60,7 @@ static void boot_world_check(void)
     for (u32 i = 0; i < boot_info.module_count; i++) {
         const struct boot_module *m = &boot_info.modules[i];
 
-        ASSERT(m->size && m->address.raw + m->size <= MACHINE_SIZE);
+        ASSERT(m->size ? m->address.raw + m->size <= MACHINE_SIZE : !m->start);
         ASSERT(strlen(m->arguments) <= 4096);
     }
     ASSERT(strlen(boot_info.command_line) <= 4096 && strlen(boot_info.loader) <= 64);
