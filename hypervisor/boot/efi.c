@@ -67,7 +67,7 @@ void boot_add_efi_region(const struct efi_region *r)
     regions[boot_efi.region_count++] = *r;
 }
 
-/* Types 1 to 10 but 8 (unusable) are memory. */
+/* Types up to 10 but 8 (unusable) are memory. */
 static bool is_memory(u64 at, u64 length)
 {
     if (!boot_efi.region_count)
@@ -75,7 +75,7 @@ static bool is_memory(u64 at, u64 length)
     for (u32 i = 0; i < boot_efi.region_count; i++) {
         const struct efi_region *r = &regions[i];
 
-        if (r->type >= 1 && r->type <= 10 && r->type != 8 && at >= r->start &&
+        if (r->type <= 10 && r->type != 8 && at >= r->start &&
             at - r->start < r->pages << PAGE_SHIFT)
             return length <= (r->pages << PAGE_SHIFT) - (at - r->start);
     }
@@ -91,7 +91,7 @@ static bool copy_low(void *to, u64 from, u64 length)
 }
 
 /* What each part of a run-time region may be used for. All of it or nothing: half a table helps
- * nobody. */
+ * nobody. It lies in memory of boot services, which something may have overwritten by now. */
 static void read_attributes(u64 at)
 {
     struct attributes_table t;
@@ -100,8 +100,8 @@ static void read_attributes(u64 at)
         u64 start, virtual, pages, attributes;
     } entry;
 
-    if (!copy_low(&t, at, sizeof(t)) || t.count > SECTIONS_MAX || t.entry_size < sizeof(entry) ||
-        t.entry_size > PAGE_SIZE)
+    if (!copy_low(&t, at, sizeof(t)) || t.version < 1 || t.version > 2 || t.count > SECTIONS_MAX ||
+        t.entry_size < sizeof(entry) || t.entry_size > PAGE_SIZE)
         return;
     for (u32 i = 0; i < t.count; i++) {
         if (!copy_low(&entry, at + sizeof(t) + i * t.entry_size, sizeof(entry)))

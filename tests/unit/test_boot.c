@@ -272,6 +272,13 @@ static void test_system_table_damaged(void **state)
     memcpy(machine + RIGHTS, &large, sizeof(large)); /* beyond the memory's end */
     read_system(SYSTEM);
     assert_int_equal(boot_efi.section_count, 0);
+
+    begin();
+    put_system_table();
+    change(RIGHTS, 0, 3 | 2UL << 32); /* of a version that we do not know */
+    change(RIGHTS, 8, 40);
+    read_system(SYSTEM);
+    assert_int_equal(boot_efi.section_count, 0);
 }
 
 static void test_screen(void **state)
