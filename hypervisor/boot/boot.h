@@ -31,6 +31,7 @@ struct boot_info {
     bool efi;
     u64 efi_system_table; /* 0: unknown */
     paddr_t rsdp;         /* 0: search for it */
+    u32 memory_dropped;   /* regions of the memory map that we have no room for */
     u32 modules_dropped;  /* more than we keep, or kept empty */
 };
 extern struct boot_info boot_info;

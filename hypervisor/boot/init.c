@@ -49,6 +49,9 @@ static void greet(void)
     if (boot_info.modules_dropped)
         printk(LOG_WARNING, "%u boot modules dropped: empty, out of bounds, or too many\n",
                boot_info.modules_dropped);
+    if (boot_info.memory_dropped)
+        printk(LOG_WARNING, "The memory map has too many pieces: %u are unknown to us\n",
+               boot_info.memory_dropped);
     for (u32 i = 0; i < memory_region_count; i++)
         printk(LOG_INFO, "Memory map: %016lx-%016lx type %u\n", memory_regions[i].start,
                memory_regions[i].start + memory_regions[i].size, memory_regions[i].type);

@@ -13,11 +13,13 @@ static u32 raw_count;
 
 void boot_add_memory(u64 start, u64 size, u32 type)
 {
-    if (!size || raw_count == RAW_MAX)
-        return;
     /* Addresses end at 2^52; a size that wraps ends there. */
-    if (start >= 1UL << 52)
+    if (!size || start >= 1UL << 52)
         return;
+    if (raw_count == RAW_MAX) {
+        boot_info.memory_dropped++;
+        return;
+    }
     size = MIN(size, (1UL << 52) - start);
     raw[raw_count++] = (struct memory_region){start, size, type};
 }
@@ -62,5 +64,7 @@ void boot_memory_finish(void)
             last->size += end - at;
         else if (memory_region_count < MAX_REGIONS)
             memory_regions[memory_region_count++] = (struct memory_region){at, end - at, type};
+        else
+            boot_info.memory_dropped++;
     }
 }
