@@ -52,6 +52,11 @@ def test_upgrade_and_downgrade(tree):
         install()
         assert tree.exists(f"/boot/tenon-{there}.gz") and not tree.exists(f"/boot/tenon-{gone}.gz")
         assert f"'tenon-{there}-{LINUX}'" in tree.menu() and f"tenon-{gone}" not in tree.menu() and default(tree) == "tenon"
+    assert not tree.exists("/run/reboot-required")
+    tree.run("mkdir -p /sys/hypervisor/version; echo -tenon >/sys/hypervisor/version/extra")
+    assert "the new version runs from the next boot on" in tree.install()
+    assert tree.read("/run/reboot-required.pkgs") == "tenon-hypervisor\n"
+    assert "this system runs on Tenon until it is restarted" in tree.run(PURGE)
 
 
 def test_the_default_can_be_asked_for_before(tree):
