@@ -4,35 +4,35 @@
 
     .text
 
-/* bool foreign_call(u64 function, const u64 args[5], u64 *result) */
+/* bool foreign_call_on(void *stack, u64 function, const u64 args[5], u64 *result) */
     .balign 16
-ENTRY(foreign_call)
+ENTRY(foreign_call_on)
     push %rbp
     push %rbx
     push %r12
     push %r13
     push %r14
     push %r15
-    push %rdx
-    mov %rsp, foreign_stack(%rip)
-    mov %rdi, %rax
-    mov %rsi, %rbx
+    push %rcx
+    mov %rsp, foreign_caller(%rip)
+    mov %rsi, %rax
+    mov %rdx, %rbx
+    mov %rdi, %rsp
     mov (%rbx), %rcx
     mov 8(%rbx), %rdx
     mov 16(%rbx), %r8
     mov 24(%rbx), %r9
     mov 32(%rbx), %r10
     /* Room for the first four arguments belongs to the callee; the fifth lies above it. */
-    and $-16, %rsp
     sub $48, %rsp
     mov %r10, 32(%rsp)
     call *%rax
     cld
-    mov foreign_stack(%rip), %rsp
+    mov foreign_caller(%rip), %rsp
     mov (%rsp), %rdx
     mov %rax, (%rdx)
     mov $1, %eax
-1:  movq $0, foreign_stack(%rip)
+1:  movq $0, foreign_caller(%rip)
     pop %rdx
     pop %r15
     pop %r14
@@ -41,19 +41,19 @@ ENTRY(foreign_call)
     pop %rbx
     pop %rbp
     ret
-/* foreign_fault() leads here, with rsp as foreign_stack says. */
+/* foreign_fault() leads here, with rsp as foreign_caller says. */
     .globl foreign_failed
     .hidden foreign_failed
 foreign_failed:
     xor %eax, %eax
     jmp 1b
-END(foreign_call)
+END(foreign_call_on)
 
     .bss
     .balign 8
-    .globl foreign_stack
-    .hidden foreign_stack
-foreign_stack:
+    .globl foreign_caller
+    .hidden foreign_caller
+foreign_caller:
     .skip 8 /* 0: no such call is on its way */
 
     .section .note.GNU-stack, "", @progbits

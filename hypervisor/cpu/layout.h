@@ -48,6 +48,9 @@
 #define STACK_SIZE   0x8000
 #define STACK_STRIDE 0x10000
 #define MAX_CPUS     128
+/* Behind those, one more of that size for calls of firmware: all of it is stack but for a copy of
+ * the caller's struct cpu_local at its top; below is nothing. */
+#define FIRMWARE_STACK (STACK_AREA_START + MAX_CPUS * STACK_STRIDE)
 
 /* Per-domain window: each vCPU has 32 pages: 16 of GDT, 16 of LDT. */
 #define VCPU_WINDOW_PAGES   32

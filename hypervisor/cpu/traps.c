@@ -90,18 +90,29 @@ static void record(const struct cpu_user_regs *regs)
                                             regs->entry_vector == VECTOR_PF ? read_cr2() : 0};
 }
 
-/* Only the CPU on whose stack the call was made executes it; firmware lies below our half. */
+static u32 foreign_cpu; /* who is in such a call */
+extern u64 foreign_caller;
+
+bool foreign_call(u64 function, const u64 args[5], u64 *result)
+{
+    struct cpu_local *top = (void *)(FIRMWARE_STACK + STACK_SIZE - sizeof(*top));
+
+    /* What takes an exception on that stack looks there for the CPU it runs on. */
+    *top = *cpu_local();
+    foreign_cpu = this_cpu_id();
+    return foreign_call_on((void *)ROUND_DOWN((u64)top, 16UL), function, args, result);
+}
+
+/* Firmware lies below our half. */
 bool foreign_fault(struct cpu_user_regs *regs)
 {
-    extern u64 foreign_stack;
     extern const char foreign_failed[];
 
-    if (!foreign_stack || regs->rip >= HV_START ||
-        ((u64)regs ^ foreign_stack) & ~(u64)(STACK_SIZE - 1))
+    if (!foreign_caller || foreign_cpu != this_cpu_id() || regs->rip >= HV_START)
         return false;
     record(regs);
     regs->rip = (u64)foreign_failed;
-    regs->rsp = foreign_stack;
+    regs->rsp = foreign_caller;
     regs->rflags &= ~(RFLAGS_AC | RFLAGS_DF | RFLAGS_TF | RFLAGS_NT | RFLAGS_IF);
     return true;
 }
@@ -152,6 +163,10 @@ void hv_ist_trap(struct cpu_user_regs *regs)
         write_dr6(0xffff0ff0);
         regs->rflags &= ~RFLAGS_TF;
         break;
+    case VECTOR_DF:
+        if (foreign_fault(regs)) /* its stack is full */
+            break;
+        __attribute__((fallthrough));
     default:
         crash(regs, vector_name(regs->entry_vector));
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * EFI's run-time services: firmware's code, run in ring 0 on our stack. It is
- * called at machine addresses (the loader has not moved it, and nobody will), on
- * page tables of its own: below, the regions that firmware marked for run time
- * and nothing else, executable only where there is code; above, our own half,
- * without which no exception could be taken.
+ * EFI's run-time services: firmware's code, run in ring 0 at machine addresses
+ * (the loader has not moved it, and nobody will), on a stack and page tables of
+ * its own: below, the regions that firmware marked for run time and nothing else,
+ * executable only where there is code; above, our own half, without which no
+ * exception could be taken.
  *
  * Not all firmware is without bugs: a call that faults is given up
  * (cpu/foreign.h), and the services are off from then on, since who knows what
@@ -158,6 +158,7 @@ static __init bool in_runtime_code(u64 address)
 static __init const char *prepare(void)
 {
     const char *why;
+    void *stack;
 
     if (!runtime_wanted)
         return "efi= says so";
@@ -170,6 +171,9 @@ static __init const char *prepare(void)
     tables = page_alloc(ALLOC_ZERO);
     if (!tables)
         return "no memory for its page tables";
+    stack = heap_alloc(STACK_SIZE);
+    if (!stack || map_pages(FIRMWARE_STACK, virt_to_mfn(stack), STACK_SIZE / PAGE_SIZE, MAP_RW))
+        return "no memory for its stack";
     for (u32 i = 0; i < efi.region_count; i++)
         if ((efi.regions[i].attributes & EFI_MEMORY_RUNTIME) &&
             (why = map_region(&efi.regions[i])) != NULL)

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,10 +219,11 @@ static void ask_others(void)
 }
 
 /*
- * Makes EFI's GetTime an undefined instruction, as far as firmware can be found from here: by the
- * signature of the table of run-time services (UEFI 2.10, 4.5) in what the machine reserves.
+ * Makes EFI's GetTime an undefined instruction, or a call of itself, as far as firmware can be
+ * found from here: by the signature of the table of run-time services (UEFI 2.10, 4.5) in what the
+ * machine reserves.
  */
-static int break_get_time(void)
+static int break_get_time(bool endless)
 {
     FILE *map = fopen("/proc/iomem", "r");
     int memory = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
@@ -241,7 +243,8 @@ static int break_get_time(void)
                                  (long)(function & ~0xfffUL));
             if (page == MAP_FAILED)
                 return 1;
-            memcpy(page + (function & 0xfff), "\x0f\x0b", 2);
+            memcpy(page + (function & 0xfff),
+                   endless ? "\xe8\xfb\xff\xff\xff" : "\x0f\x0b\x90\x90\x90", 5);
             return 0;
         }
     }
@@ -274,8 +277,8 @@ int main(int argc, char **argv)
     op = (void *)pages;
     name = (void *)(pages + 4096);
     data = pages + 3 * 4096;
-    if (argc == 2 && strcmp(argv[1], "broken") == 0) {
-        if (break_get_time()) {
+    if (argc == 2 && strncmp(argv[1], "broken", 6) == 0) {
+        if (break_get_time(argv[1][6])) {
             puts("efi: the table of run-time services was not found");
             return 1;
         }
