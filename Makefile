@@ -147,6 +147,13 @@ packaging: all image deb
 	@$(AS_ROOT) $(PYTHON) -m pytest -q -n 2 --dist loadfile tests/packaging
 endif
 
+# docs/guide.md, every command of it, on a Debian disk that is built once and kept. About half an hour.
+.PHONY: test-guide
+test-guide: setup deb
+	tests/guide/disk
+	@TENON_GUIDE=1 $(PYTHON) -m pytest -q tests/guide
+	@$(PYTHON) tests/guide/boot_time
+
 .PHONY: bench
 bench: all image
 	dom0/setup --stock

@@ -80,11 +80,11 @@ def put(disk, file, path):
         raise machine.Failure(f"{path} could not be written to {disk.name}: {said.strip()}")
 
 
-def clean(text, command=""):
-    """What a command printed: no escape sequences, no echo of what was typed, no lines of kernels and hypervisor."""
-    text = ESCAPES.sub("", text).replace(" \r", "")
-    lines = re.sub(r"\r+\n", "\n", text).split("\n")
-    if command and lines and lines[0].strip("\r").endswith(command):
+def clean(text, command="", noise=False):
+    """What a command printed: no escape sequences, no echo of what was typed, of a line written over itself only its last state; and
+    with no lines of kernels and hypervisor, unless the noise is what is wanted."""
+    lines = re.sub(r"\r+\n", "\n", ESCAPES.sub("", text).replace(" \r", "")).split("\n")
+    if command and lines[0].strip("\r").endswith(command):
         lines = lines[1:]
-    lines = [line.rsplit("\r", 1)[-1] if "\r" in line.rstrip("\r") else line.rstrip("\r") for line in lines]
-    return NOISE.sub("", "\n".join(lines))
+    text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines)
+    return text if noise else NOISE.sub("", text)

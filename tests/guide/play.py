@@ -106,12 +106,11 @@ class Player:
     """Plays steps on one machine after another, all with one disk."""
 
     def __init__(self, disk, echo=None):
-        self.disk, self.echo, self.pc, self.at, self.said, self.lost = disk, echo, None, "", {}, None
+        self.disk, self.echo, self.pc, self.said, self.lost = disk, echo, None, {}, None
 
     def start(self, firmware):
         self.close()
         self.pc = pc.PC(self.disk, firmware=firmware, name=f"guide-{firmware}", echo=self.echo).__enter__()
-        self.at = ""
 
     def close(self):
         if self.pc:
@@ -120,9 +119,7 @@ class Player:
 
     def prompt(self, prompt, previous):
         """Waits for a prompt; what was said until then answers the step before."""
-        if self.at == prompt:
-            return ""
-        knock = 10 * machine.PATIENCE if "debian" not in prompt else None
+        knock = None if "debian" in prompt else 20 * machine.PATIENCE if prompt.endswith("login: ") else 2
         timeout = machine.BOOT * (3 if prompt.endswith("login: ") else 2)
         waits = f"'{prompt.strip()}' after '{previous.typed[0]}'" if previous else f"'{prompt.strip()}'"
         return self.pc.until(r"(?:^|[\r\n])(?:\x1b[^a-zA-Z]*[a-zA-Z])*" + re.escape(prompt) + "$", timeout, knock, waits)
@@ -150,9 +147,7 @@ class Player:
             said = self.come(step)
         else:
             said = self.prompt(following.prompt, step)
-        raw = said
-        said = pc.clean(said, step.typed[0] if step.prompt.endswith("# ") else "") if not any(pc.NOISE.match(line) for line in step.shown) else \
-            "\n".join(pc.ESCAPES.sub("", raw).replace("\r", "").split("\n")[1:])
+        said = pc.clean(said, step.typed[-1] if step.prompt else "", any(pc.NOISE.match(line) for line in step.shown))
         self.said[step.line] = said.split("\n")
         if not following or following.prompt or following.firmware:
             return differs(step.shown, self.said[step.line])
@@ -184,11 +179,11 @@ def walk_disk():
 def main():
     parser = argparse.ArgumentParser(description="Plays docs/guide.md.")
     parser.add_argument("--record", action="store_true", help="write into the guide what the machine said where it differs")
-    parser.add_argument("--only", metavar="TEXT", action="append", help="only chapters whose title contains this; the disk is that of the last walk")
+    parser.add_argument("--only", metavar="CHAPTER", action="append", help="only the chapter of this title, also several; the disk is that of the last walk")
     options = parser.parse_args()
     steps = steps_of(GUIDE_MD.read_text())
     if options.only:
-        steps = [step for step in steps if any(text in step.section for text in options.only)]
+        steps = [step for step in steps if step.section in options.only]
     player = Player(pc.GUIDE / "walk.img" if options.only else walk_disk(), sys.stdout)
     wrong = []
     try:
