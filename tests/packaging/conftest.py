@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -46,7 +47,7 @@ def pytest_sessionstart():
         pytest.exit(f"{DEB} is missing: run make deb", returncode=2)
 
 
-LOOP_CTL_ADD = 0x4C80  # <linux/loop.h>
+LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81  # <linux/loop.h>
 
 
 def loop_device():
@@ -59,6 +60,17 @@ def loop_device():
             except FileExistsError:
                 continue
     raise OSError("all loop devices are taken")
+
+
+def remove_loop_device(path):
+    """Its file is gone when the last mount is, which may be a moment after the namespace's last process."""
+    subprocess.run(["losetup", "-d", path], capture_output=True)
+    with open("/dev/loop-control", "rb") as control:
+        for _ in range(50):
+            try:
+                return fcntl.ioctl(control, LOOP_CTL_REMOVE, int(path.removeprefix("/dev/loop")))
+            except OSError:
+                time.sleep(0.1)
 
 
 class Tree:
@@ -102,6 +114,8 @@ class Tree:
             self.loop = loop_device()
             subprocess.run(["losetup", "-o", str(PARTITION), self.loop, self.disk], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
+            if self.loop:
+                remove_loop_device(self.loop)
             self.loop = None
             return f"mount --bind {self.path} {self.path}"
         # Taken off at once: the device then goes with its last mount.
@@ -113,6 +127,8 @@ class Tree:
         self.holder.wait()
         self.holder.stdout.close()
         self.holder.stderr.close()
+        if self.loop:
+            remove_loop_device(self.loop)
 
     def __exit__(self, *_):
         self.stop()
