@@ -20,40 +20,30 @@ HOST_LOGIN, HOST_PROMPT = "debian login: ", "root@debian:~# "
 
 
 class PC(machine.Machine):
-    """with PC(disk, firmware="uefi") as pc: pc.login(); pc.run("xl info")"""
+    """with PC(disk, firmware="uefi") as pc: pc.until("debian login: $")"""
 
     def __init__(self, disk, *, firmware="bios", name="guide", mem=3072, **options):
         super().__init__(name=name, mem=mem, firmware=firmware, disk=disk, keep=True, **options)
         self.command.remove("-no-reboot")  # the walk restarts the machine
 
     def until(self, pattern, timeout=machine.COMMAND, knock=None, what=None):
-        """Waits for console text as expect() does; where nothing comes for a while, presses Enter as a person would (`knock`: how
-        many silent seconds that takes). Returns what was printed before it."""
+        """Waits for console text as expect() does and returns what was printed before it. Where nothing comes for `knock` seconds,
+        presses Enter, as a person would; then not again for a minute, since every Enter is answered with one more prompt."""
         if not knock:
             self.expect(pattern, timeout, what)
             return self.child.before
-        end, before = time.monotonic() + timeout, ""
-        while True:
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
             seen = self.child.logfile_read.characters
             index = self.child.expect([pattern, pexpect.TIMEOUT, pexpect.EOF, machine.DEAD], timeout=knock)
             if index == 0:
-                return before + self.child.before
+                return self.child.before
             if index != 1:
                 raise machine.Failure(f"while waiting for {what or pattern}: {self.child.after if index == 3 else 'the machine stopped'}")
-            if time.monotonic() > end:
-                raise machine.Failure(f"{what or pattern} did not come within {timeout:.0f} s")
             if self.child.logfile_read.characters == seen:
                 self.child.send("\r")
-
-    def login(self, timeout=machine.BOOT * 2):
-        self.expect(r"debian login: $", timeout, "the login prompt")
-        self.send("root\r")
-        self.expect(re.escape(HOST_PROMPT) + "$", what="the shell's prompt")
-        return self
-
-    def run(self, command, timeout=machine.COMMAND, prompt=HOST_PROMPT):
-        self.send(command + "\r")
-        return clean(self.until(r"(?:^|[\r\n])" + re.escape(prompt) + "$", timeout, what=f"the end of '{command}'"), command)
+                knock = max(knock, 60 * machine.PATIENCE)
+        raise machine.Failure(f"{what or pattern} did not come within {timeout:.0f} s")
 
 
 def copy_disk(name):

@@ -119,7 +119,9 @@ class Player:
 
     def prompt(self, prompt, previous):
         """Waits for a prompt; what was said until then answers the step before."""
-        knock = None if "debian" in prompt else 20 * machine.PATIENCE if prompt.endswith("login: ") else 2
+        # Only a console that dom0 has just opened needs Enter before it shows a prompt; a login prompt comes by itself sooner or later.
+        opened = previous and "debian" in previous.prompt and "debian" not in prompt
+        knock = None if not opened else 120 * machine.PATIENCE if prompt.endswith("login: ") else 3
         timeout = machine.BOOT * (3 if prompt.endswith("login: ") else 2)
         waits = f"'{prompt.strip()}' after '{previous.typed[0]}'" if previous else f"'{prompt.strip()}'"
         pattern = r"(?:^|[\r\n])(?:\x1b[^a-zA-Z]*[a-zA-Z])*" + re.escape(prompt) + "$"
