@@ -14,6 +14,7 @@
 #include "cpu/features.h"
 #include "cpu/fpu.h"
 #include "cpu/instructions.h"
+#include "hvm/hvm.h"
 #include "hypercall/hypercall.h"
 #include "lib/string.h"
 #include "memory/init.h"
@@ -105,6 +106,7 @@ static void start_on_own_stack(void)
     clock_check_sync();
     cpu_policy_init();
     core_init();
+    hvm_init();
     dom0_build(&boot_info);
     memory_init_done();
     boot_finish();

@@ -7,19 +7,38 @@
  */
 #include "core/access.h"
 
+#include "core/guest.h"
 #include "cpu/uaccess.h"
+#include "lib/string.h"
+
+/* A translated guest's address space is never loaded: its tables are walked. */
+static bool translated(void)
+{
+    return unlikely(current->ops->copy != NULL);
+}
 
 int guest_copy_in(void *to, u64 from, size_t length)
 {
+    if (translated())
+        return current->ops->copy(from, to, length, false);
     return copy_from_guest_va(to, guest_va(from), length) ? -EFAULT : 0;
 }
 
 int guest_copy_out(u64 to, const void *from, size_t length)
 {
+    if (translated())
+        return current->ops->copy(to, (void *)from, length, true);
     return copy_to_guest_va(guest_va(to), from, length) ? -EFAULT : 0;
 }
 
 int guest_clear(u64 to, size_t length)
 {
-    return clear_guest_va(guest_va(to), length) ? -EFAULT : 0;
+    static const u8 zeros[64];
+    int error = 0;
+
+    if (!translated())
+        return clear_guest_va(guest_va(to), length) ? -EFAULT : 0;
+    for (size_t done = 0; done < length && !error; done += sizeof(zeros))
+        error = guest_copy_out(to + done, zeros, MIN(length - done, sizeof(zeros)));
+    return error;
 }

@@ -11,6 +11,7 @@
 #include "core/cpu_policy_private.h"
 
 #include "core/domain.h"
+#include "core/guest.h"
 #include "cpu/fpu.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
@@ -26,6 +27,7 @@
 #define HYPERVISOR_LEAF    0x40000000U
 #define HYPERVISOR_VERSION 0x00040011U /* 4.17 */
 #define MSR_HYPERCALL_BASE 0x40000000U
+#define CR4_OSXSAVE_BIT    BIT(18)
 #define LEAF_NONE          ((struct cpuid_leaf){0, 0, 0, 0})
 
 /* Leaf 0x80000001 edx repeats these bits of leaf 1 edx on AMD. */
@@ -34,6 +36,8 @@
 struct cpu_policy cpu_policy_host __ro_after_init;
 struct cpu_policy cpu_policy_pv_max __ro_after_init;
 struct cpu_policy cpu_policy_pv_default __ro_after_init;
+struct cpu_policy cpu_policy_hvm_max __ro_after_init;
+struct cpu_policy cpu_policy_hvm_default __ro_after_init;
 /* Size and offset of each XSAVE component in the standard format. */
 static struct cpuid_leaf host_states[STATES_LAST + 1] __ro_after_init;
 
@@ -47,8 +51,21 @@ static const u32 pv_features[CPU_POLICY_WORDS] = {
     [5] = 0xfdaf0b39,  [6] = 0x1a405f43,  [7] = 0x00000100,  [8] = 0x24000005,  [9] = 0x0001451c,
     [10] = 0x00001c30, [11] = 0x60000064, [13] = 0x00000020, [18] = 0x00000006,
 };
+/* What a translated guest may have besides, marked "S" or "H" there: its processor is
+ * its own. Less those whose MSRs or instructions nobody here gives it. */
+static const u32 hvm_features[CPU_POLICY_WORDS] = {
+    [0] = 0x0002300a, /* VME PSE MTRR PGE PSE36 */
+    [1] = 0x01220000, /* PCID X2APIC TSC_DEADLINE */
+    [2] = 0x04000000, /* PAGE1GB */
+    [3] = 0x00000010, /* CR8_LEGACY */
+    [5] = 0x00100482, /* TSC_ADJUST SMEP INVPCID SMAP */
+    [6] = 0x00000004, /* UMIP */
+};
+/* Made by us whether the processor has it or not. */
+#define HVM_EMULATED_1 0x01200000U /* X2APIC TSC_DEADLINE */
+#define HVM_EMULATED_5 0x00000002U /* TSC_ADJUST */
 /* Of these, the ones that a domain gets only when the toolstack asks. */
-static const u32 pv_on_request[CPU_POLICY_WORDS] = {
+static const u32 on_request[CPU_POLICY_WORDS] = {
     [5] = 0x00000810, /* HLE, RTM */
     [6] = 0x18000000, /* MOVDIRI, MOVDIR64B */
     [7] = 0x00000100, /* ITSC: the guest could not be moved */
@@ -327,20 +344,25 @@ static void gather_host(cpu_policy_reader *read)
         read_leaf(read, 0x80000000 | i, 0, &h->extended[i]);
 }
 
-void cpu_policy_init_from(cpu_policy_reader *read)
+/* max: of the host what `first` and `more` have; by_default: without what must be asked for. */
+static void derive(const u32 *first, const u32 *more, struct cpu_policy *max,
+                   struct cpu_policy *by_default)
 {
-    struct cpu_policy limit;
+    struct cpu_policy limit = cpu_policy_host;
 
-    gather_host(read);
-    limit = cpu_policy_host;
     feature_put(&limit, XEN_X86_FEATURE_HYPERVISOR, true);
+    if (more) {
+        limit.basic[1].c |= HVM_EMULATED_1;
+        limit.feature[0].b |= HVM_EMULATED_5;
+        limit.basic[1].d |= FEATURE_BIT(MTRR);
+    }
     for (u32 n = 0; n < CPU_POLICY_WORDS; n++) {
         u32 *word = cpu_policy_word(&limit, n);
         if (word)
-            *word &= pv_features[n];
+            *word &= first[n] | (more ? more[n] : 0);
     }
     /* Only Intel has SYSENTER in long mode. */
-    if (cpu_policy_vendor(&limit) != VENDOR_IS_INTEL)
+    if (!more && cpu_policy_vendor(&limit) != VENDOR_IS_INTEL)
         feature_put(&limit, XEN_X86_FEATURE_SEP, false);
     if ((fpu_xcr0_supported() & 7) != 7)
         feature_put(&limit, XEN_X86_FEATURE_AVX, false);
@@ -349,15 +371,22 @@ void cpu_policy_init_from(cpu_policy_reader *read)
     if (!fpu_xcr0_supported())
         feature_put(&limit, XEN_X86_FEATURE_XSAVE, false);
 
-    cpu_policy_pv_max = limit;
-    cpu_policy_restrict(&cpu_policy_pv_max, &limit);
-    cpu_policy_pv_default = cpu_policy_pv_max;
+    *max = limit;
+    cpu_policy_restrict(max, &limit);
+    *by_default = *max;
     for (u32 n = 0; n < CPU_POLICY_WORDS; n++) {
-        u32 *word = cpu_policy_word(&cpu_policy_pv_default, n);
+        u32 *word = cpu_policy_word(by_default, n);
         if (word)
-            *word &= ~pv_on_request[n];
+            *word &= ~on_request[n];
     }
-    cpu_policy_restrict(&cpu_policy_pv_default, &cpu_policy_pv_max);
+    cpu_policy_restrict(by_default, max);
+}
+
+void cpu_policy_init_from(cpu_policy_reader *read)
+{
+    gather_host(read);
+    derive(pv_features, NULL, &cpu_policy_pv_max, &cpu_policy_pv_default);
+    derive(pv_features, hvm_features, &cpu_policy_hvm_max, &cpu_policy_hvm_default);
 }
 
 /* CPUID is not privileged: the host's own instruction serves in both builds. */
@@ -377,7 +406,7 @@ int cpu_policy_new(struct domain *d)
 
     if (!p)
         return -ENOMEM;
-    *p = cpu_policy_pv_default;
+    *p = d->is_hvm ? cpu_policy_hvm_default : cpu_policy_pv_default;
     p->tsc.khz = clock_tsc_khz();
     p->tsc.incarnation = 0;
     d->cpu_policy = p;
@@ -430,6 +459,14 @@ static void hypervisor_leaf(const struct vcpu *v, u32 leaf, u32 subleaf, struct 
             out->a = clock_tsc_khz();
         }
         break;
+    case 4:
+        if (v->domain->is_hvm && subleaf == 0) {
+            out->a = XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT |
+                     XEN_HVM_CPUID_UPCALL_VECTOR;
+            out->b = v->id;
+            out->c = v->domain->id;
+        }
+        break;
     case 5:
         if (subleaf == 0) /* bits of the highest machine address */
             out->b = frame_table_end ? 64 - __builtin_clzl(frame_table_end) + PAGE_SHIFT : 0;
@@ -446,8 +483,10 @@ static void adjust_for_vcpu(const struct vcpu *v, const struct cpu_policy *p, u3
 
     if (leaf == 1) {
         out->b = (out->b & 0x00ffffff) | (v->id * 2 & 0xff) << 24;
-        /* Forced emulation answers the kernel, whose CR4 has what the hypervisor set. */
-        if (feature_test(p, XEN_X86_FEATURE_XSAVE))
+        /* Forced emulation answers the kernel, whose CR4 has what the hypervisor set; a
+         * translated guest's own CR4 counts. */
+        if (feature_test(p, XEN_X86_FEATURE_XSAVE) &&
+            (!v->ops->cr4 || (v->ops->cr4(v) & CR4_OSXSAVE_BIT)))
             out->c |= FEATURE_BIT(OSXSAVE);
         if (hardware_mtrr)
             out->d |= FEATURE_BIT(MTRR);

@@ -94,6 +94,10 @@ static const struct cpu_policy *system_policy(u32 index)
         return &cpu_policy_pv_max;
     case XEN_SYSCTL_cpu_policy_pv_default:
         return &cpu_policy_pv_default;
+    case XEN_SYSCTL_cpu_policy_hvm_max:
+        return &cpu_policy_hvm_max;
+    case XEN_SYSCTL_cpu_policy_hvm_default:
+        return &cpu_policy_hvm_default;
     default:
         return NULL;
     }
@@ -104,10 +108,8 @@ int cpu_policy_system(u32 index, struct xen_cpuid_leaf *leaves, u32 *nr_leaves,
 {
     const struct cpu_policy *p = system_policy(index);
 
-    if (index > XEN_SYSCTL_cpu_policy_hvm_default)
-        return reject(-EINVAL, "no such policy index");
     if (!p)
-        return reject(-EOPNOTSUPP, "no HVM guests, so no policy for them");
+        return reject(-EINVAL, "no such policy index");
     return give(p, leaves, nr_leaves, msrs, nr_msrs);
 }
 
@@ -181,6 +183,7 @@ int cpu_policy_set(struct domain *d, const struct xen_cpuid_leaf *leaves, u32 nr
                    const struct xen_msr_entry *msrs, u32 nr_msrs, u32 *bad_leaf, u32 *bad_subleaf,
                    u32 *bad_msr)
 {
+    const struct cpu_policy *max = d->is_hvm ? &cpu_policy_hvm_max : &cpu_policy_pv_max;
     struct cpu_policy wanted = *d->cpu_policy;
     int error;
 
@@ -195,10 +198,10 @@ int cpu_policy_set(struct domain *d, const struct xen_cpuid_leaf *leaves, u32 nr
     error = take_msrs(msrs, nr_msrs, bad_msr);
     if (error)
         return error;
-    *bad_leaf = excessive_leaf(&wanted, &cpu_policy_pv_max, bad_subleaf);
+    *bad_leaf = excessive_leaf(&wanted, max, bad_subleaf);
     if (*bad_leaf != ~0U)
         return reject(-EINVAL, "policy has more leaves than the machine");
-    cpu_policy_restrict(&wanted, &cpu_policy_pv_max);
+    cpu_policy_restrict(&wanted, max);
     *d->cpu_policy = wanted;
     return 0;
 }

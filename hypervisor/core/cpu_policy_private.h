@@ -30,7 +30,8 @@ struct cpu_policy {
 enum { VENDOR_IS_AMD, VENDOR_IS_INTEL, VENDOR_IS_OTHER };
 int cpu_policy_vendor(const struct cpu_policy *p);
 
-extern struct cpu_policy cpu_policy_host, cpu_policy_pv_max, cpu_policy_pv_default;
+extern struct cpu_policy cpu_policy_host, cpu_policy_pv_max, cpu_policy_pv_default,
+    cpu_policy_hvm_max, cpu_policy_hvm_default;
 
 /* Word `n` of the feature set; NULL: not from CPUID (ARCH_CAPABILITIES, which we hide). */
 u32 *cpu_policy_word(struct cpu_policy *p, u32 n);

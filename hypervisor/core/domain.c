@@ -261,12 +261,10 @@ static int furnish(struct domain *d, const struct xen_domctl_createdomain *confi
 int domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool control,
                   struct domain **result)
 {
-    const struct guest_ops *ops = config->flags & XEN_DOMCTL_CDF_hvm ? guest_hvm : &guest_pv;
+    const struct guest_ops *ops = config->flags & XEN_DOMCTL_CDF_hvm ? &guest_hvm : &guest_pv;
     struct domain *d;
     int error;
 
-    if (!ops)
-        return reject(-EOPNOTSUPP, "hardware-assisted guests are not supported");
     if (config->max_vcpus == 0 || config->max_vcpus > MAX_VCPUS)
         return reject(-EINVAL, "number of vCPUs out of range");
     error = take_id(id, control, &id);
@@ -408,6 +406,7 @@ void domains_update_wallclock(void)
 
 /* ---- reports ---- */
 
+void hvm_dump(struct vcpu *v);
 static const char *const run_states[] = {"running", "runnable", "blocked", "offline"};
 
 static void dump_vcpu(struct vcpu *v)
@@ -433,11 +432,15 @@ void domains_dump(void)
         printk(LOG_INFO, "d%u: %s, %u frames (at most %u), %u refs, pause %u/%u%s%s\n", d->id,
                d->ops->name, d->frames.frames.count, d->frames.max, d->references, d->pause_count,
                d->control_pause_count, d->dying ? ", dying" : "", d->shutdown ? ", shut down" : "");
-        for_each_vcpu (d, v)
+        for_each_vcpu (d, v) {
             dump_vcpu(v);
+            if (d->is_hvm)
+                hvm_dump(v);
+        }
     }
 }
 
+void hvm_dump(struct vcpu *v);
 static void key_domains(unsigned char key __unused)
 {
     domains_dump();

@@ -124,6 +124,7 @@ struct domain {
 
     struct event_table *events;
     struct grant_table *grants;
+    struct p2m *p2m; /* of a translated domain; else NULL: it names machine frames */
     struct pirq_table *pirqs;
     struct rangeset io_memory; /* machine frames it may map though they are no RAM */
     struct rangeset io_ports;
@@ -200,7 +201,7 @@ void domain_reap(void); /* WORK_REAP handler */
 void domain_finish_shutdown(struct domain *d);
 
 /* vcpu_info and friends (VCPUOP_register_*). */
-int vcpu_register_info(struct vcpu *v, mfn_t frame, u32 offset);
+int vcpu_register_info(struct vcpu *v, u64 number, u32 offset); /* number: core/physmap.h */
 void vcpu_register_runstate(struct vcpu *v,
                             u64 guest_address);             /* 0: none; written on the way out */
 void vcpu_register_time(struct vcpu *v, u64 guest_address); /* likewise */

@@ -25,6 +25,7 @@
  */
 #include "core/event_table.h"
 #include "core/nospec.h"
+#include "core/physmap.h"
 #include "lib/bitmap.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
@@ -173,25 +174,15 @@ static int take_page(struct domain *d, u64 gfn, mfn_t *frame)
 {
     struct frame *f;
 
-    if (d->is_hvm)
-        return reject(-EOPNOTSUPP, "FIFO events of a translated guest");
-    *frame = mfn(gfn);
-    if (!mfn_is_ram(*frame))
-        return reject(-EINVAL, "event page in no RAM");
-    f = mfn_to_frame(*frame);
-    if (!frame_get(f, &d->frames))
-        return reject(-EINVAL, "event page that is not the domain's");
-    if (!frame_get_writable(f)) {
-        frame_put(f);
-        return reject(-EINVAL, "event page that is not writable");
-    }
+    if (domain_page_take(d, gfn, &f))
+        return reject(-EINVAL, "event page that is not the domain's to write");
+    *frame = frame_to_mfn(f);
     return 0;
 }
 
 static void drop_page(mfn_t frame)
 {
-    frame_put_writable(mfn_to_frame(frame));
-    frame_put(mfn_to_frame(frame));
+    domain_page_drop(mfn_to_frame(frame));
 }
 
 /* First use of FIFO: what is pending in shared_info is kept until its words come. */

@@ -9,6 +9,7 @@
  */
 #include "core/grant_private.h"
 #include "core/nospec.h"
+#include "core/physmap.h"
 #include "lib/atomic.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -88,8 +89,8 @@ static s16 side_of_frame(struct grant_side *s, const struct gnttab_copy_ptr *p, 
 
     if (p->domid != DOMID_SELF)
         return refuse(GNTST_permission_denied, "copy by frame number of another domain");
-    f = grant_frame_from_guest(p->u.gmfn);
-    if (!f || !frame_get(f, &d->frames))
+    f = domain_frame_get(d, p->u.gmfn);
+    if (!f)
         return refuse(GNTST_bad_page, "copy with a frame that is not the caller's");
     if (write && !frame_get_writable(f)) {
         frame_put(f);

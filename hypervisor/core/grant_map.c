@@ -9,6 +9,7 @@
  */
 #include "core/grant_private.h"
 #include "core/nospec.h"
+#include "core/physmap.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
 #include "memory/alloc.h"
@@ -128,8 +129,8 @@ static s16 active_fill(struct domain *granter, u32 ref, struct claim c, struct g
                 return refuse(GNTST_general_error, "sub-page grant beyond its page");
         }
     }
-    f = grant_frame_from_guest(number);
-    if (!f || !frame_get(f, &granter->frames))
+    f = domain_frame_get(granter, number);
+    if (!f)
         return refuse(GNTST_bad_page, "granted frame is not the granter's");
     a->frame = (u32)frame_to_mfn(f).raw;
     return GNTST_okay;
@@ -276,7 +277,8 @@ static s16 map_use(struct gnttab_map_grant_ref *op, struct domain *d, struct dom
         return status;
     m = frame_to_mfn(use.frame);
     if (op->flags & GNTMAP_host_map)
-        status = guest_map_grant(d, op->host_addr, m, op->flags);
+        status = d->p2m ? physmap_map_grant(d, op->host_addr, m, op->flags)
+                        : guest_map_grant(d, op->host_addr, m, op->flags);
     if (status) {
         grant_use_end(&use);
         return status;
@@ -363,7 +365,8 @@ s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
         drop |= GNTMAP_device_map;
     }
     if (!status && host_addr && (was.flags & GNTMAP_host_map)) {
-        status = guest_unmap_grant(d, host_addr, m, was.flags, new_addr);
+        status = d->p2m ? physmap_unmap_grant(d, host_addr, m, new_addr)
+                        : guest_unmap_grant(d, host_addr, m, was.flags, new_addr);
         gone->flush = !status;
         drop |= GNTMAP_host_map;
     }
@@ -390,7 +393,7 @@ void grant_unmap_finish(struct grant_unmapped *gone, u32 n)
     for (u32 i = 0; i < n; i++)
         flush |= gone[i].flush;
     if (flush)
-        cpu_flush(&current->domain->dirty_cpus, FLUSH_TLB, 0);
+        domain_flush(current->domain);
     for (u32 i = 0; i < n; i++)
         if (gone[i].granter)
             grant_use_end(&(struct grant_use){.granter = gone[i].granter,

@@ -29,11 +29,16 @@ struct guest_ops {
     void (*restore)(struct vcpu *v);
     /* Enters the guest; called with a fresh stack. */
     void (*resume)(void);
+    /* NULL for PV. */
+    int (*copy)(u64 address, void *buffer, u64 length, bool write); /* current's memory, -EFAULT */
+    u64 (*cr4)(const struct vcpu *v);                                     /* current's */
+    bool (*wakes)(struct vcpu *v);   /* something other than an event ends its sleep */
+    void (*upcall)(struct vcpu *v);  /* evtchn_upcall_pending has come on */
+    void (*flush)(struct domain *d); /* a right in the guest-physical map was taken away */
 };
 
-extern const struct guest_ops guest_pv; /* supplied by pv/ */
-/* NULL until hvm/ supplies it. */
-extern const struct guest_ops *const guest_hvm;
+extern const struct guest_ops guest_pv;  /* supplied by pv/ */
+extern const struct guest_ops guest_hvm; /* supplied by hvm/ */
 
 /*
  * Host mappings of grants (supplied by pv/). host_addr is the machine address

@@ -14,6 +14,7 @@
  */
 #include "core/event_table.h"
 #include "core/nospec.h"
+#include "core/physmap.h"
 #include "core/pirq.h"
 #include "lib/bitmap.h"
 #include "memory/alloc.h"
@@ -346,29 +347,21 @@ int pirq_status(struct domain *d, u32 pirq, u32 *flags)
     return 0;
 }
 
-int pirq_set_eoi_map(struct domain *d, mfn_t frame, bool auto_unmask)
+int pirq_set_eoi_map(struct domain *d, u64 number, bool auto_unmask)
 {
     struct pirq_table *t = d->pirqs;
     struct frame *f;
 
-    if (!mfn_is_ram(frame))
-        return reject(-EINVAL, "EOI map in no RAM");
-    f = mfn_to_frame(frame);
-    if (!frame_get(f, &d->frames))
-        return reject(-EINVAL, "EOI map in a page that is not the domain's");
-    if (!frame_get_writable(f)) {
-        frame_put(f);
-        return reject(-EINVAL, "EOI map in a page that is not writable");
-    }
+    if (domain_page_take(d, number, &f))
+        return reject(-EINVAL, "EOI map in a page that is not the domain's to write");
     spin_lock(&d->events->lock);
     if (t->eoi_map) {
         spin_unlock(&d->events->lock);
-        frame_put_writable(f);
-        frame_put(f);
+        domain_page_drop(f);
         return reject(-EBUSY, "EOI map is set");
     }
-    t->eoi_frame = frame;
-    t->eoi_map = mfn_to_virt(frame);
+    t->eoi_frame = frame_to_mfn(f);
+    t->eoi_map = mfn_to_virt(t->eoi_frame);
     t->auto_unmask = auto_unmask;
     for (u32 i = 0; i < PIRQ_COUNT; i++)
         if (t->slots[i] && t->slots[i]->port)
@@ -397,9 +390,7 @@ void pirq_destroy(struct domain *d)
             unmap(d, t->slots[i]);
     d->pirqs = NULL;
     spin_unlock(&d->events->lock);
-    if (t->eoi_map) {
-        frame_put_writable(mfn_to_frame(t->eoi_frame));
-        frame_put(mfn_to_frame(t->eoi_frame));
-    }
+    if (t->eoi_map)
+        domain_page_drop(mfn_to_frame(t->eoi_frame));
     heap_free(t);
 }

@@ -11,11 +11,12 @@
  * Everything the guest can write (vcpu_info) is read as hostile: nothing read
  * from there decides more than whether this guest gets its events.
  */
+#include "core/access.h"
 #include "core/event.h"
 #include "core/guest.h"
 #include "core/nospec.h"
+#include "core/physmap.h"
 #include "core/trace.h"
-#include "cpu/uaccess.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
@@ -182,6 +183,8 @@ void vcpu_mark_events_pending(struct vcpu *v)
     /* Set before: it was kicked then, and has not looked yet. */
     if (atomic_xchg(&info->evtchn_upcall_pending, 1) && info != &dummy_info)
         return;
+    if (v->ops->upcall)
+        v->ops->upcall(v);
     vcpu_kick(v);
 }
 
@@ -189,11 +192,12 @@ void vcpu_block(void)
 {
     struct vcpu *v = current;
 
+    /* A translated guest masks by its interrupt flag and never by this. */
     WRITE_ONCE(v->info->evtchn_upcall_mask, 0);
     /* First say that we sleep, then look: an event in between does the same the
      * other way round, so that one of us notices. */
     atomic_or(&v->pause_flags, PAUSE_BLOCKED);
-    if (vcpu_events_pending(v))
+    if (v->ops->wakes ? v->ops->wakes(v) : vcpu_events_pending(v))
         atomic_and(&v->pause_flags, ~(u32)PAUSE_BLOCKED);
     else {
         TRACE(TRC_SCHED_BLOCK, TRACE_IDS(v));
@@ -266,7 +270,7 @@ int vcpu_set_singleshot(struct vcpu *v, ns_t when, bool only_future)
 
 /* ---- what it sees in memory ---- */
 
-int vcpu_register_info(struct vcpu *v, mfn_t frame, u32 offset)
+int vcpu_register_info(struct vcpu *v, u64 number, u32 offset)
 {
     struct domain *d = v->domain;
     struct vcpu_info *info;
@@ -278,23 +282,16 @@ int vcpu_register_info(struct vcpu *v, mfn_t frame, u32 offset)
         return reject(-EINVAL, "vcpu_info is registered already");
     if (v != current && !(READ_ONCE(v->pause_flags) & PAUSE_DOWN))
         return reject(-EINVAL, "vcpu_info of another vCPU that is up");
-    if (!mfn_is_ram(frame))
-        return reject(-EINVAL, "vcpu_info in no RAM");
-    f = mfn_to_frame(frame);
-    if (!frame_get(f, &d->frames))
-        return reject(-EINVAL, "vcpu_info in a page that is not the domain's");
-    if (!frame_get_writable(f)) {
-        frame_put(f);
-        return reject(-EINVAL, "vcpu_info in a page that is not writable");
-    }
-    info = (struct vcpu_info *)((char *)mfn_to_virt(frame) + offset);
+    if (domain_page_take(d, number, &f))
+        return reject(-EINVAL, "vcpu_info in a page that is not the domain's to write");
+    info = (struct vcpu_info *)((char *)mfn_to_virt(frame_to_mfn(f)) + offset);
     if (v->info == &dummy_info) {
         memset(info, 0, sizeof(*info));
         info->evtchn_upcall_mask = 1;
     } else {
         memcpy(info, v->info, sizeof(*info));
     }
-    v->info_frame = frame;
+    v->info_frame = frame_to_mfn(f);
     store_release(&v->info, info);
     memory_barrier();
     /* Events that were on their way may have gone into the old one: let the
@@ -312,10 +309,8 @@ void vcpu_release_info(struct vcpu *v)
     v->info = &dummy_info;
     v->info_frame = MFN_NONE;
     v->runstate_guest = v->time_guest = 0;
-    if (!mfn_is_none(frame)) {
-        frame_put_writable(mfn_to_frame(frame));
-        frame_put(mfn_to_frame(frame));
-    }
+    if (!mfn_is_none(frame))
+        domain_page_drop(mfn_to_frame(frame));
 }
 
 void vcpu_register_runstate(struct vcpu *v, u64 guest_address)
@@ -342,18 +337,18 @@ static void write_runstate(struct vcpu *v)
 
     if (!(v->domain->vm_assist & (1U << VMASST_TYPE_runstate_update_flag))) {
         /* No page, no copy: the kernel's mapping may be absent while it is in user mode. */
-        (void)!copy_to_guest_va(guest_va(v->runstate_guest), &r, sizeof(r));
+        (void)!guest_copy_out(v->runstate_guest, &r, sizeof(r));
         return;
     }
     r.state_entry_time |= XEN_RUNSTATE_UPDATE;
-    if (copy_to_guest_va(guest_va(entry_at), &r.state_entry_time, sizeof(u64)))
+    if (guest_copy_out(entry_at, &r.state_entry_time, sizeof(u64)))
         return;
     barrier();
-    if (copy_to_guest_va(guest_va(v->runstate_guest), &r, sizeof(r)))
+    if (guest_copy_out(v->runstate_guest, &r, sizeof(r)))
         return;
     barrier();
     r.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
-    (void)!copy_to_guest_va(guest_va(entry_at), &r.state_entry_time, sizeof(u64));
+    (void)!guest_copy_out(entry_at, &r.state_entry_time, sizeof(u64));
 }
 
 /* Stable: the same on every CPU. The boot CPU's scale is what others are compared with. */
@@ -405,17 +400,17 @@ void vcpu_update_time(struct vcpu *v)
 static void write_time_area(struct vcpu *v)
 {
     struct vcpu_time_info t = time_now();
-    guest_va_t at = guest_va(v->time_guest);
+    u64 at = v->time_guest;
 
     t.version = v->time_version | 1;
-    if (copy_to_guest_va(at, &t.version, sizeof(t.version)))
+    if (guest_copy_out(at, &t.version, sizeof(t.version)))
         return;
     barrier();
-    if (copy_to_guest_va(at, &t, sizeof(t)))
+    if (guest_copy_out(at, &t, sizeof(t)))
         return;
     barrier();
     v->time_version = ++t.version;
-    if (!copy_to_guest_va(at, &t.version, sizeof(t.version)))
+    if (!guest_copy_out(at, &t.version, sizeof(t.version)))
         v->time_due = false;
 }
 

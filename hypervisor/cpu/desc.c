@@ -143,7 +143,7 @@ void desc_activate(void)
     set_system_descriptor(this_cpu(gdt), HV_TSS, SYSTEM_TSS, (u64)&this_cpu(tss),
                           sizeof(struct tss) - 1);
     ltr(HV_TSS);
-    traps_load_idt();
+    traps_load_idt(true);
     activate_syscall();
 }
 

@@ -23,6 +23,7 @@ enum lock_level {
     LOCK_DOMAIN_LIST,
     LOCK_GRANT, /* one domain's grant table */
     LOCK_EVENT, /* one domain's event channels */
+    LOCK_P2M,   /* one domain's guest-physical map */
     LOCK_OWNER, /* frame_owner: page list and totals */
     LOCK_SCHED,
     LOCK_TIMER,

@@ -26,7 +26,7 @@ struct gate {
 #define GATE_INTERRUPT 0x8e /* present, DPL 0; interrupts go off */
 #define GATE_DPL3      0x60
 
-static struct gate idt[256] __ro_after_init __aligned_to(16);
+static struct gate idt[2][256] __ro_after_init __aligned_to(16); /* without stacks, with */
 static DEFINE_PER_CPU(struct trap_record, mended);
 bool crash_stops_cpus;
 
@@ -57,7 +57,7 @@ __init void traps_init(void)
         u64 entry = (u64)vector_stubs[vector];
         bool from_guests = vector == VECTOR_BP || vector == VECTOR_OF;
 
-        idt[vector] = (struct gate){
+        idt[1][vector] = (struct gate){
             .offset_low = (u16)entry,
             .selector = HV_CS64,
             .ist = ist_of(vector),
@@ -66,12 +66,14 @@ __init void traps_init(void)
             .offset_middle = (u16)(entry >> 16),
             .offset_high = (u32)(entry >> 32),
         };
+        idt[0][vector] = idt[1][vector];
+        idt[0][vector].ist = 0;
     }
 }
 
-void traps_load_idt(void)
+void traps_load_idt(bool with_stacks)
 {
-    lidt(idt, sizeof(idt) - 1);
+    lidt(idt[with_stacks], sizeof(idt[0]) - 1);
 }
 
 const struct trap_record *trap_last_mended(void)

@@ -10,7 +10,9 @@
 
 /* Builds the (one, soon read-only) IDT; each CPU loads it in desc_activate(). */
 void traps_init(void);
-void traps_load_idt(void);
+/* with_stacks: NMI, #MC, #DF and #DB switch to stacks of their own. Without while a guest's
+ * TSS is loaded: the stack is ours then at every moment. */
+void traps_load_idt(bool with_stacks);
 
 /* The last fault that the exception table mended on this CPU. */
 struct trap_record {

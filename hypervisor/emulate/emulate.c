@@ -351,27 +351,109 @@ static int execute_one_byte(struct execution *e, bool *again)
     }
 }
 
+/* Loads, and what only compares: the operand is read once. */
+static int execute_load(struct execution *e)
+{
+    const struct instruction *in = &e->in;
+    u32 bytes = in->operand_bytes, op = in->opcode >> 3, flags, source = bytes;
+    u64 value, own = register_operand(e);
+    bool sign = false;
+    int status;
+
+    if (in->map) {
+        if ((in->opcode & 0xf6) != 0xb6) /* MOVZX, MOVSX */
+            return -EOPNOTSUPP;
+        source = in->opcode & 1 ? 2 : 1;
+        sign = in->opcode & 8;
+    }
+    status = e->ops->read(e->ctx, e->address, &value, source);
+    if (status)
+        return status;
+    if (in->map) {
+        u32 shift = 64 - 8 * source;
+        value = sign ? (u64)((s64)(value << shift) >> shift) : value;
+        register_write(e->regs, in->reg, bytes, in->rex, value & size_mask(bytes));
+        return 0;
+    }
+    switch (in->opcode) {
+    case 0x8a:
+    case 0x8b:
+        register_write(e->regs, in->reg, bytes, in->rex, value);
+        return 0;
+    case 0x84: /* TEST */
+    case 0x85:
+        arithmetic(OP_AND, value, own, 0, bytes, &flags);
+        break;
+    case 0xf6:
+    case 0xf7:
+        if ((in->reg & 7) > 1)
+            return -EOPNOTSUPP;
+        arithmetic(OP_AND, value, in->immediate & size_mask(bytes), 0, bytes, &flags);
+        break;
+    case 0x38: /* CMP */
+    case 0x39:
+        arithmetic(OP_CMP, value, own, 0, bytes, &flags);
+        break;
+    case 0x80:
+    case 0x81:
+    case 0x83:
+        if ((in->reg & 7) != OP_CMP)
+            return -EOPNOTSUPP;
+        arithmetic(OP_CMP, value, in->immediate & size_mask(bytes), 0, bytes, &flags);
+        break;
+    default: /* ADD, OR ... CMP to a register */
+        if (in->opcode >= 0x40 || (in->opcode & 6) != 2)
+            return -EOPNOTSUPP;
+        own = arithmetic(op, own, value, e->regs->rflags, bytes, &flags);
+        if (op != OP_CMP)
+            register_write(e->regs, in->reg, bytes, in->rex, own);
+        break;
+    }
+    set_flags(e->regs, FLAGS_ARITHMETIC, flags);
+    return 0;
+}
+
+/* Fetches, decodes and finds the memory operand. */
+static int prepare(struct execution *e, bool long_mode)
+{
+    u8 bytes[INSTRUCTION_MAX];
+    u32 count = e->ops->fetch(e->ctx, e->regs->rip, bytes, sizeof(bytes));
+
+    if (instruction_decode(bytes, count, long_mode, e->regs, &e->in))
+        return -EOPNOTSUPP;
+    if (!e->in.has_modrm)
+        return 0;
+    if (e->in.mod == 3)
+        return -EOPNOTSUPP;
+    e->address = e->ops->segment_base(e->ctx, e->in.segment) + e->in.address;
+    if (e->in.address_bytes == 4 && !long_mode)
+        e->address = (u32)e->address;
+    return 0;
+}
+
 int emulate_memory_write(struct cpu_user_regs *regs, bool long_mode, const struct emulate_ops *ops,
                          void *ctx)
 {
-    u8 bytes[INSTRUCTION_MAX];
     struct execution e = {.regs = regs, .ops = ops, .ctx = ctx};
     bool again = false;
+    int status = prepare(&e, long_mode);
 
-    u32 count = ops->fetch(ctx, regs->rip, bytes, sizeof(bytes));
-    if (instruction_decode(bytes, count, long_mode, regs, &e.in))
-        return -EOPNOTSUPP;
-    if (e.in.has_modrm) {
-        if (e.in.mod == 3)
-            return -EOPNOTSUPP;
-        e.address = ops->segment_base(ctx, e.in.segment) + e.in.address;
-        if (e.in.address_bytes == 4 && !long_mode)
-            e.address = (u32)e.address;
-    }
-    int status = e.in.map ? execute_two_byte(&e) : execute_one_byte(&e, &again);
-    if (status)
-        return status;
-    if (!again)
+    if (!status)
+        status = e.in.map ? execute_two_byte(&e) : execute_one_byte(&e, &again);
+    if (!status && !again)
         regs->rip += e.in.length;
-    return 0;
+    return status;
+}
+
+int emulate_memory_read(struct cpu_user_regs *regs, bool long_mode, const struct emulate_ops *ops,
+                        void *ctx)
+{
+    struct execution e = {.regs = regs, .ops = ops, .ctx = ctx};
+    int status = prepare(&e, long_mode);
+
+    if (!status)
+        status = e.in.has_modrm ? execute_load(&e) : -EOPNOTSUPP;
+    if (!status)
+        regs->rip += e.in.length;
+    return status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Executing one instruction that writes memory on behalf of a guest, through
- * callbacks: a page-table write that the guest's read-only mapping refused
- * (pv/), a device access (hvm/). Runs on the host as well.
+ * Executing one instruction that reads or writes memory on behalf of a guest,
+ * through callbacks: a page-table write that the guest's read-only mapping
+ * refused (pv/), a device access (hvm/). Runs on the host as well.
  */
 #pragma once
 
@@ -30,3 +30,6 @@ struct emulate_ops {
  */
 int emulate_memory_write(struct cpu_user_regs *regs, bool long_mode, const struct emulate_ops *ops,
                          void *ctx);
+/* Likewise for one whose memory operand is only read. */
+int emulate_memory_read(struct cpu_user_regs *regs, bool long_mode, const struct emulate_ops *ops,
+                        void *ctx);

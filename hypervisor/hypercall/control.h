@@ -54,6 +54,9 @@ domctl_fn domctl_irq_permission, domctl_iomem_permission, domctl_ioport_permissi
     domctl_memory_mapping, domctl_hypercall_init, domctl_getpageframeinfo3, domctl_shadow_op;
 domctl_fn domctl_get_cpu_policy, domctl_set_cpu_policy, domctl_gettscinfo, domctl_settscinfo,
     domctl_set_address_size, domctl_get_address_size;
+/* hvm_op.c */
+domctl_fn domctl_gethvmcontext, domctl_sethvmcontext, domctl_set_paging_mempool_size,
+    domctl_get_paging_mempool_size;
 
 /* sysctl_*.c */
 typedef s64 sysctl_fn(struct xen_sysctl *op);

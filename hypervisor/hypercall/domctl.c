@@ -261,8 +261,8 @@ static const struct {
     DONE(resumedomain, resumedomain, 0),
     DONE(sendtrigger, domctl_sendtrigger, 0),
     DONE(subscribe, subscribe, 0),
-    REFUSED(gethvmcontext, EINVAL), /* PV domains have none */
-    REFUSED(sethvmcontext, EINVAL),
+    DONE(gethvmcontext, domctl_gethvmcontext, COPY_BACK),
+    DONE(sethvmcontext, domctl_sethvmcontext, 0),
     DONE(set_address_size, domctl_set_address_size, 0),
     DONE(get_address_size, domctl_get_address_size, COPY_BACK | UNLOCKED),
     REFUSED(assign_device, ENOSYS), /* no IOMMU */
@@ -304,8 +304,8 @@ static const struct {
     DONE(get_cpu_policy, domctl_get_cpu_policy, COPY_BACK),
     DONE(set_cpu_policy, domctl_set_cpu_policy, COPY_BACK),
     REFUSED(vmtrace_op, EOPNOTSUPP),
-    REFUSED(get_paging_mempool_size, EOPNOTSUPP), /* HVM only */
-    REFUSED(set_paging_mempool_size, EOPNOTSUPP),
+    DONE(get_paging_mempool_size, domctl_get_paging_mempool_size, COPY_BACK),
+    DONE(set_paging_mempool_size, domctl_set_paging_mempool_size, 0),
 };
 
 /* Runs one operation on the domain it names. */

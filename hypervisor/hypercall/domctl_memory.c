@@ -4,6 +4,7 @@
  * ports and interrupts, types of frames for saving, the hypercall page.
  * Range sets are under LOCK_DOMAIN of the domain they belong to.
  */
+#include "core/physmap.h"
 #include "hypercall/control.h"
 #include "memory/map.h"
 
@@ -80,21 +81,14 @@ s64 domctl_memory_mapping(struct domain *d, struct xen_domctl *op)
 
 s64 domctl_hypercall_init(struct domain *d, struct xen_domctl *op)
 {
-    mfn_t m = mfn(op->u.hypercall_init.gmfn);
     struct frame *f;
+    int error = domain_page_take(d, op->u.hypercall_init.gmfn, &f);
 
-    if (!mfn_is_ram(m))
-        return reject(-EACCES, "hypercall page is no RAM");
-    f = mfn_to_frame(m);
-    if (!frame_get(f, &d->frames))
-        return reject(-EACCES, "hypercall page of another domain");
-    if (!frame_get_writable(f)) {
-        frame_put(f);
-        return reject(-EPERM, "hypercall page is not writable");
-    }
-    hypercall_page_fill(mfn_to_virt(m));
-    frame_put_writable(f);
-    frame_put(f);
+    if (error)
+        return reject(error == -EPERM ? -EPERM : -EACCES,
+                      "hypercall page not the domain's to write");
+    hypercall_page_fill(mfn_to_virt(frame_to_mfn(f)));
+    domain_page_drop(f);
     return 0;
 }
 
@@ -112,10 +106,8 @@ static u32 frame_kind(struct domain *d, u64 raw)
     struct frame *f;
     u64 type;
 
-    if (!mfn_is_ram(mfn(raw)))
-        return XEN_DOMCTL_PFINFO_XTAB;
-    f = mfn_to_frame(mfn(raw));
-    if (!frame_get(f, &d->frames))
+    f = domain_frame_get(d, raw);
+    if (!f)
         return XEN_DOMCTL_PFINFO_XTAB;
     type = READ_ONCE(f->type);
     /* A type without uses is history: the contents need not be entries any more. */

@@ -25,6 +25,15 @@ static struct vcpu *find(struct domain *d, u32 id, int absent, s64 *error)
     return v;
 }
 
+/* For what only PV vCPUs have. */
+static struct vcpu *find_pv(struct domain *d, u32 id, int absent, s64 *error)
+{
+    if (!d->is_hvm)
+        return find(d, id, absent, error);
+    *error = reject(-EINVAL, "PV state of a translated domain");
+    return NULL;
+}
+
 s64 domctl_max_vcpus(struct domain *d, struct xen_domctl *op)
 {
     if (d == current->domain)
@@ -112,7 +121,7 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
     struct vcpu_guest_context *context;
     u64 from = handle_address(op->u.vcpucontext.ctxt);
     s64 error = 0;
-    struct vcpu *v = find(d, op->u.vcpucontext.vcpu, -EINVAL, &error);
+    struct vcpu *v = find_pv(d, op->u.vcpucontext.vcpu, -EINVAL, &error);
 
     if (!v)
         return error;
@@ -149,7 +158,7 @@ s64 domctl_getvcpucontext(struct domain *d, struct xen_domctl *op)
 {
     struct vcpu_guest_context *context;
     s64 error = 0;
-    struct vcpu *v = find(d, op->u.vcpucontext.vcpu, -ESRCH, &error);
+    struct vcpu *v = find_pv(d, op->u.vcpucontext.vcpu, -ESRCH, &error);
 
     if (!v)
         return error;
@@ -176,7 +185,7 @@ s64 domctl_get_ext_vcpucontext(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
     s64 error = 0;
-    struct vcpu *v = find(d, e->vcpu, -ESRCH, &error);
+    struct vcpu *v = find_pv(d, e->vcpu, -ESRCH, &error);
     const struct pv_vcpu *pv;
     u32 id = e->vcpu;
 
@@ -204,7 +213,7 @@ s64 domctl_set_ext_vcpucontext(struct domain *d, struct xen_domctl *op)
 {
     const struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
     s64 error = 0;
-    struct vcpu *v = find(d, e->vcpu, -ESRCH, &error);
+    struct vcpu *v = find_pv(d, e->vcpu, -ESRCH, &error);
     struct pv_vcpu *pv;
 
     if (!v)
@@ -249,7 +258,7 @@ s64 domctl_get_vcpu_msrs(struct domain *d, struct xen_domctl *op)
     struct xen_domctl_vcpu_msrs *list = &op->u.vcpu_msrs;
     struct xen_domctl_vcpu_msr msr = {.index = MSR_TSC_AUX};
     s64 error = 0;
-    struct vcpu *v = find(d, list->vcpu, -EINVAL, &error);
+    struct vcpu *v = find_pv(d, list->vcpu, -EINVAL, &error);
     u32 room = list->msr_count;
 
     if (!v)
@@ -291,7 +300,7 @@ s64 domctl_set_vcpu_msrs(struct domain *d, struct xen_domctl *op)
     struct xen_domctl_vcpu_msrs *list = &op->u.vcpu_msrs;
     struct xen_domctl_vcpu_msr msr;
     s64 error = 0;
-    struct vcpu *v = find(d, list->vcpu, -EINVAL, &error);
+    struct vcpu *v = find_pv(d, list->vcpu, -EINVAL, &error);
 
     if (!v)
         return error;

@@ -18,7 +18,9 @@ typedef s64 (*hypercall_fn)(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
 
 /* Called by pv/entry.S for a PV guest's SYSCALL from its kernel. */
 void hypercall_pv(struct cpu_user_regs *regs);
-/* One call by number with arguments given: multicall and HVM use it. */
+/* Likewise for a translated guest; false: it is to be made again, its arguments are rewritten. */
+bool hypercall_hvm(struct cpu_user_regs *regs);
+/* One call by number with arguments given: multicall uses it. */
 s64 hypercall_call(u64 number, const u64 args[5]);
 const char *hypercall_name(u64 number);
 /* Writes the 32-byte stubs of a PV guest's hypercall page (domain builder,
@@ -61,5 +63,6 @@ s64 hypercall_event_channel_op_compat(u64, u64, u64, u64, u64);
 s64 hypercall_physdev_op_compat(u64, u64, u64, u64, u64);
 s64 hypercall_xenpmu_op(u64, u64, u64, u64, u64);
 s64 hypercall_mca(u64, u64, u64, u64, u64);
+s64 hypercall_hvm_op(u64, u64, u64, u64, u64);
 s64 hypercall_sysctl(u64, u64, u64, u64, u64);
 s64 hypercall_domctl(u64, u64, u64, u64, u64);

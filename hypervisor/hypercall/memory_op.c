@@ -8,8 +8,10 @@
 #include "hypercall/memory.h"
 
 #include "core/grant.h"
+#include "core/physmap.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
+#include "memory/p2m.h"
 
 #define MAX_MAP_ENTRIES 1024 /* a domain's memory map */
 
@@ -24,6 +26,8 @@ static s64 last_gfn(struct domain *d)
 {
     u64 frames = 0;
 
+    if (d->p2m)
+        return (s64)d->p2m->last;
     spin_lock(&d->lock); /* the page goes away when the domain dies */
     if (d->shared_info)
         frames = READ_ONCE(d->shared_info->arch.max_pfn);
@@ -167,21 +171,74 @@ static s64 machine_memory_map(u64 arg)
     return guest_copy_out(arg, &map, sizeof(map));
 }
 
-/* Physmap operations: a PV domain has no physmap of ours to change. */
+static int add_to_physmap(struct domain *d, u32 space, u64 index, u64 gfn)
+{
+    mfn_t page;
+    int error;
+
+    switch (space) {
+    case XENMAPSPACE_shared_info:
+        if (index)
+            return reject(-EINVAL, "there is one shared_info page");
+        return physmap_show(d, gfn, virt_to_mfn(d->shared_info));
+    case XENMAPSPACE_grant_table:
+        error = grant_frame(d, index & XENMAPIDX_grant_table_status ? GRANT_STATUS : GRANT_SHARED,
+                            (u32)MIN(index & ~XENMAPIDX_grant_table_status, (u64)UINT32_MAX),
+                            &page);
+        return error ? error : physmap_show(d, gfn, page);
+    case XENMAPSPACE_gmfn:
+        return physmap_move(d, index, gfn);
+    default:
+        return reject(-EOPNOTSUPP, "no such kind of physmap entry");
+    }
+}
+
+static int add_batch(struct domain *d, u64 arg)
+{
+    struct xen_add_to_physmap_batch op;
+
+    if (guest_copy_in(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (op.space == XENMAPSPACE_gmfn_foreign)
+        return reject(-EOPNOTSUPP, "frames of others in a physmap");
+    for (u32 i = 0; i < op.size; i++) {
+        u64 index, gfn;
+        s32 result;
+
+        if (guest_copy_in_at(&index, handle_address(op.idxs), i, sizeof(index)) ||
+            guest_copy_in_at(&gfn, handle_address(op.gpfns), i, sizeof(gfn)))
+            return -EFAULT;
+        result = add_to_physmap(d, op.space, index, gfn);
+        if (guest_copy_out_at(handle_address(op.errs), i, &result, sizeof(result)))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+/* A PV domain has no physmap of ours to change. */
 static s64 physmap_op(u32 op, u64 arg)
 {
     domid_t id; /* each of the three structures begins with it */
+    struct xen_add_to_physmap add;
+    struct xen_remove_from_physmap gone;
     struct domain *d;
     int error;
 
-    (void)op;
     if (guest_copy_in(&id, arg, sizeof(id)))
         return -EFAULT;
     error = policy_target(id, POLICY_MEMORY, &d);
     if (error)
         return error;
-    error = d->is_hvm ? reject(-EOPNOTSUPP, "physmap of a translated domain")
-                      : reject(-EACCES, "physmap of a domain that is not translated");
+    if (!d->p2m)
+        error = reject(-EACCES, "physmap of a domain that is not translated");
+    else if (op == XENMEM_add_to_physmap_batch)
+        error = add_batch(d, arg);
+    else if (op == XENMEM_add_to_physmap)
+        error = guest_copy_in(&add, arg, sizeof(add))
+                    ? -EFAULT
+                    : add_to_physmap(d, add.space, add.idx, add.gpfn);
+    else
+        error = guest_copy_in(&gone, arg, sizeof(gone)) ? -EFAULT : physmap_remove(d, gone.gpfn, 0);
     domain_put(d);
     return error;
 }

@@ -12,6 +12,7 @@
 #include "hypercall/memory.h"
 
 #include "core/nospec.h"
+#include "core/physmap.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
@@ -73,6 +74,16 @@ static bool extent_populate(const struct reservation *a, u64 i)
     if (!f)
         return reject(false, "no memory for an extent");
     number = frame_to_mfn(f).raw;
+    if (a->d->p2m) {
+        int error = physmap_add(a->d, pfn, f, a->r.extent_order);
+
+        for (u64 k = 0; error && k < 1UL << a->r.extent_order; k++) {
+            frame_get_again(&f[k]);
+            frame_release(&f[k]);
+            frame_put(&f[k]);
+        }
+        return error ? reject(false, "extent where something is, or nothing can be") : true;
+    }
     for (u64 k = 0; k < 1UL << a->r.extent_order; k++)
         m2p_set(mfn(number + k), pfn + k);
     return !guest_copy_out_at(a->extents, i, &number, sizeof(number));
@@ -97,6 +108,10 @@ static bool extent_decrease(const struct reservation *a, u64 i)
 
     if (guest_copy_in_at(&number, a->extents, i, sizeof(number)))
         return reject(false, "extent list not accessible");
+    if (a->d->p2m)
+        return physmap_remove(a->d, number, a->r.extent_order)
+                   ? reject(false, "given up frame is not there")
+                   : true;
     for (u64 k = 0; k < 1UL << a->r.extent_order; k++)
         if (!frame_give_up(a->d, number + k))
             return false;
@@ -132,8 +147,8 @@ s64 memory_reservation(u32 op, u64 start, u64 arg)
         policy_target(a.r.domid, POLICY_MEMORY, &a.d))
         return (s64)start;
 
-    if (a.d->is_hvm)
-        reject_record("reservation of a translated domain", __FILE__, __LINE__, -EOPNOTSUPP);
+    if (a.d->p2m && op == XENMEM_increase_reservation)
+        reject_record("increase of a translated domain", __FILE__, __LINE__, -EOPNOTSUPP);
     else
         for (; i < a.r.nr_extents; i++) {
             if (i > start && hypercall_should_yield()) {

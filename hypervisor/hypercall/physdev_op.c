@@ -123,7 +123,7 @@ static s64 interrupts(u32 op, union physdev_args *args)
         return pirq_eoi(d, args->eoi.irq);
     case PHYSDEVOP_pirq_eoi_gmfn_v1:
     case PHYSDEVOP_pirq_eoi_gmfn_v2:
-        return pirq_set_eoi_map(d, mfn(args->eoi_frame.gmfn), op == PHYSDEVOP_pirq_eoi_gmfn_v1);
+        return pirq_set_eoi_map(d, args->eoi_frame.gmfn, op == PHYSDEVOP_pirq_eoi_gmfn_v1);
     case PHYSDEVOP_irq_status_query:
         args->status.flags = 0;
         return pirq_status(d, args->status.irq, &args->status.flags);

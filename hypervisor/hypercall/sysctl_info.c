@@ -4,6 +4,7 @@
  * Reads only; no locks.
  */
 #include "core/cpu_policy.h"
+#include "hvm/hvm.h"
 #include "hypercall/control.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
@@ -46,6 +47,8 @@ s64 sysctl_physinfo(struct xen_sysctl *op)
     info->cpu_khz = clock_tsc_khz();
     info->capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1 |
                          XEN_SYSCTL_PHYSCAP_gnttab_v2;
+    if (hvm_machine)
+        info->capabilities |= XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap;
     info->total_pages = memory_total();
     info->free_pages = memory_free();
     info->scrub_pages = memory_scrub_pending();

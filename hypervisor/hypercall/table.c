@@ -143,6 +143,15 @@ static __attribute__((noinline)) void trace_registers(const struct cpu_user_regs
     trace_call(TRC_PV_HYPERCALL_V2, regs->rax, args);
 }
 
+static void set_arguments(struct cpu_user_regs *regs, const u64 args[5])
+{
+    regs->rdi = args[0];
+    regs->rsi = args[1];
+    regs->rdx = args[2];
+    regs->r10 = args[3];
+    regs->r8 = args[4];
+}
+
 void hypercall_pv(struct cpu_user_regs *regs)
 {
     struct desk *own = &this_cpu(desk);
@@ -167,11 +176,24 @@ void hypercall_pv(struct cpu_user_regs *regs)
     }
     regs->rip -= SYSCALL_LENGTH;
     regs->rax = number;
-    regs->rdi = own->args[0];
-    regs->rsi = own->args[1];
-    regs->rdx = own->args[2];
-    regs->r10 = own->args[3];
-    regs->r8 = own->args[4];
+    set_arguments(regs, own->args);
+}
+
+bool hypercall_hvm(struct cpu_user_regs *regs)
+{
+    struct desk *own = &this_cpu(desk);
+    u64 number = (u32)regs->rax;
+    s64 result;
+
+    own->slice_start = 0;
+    own->in_multicall = false;
+    result = call_handler(HVM, number, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8);
+    if (likely(result != -ERESTART_HYPERCALL)) {
+        regs->rax = (u64)result;
+        return true;
+    }
+    set_arguments(regs, own->args);
+    return false;
 }
 
 /* One entry; -ERESTART_HYPERCALL: it wants to go on later, its arguments are rewritten. */

@@ -79,7 +79,7 @@ static s64 register_info(struct vcpu *v, u64 arg)
     if (guest_copy_in(&op, arg, sizeof(op)))
         return reject(-EFAULT, "vcpu_info request not readable");
     spin_lock(&v->domain->lock);
-    error = vcpu_register_info(v, mfn(op.mfn), op.offset);
+    error = vcpu_register_info(v, op.mfn, op.offset);
     spin_unlock(&v->domain->lock);
     return error;
 }

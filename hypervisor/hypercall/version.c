@@ -4,6 +4,7 @@
  * number; the rest is ours. Guests that are not the control domain do not
  * learn how the machine was started. No locks, no state but the command line.
  */
+#include "hvm/hvm.h"
 #include "hypercall/hypercall.h"
 #include "hypercall/policy.h"
 #include "lib/string.h"
@@ -19,7 +20,8 @@ char hypervisor_command_line[1024] __ro_after_init;
 
 static const xen_extraversion_t extraversion = "-tenon";
 /* One word for each guest type that works: libxl reads this to know what it may build. */
-static const char capabilities[] = "xen-3.0-x86_64 ";
+static const char pv_only[] = "xen-3.0-x86_64 ";
+static const char all_kinds[] = "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 
 /* Copies `size` bytes out of which text fills the beginning. */
 static s64 text_out(u64 to, const char *text, size_t size)
@@ -100,7 +102,7 @@ s64 hypercall_xen_version(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
     case XENVER_compile_info:
         return compile_info(arg, allowed);
     case XENVER_capabilities:
-        return text_out(arg, capabilities, sizeof(xen_capabilities_info_t));
+        return text_out(arg, hvm_machine ? all_kinds : pv_only, sizeof(xen_capabilities_info_t));
     case XENVER_changeset:
         return text_out(arg, allowed ? "tenon" : DENIED, sizeof(xen_changeset_info_t));
     case XENVER_platform_parameters:

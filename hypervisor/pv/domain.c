@@ -266,5 +266,3 @@ const struct guest_ops guest_pv = {
     .restore = pv_context_restore,
     .resume = pv_resume,
 };
-
-const struct guest_ops *const guest_hvm = NULL;

@@ -8,6 +8,7 @@
  */
 #include "core/access.h"
 #include "core/continuation.h"
+#include "core/physmap.h"
 #include "core/reject.h"
 #include "cpu/perfc.h"
 #include "pv/batch.h"
@@ -37,7 +38,7 @@ int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner)
     }
     int error = policy_target((domid_t)id, op, owner);
 
-    if (!error && (*owner)->is_hvm) {
+    if (!error && (*owner)->is_hvm && op != POLICY_MAP_FOREIGN) {
         pv_put_frame_owner(*owner);
         error = reject(-EOPNOTSUPP, "frames of a translated guest by page tables");
     }
@@ -69,6 +70,22 @@ static int get_parties(struct parties *p, u32 argument)
     return error;
 }
 
+/*
+ * An entry that maps a translated domain's memory names its frame by that
+ * domain's number. *held keeps the frame while the entry is made.
+ */
+static int name_frame(struct domain *owner, u64 *value, struct frame **held)
+{
+    *held = NULL;
+    if (likely(!owner || !owner->p2m) || !(*value & PTE_PRESENT))
+        return 0;
+    *held = domain_frame_get(owner, pte_mfn(*value).raw);
+    if (!*held)
+        return reject(-EINVAL, "no memory behind a translated domain's frame number");
+    *value = (*value & ~PTE_ADDRESS) | pte_make(frame_to_mfn(*held), 0);
+    return 0;
+}
+
 static int set_m2p(struct domain *owner, u64 number, u64 pfn)
 {
     struct frame *f = frame_from_guest(number);
@@ -80,16 +97,29 @@ static int set_m2p(struct domain *owner, u64 number, u64 pfn)
     return 0;
 }
 
+static int update_entry(const struct parties *p, u64 where, u64 value, enum entry_mode how)
+{
+    struct frame *held;
+    int error = name_frame(p->frames, &value, &held);
+
+    if (!error)
+        error = pv_update_entry(p->tables, p->frames, where, value, how, 0);
+    if (unlikely(held != NULL))
+        frame_put(held);
+    return error;
+}
+
 static int one_update(const struct parties *p, const struct mmu_update *u)
 {
     u64 where = u->ptr & ~3UL;
 
     switch (u->ptr & 3) {
     case MMU_NORMAL_PT_UPDATE:
-    case MMU_PT_UPDATE_NO_TRANSLATE:
+        return update_entry(p, where, u->val, ENTRY_SET);
+    case MMU_PT_UPDATE_NO_TRANSLATE: /* a machine frame, whatever the domain */
         return pv_update_entry(p->tables, p->frames, where, u->val, ENTRY_SET, 0);
     case MMU_PT_UPDATE_PRESERVE_AD:
-        return pv_update_entry(p->tables, p->frames, where, u->val, ENTRY_PRESERVE_AD, 0);
+        return update_entry(p, where, u->val, ENTRY_PRESERVE_AD);
     default:
         return set_m2p(p->frames, where >> PAGE_SHIFT, u->val);
     }
@@ -151,9 +181,14 @@ static s64 update_va(u64 va, u64 value, u64 flags, struct domain *owner)
     if (!where)
         return reject(-EINVAL, "address without a level-1 table");
     /* The walk gave a frame of RAM; whether it is a table of ours is checked now. */
-    int error = pv_update_l1(d, owner, frame_from_guest(where >> PAGE_SHIFT),
-                             (where & ~PAGE_MASK) / sizeof(u64), value, ENTRY_SET, 0);
+    struct frame *held;
+    int error = name_frame(owner, &value, &held);
 
+    if (!error)
+        error = pv_update_l1(d, owner, frame_from_guest(where >> PAGE_SHIFT),
+                             (where & ~PAGE_MASK) / sizeof(u64), value, ENTRY_SET, 0);
+    if (held)
+        frame_put(held);
     return error ? error : flush_after_update(va, flags);
 }
 

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a guest's frame numbers to frames, and changes of a translated domain's
+ * map. Reading takes no lock: the map may change meanwhile, so the frame is
+ * held first and then looked up again; a PV domain's frame is its own or not.
+ * Changes are made under LOCK_P2M; CPUs are flushed when it is free again, and
+ * only then is what was mapped let go.
+ *
+ * The machine-to-phys table says where in the map a frame of the domain's own is.
+ */
+#include "core/physmap.h"
+
+#include "core/guest.h"
+#include "core/nospec.h"
+#include "cpu/work.h"
+#include "memory/map.h"
+#include "memory/p2m.h"
+
+#include <xen/grant_table.h>
+
+static struct frame *get(struct domain *d, u64 machine)
+{
+    struct frame *f;
+
+    if (!mfn_is_ram(mfn(machine)))
+        return NULL;
+    f = mfn_to_frame(mfn(index_clamp(machine, frame_table_end)));
+    return frame_get(f, &d->frames) ? f : NULL;
+}
+
+struct frame *domain_frame_get(struct domain *d, u64 number)
+{
+    struct p2m_entry e;
+    struct frame *f;
+
+    if (!d->p2m)
+        return get(d, number);
+    for (;;) {
+        e = p2m_lookup(d->p2m, number);
+        if (e.kind != P2M_RAM && e.kind != P2M_LOGDIRTY)
+            return NULL;
+        f = get(d, e.frame.raw);
+        if (!f || p2m_lookup(d->p2m, number).frame.raw == e.frame.raw)
+            return f;
+        frame_put(f);
+    }
+}
+
+int domain_page_take(struct domain *d, u64 number, struct frame **f)
+{
+    *f = domain_frame_get(d, number);
+    if (!*f)
+        return -EINVAL;
+    if (frame_get_writable(*f))
+        return 0;
+    frame_put(*f);
+    return -EPERM;
+}
+
+void domain_page_drop(struct frame *f)
+{
+    frame_put_writable(f);
+    frame_put(f);
+}
+
+void domain_flush(struct domain *d)
+{
+    if (d->p2m)
+        d->ops->flush(d);
+    else
+        cpu_flush(&d->dirty_cpus, FLUSH_TLB, 0);
+}
+
+int physmap_add(struct domain *d, u64 gfn, struct frame *f, u32 order)
+{
+    u64 machine = frame_to_mfn(f).raw;
+    int error = 0;
+
+    /* Sizes that the processor does not know are made of the next smaller ones. */
+    u32 step = order >= 18 ? 18 : order >= 9 ? 9 : 0;
+    for (u64 i = 0; i < 1UL << order && !error; i += 1UL << step) {
+        spin_lock(&d->p2m->lock);
+        error = p2m_add(d->p2m, gfn + i, mfn(machine + i), step, P2M_RAM);
+        spin_unlock(&d->p2m->lock);
+        if (error && i)
+            (void)physmap_remove(d, gfn, order);
+    }
+    for (u64 i = 0; i < 1UL << order && !error; i++)
+        m2p_set(mfn(machine + i), gfn + i);
+    return error;
+}
+
+/* What was at one guest frame, and is no longer visible to anybody, is let go. */
+static void let_go(struct domain *d, const struct p2m_entry *old)
+{
+    struct frame *f = mfn_to_frame(old->frame);
+
+    if (old->kind == P2M_FOREIGN) {
+        frame_put(f);
+        return;
+    }
+    if (old->kind == P2M_DEVICE || !frame_get(f, &d->frames))
+        return;
+    m2p_set(old->frame, M2P_INVALID);
+    if (!(READ_ONCE(f->count) & FRAME_HV))
+        frame_release(f);
+    frame_put(f);
+}
+
+/* Takes one out; the caller flushes. */
+static int take_out(struct domain *d, u64 gfn, struct p2m_entry *old)
+{
+    int error;
+
+    spin_lock(&d->p2m->lock);
+    *old = p2m_lookup(d->p2m, gfn);
+    error = old->kind == P2M_GRANT || old->kind == P2M_GRANT_READONLY
+                ? -EINVAL
+                : p2m_remove(d->p2m, gfn, old);
+    spin_unlock(&d->p2m->lock);
+    return error;
+}
+
+#define TOGETHER 32 /* frames for one flush */
+
+int physmap_remove(struct domain *d, u64 gfn, u32 order)
+{
+    struct p2m_entry old[TOGETHER];
+    int error = 0;
+
+    for (u64 i = 0; i < 1UL << order && !error;) {
+        u32 n = 0;
+
+        while (n < TOGETHER && i < 1UL << order && !error) {
+            error = take_out(d, gfn + i, &old[n]);
+            if (!error) {
+                n++;
+                i++;
+            }
+        }
+        if (n)
+            domain_flush(d);
+        for (u32 k = 0; k < n; k++)
+            let_go(d, &old[k]);
+    }
+    return error;
+}
+
+/* Puts a frame of d's at gfn, which it leaves elsewhere. The caller holds it. */
+static int put_at(struct domain *d, u64 gfn, mfn_t frame)
+{
+    u64 before = m2p_get(frame);
+    struct p2m_entry e;
+    int error;
+
+    if (gfn >> P2M_GFN_BITS)
+        return -EINVAL;
+    if (p2m_lookup(d->p2m, gfn).kind != P2M_NONE) {
+        error = physmap_remove(d, gfn, 0);
+        if (error && error != -ENOENT)
+            return error;
+    }
+    spin_lock(&d->p2m->lock);
+    e = p2m_lookup(d->p2m, before);
+    error = p2m_add(d->p2m, gfn, frame, 0, P2M_RAM);
+    if (!error) {
+        m2p_set(frame, gfn);
+        if (e.kind != P2M_NONE && e.frame.raw == frame.raw)
+            error = p2m_remove(d->p2m, before, &e);
+    }
+    spin_unlock(&d->p2m->lock);
+    domain_flush(d);
+    return error;
+}
+
+int physmap_show(struct domain *d, u64 gfn, mfn_t page)
+{
+    struct p2m_entry there = p2m_lookup(d->p2m, gfn);
+
+    return there.kind == P2M_RAM && there.frame.raw == page.raw ? 0 : put_at(d, gfn, page);
+}
+
+int physmap_move(struct domain *d, u64 from, u64 to)
+{
+    struct frame *f = domain_frame_get(d, from);
+    int error;
+
+    if (!f)
+        return -EINVAL;
+    error = from == to ? 0 : put_at(d, to, frame_to_mfn(f));
+    frame_put(f);
+    return error;
+}
+
+s16 physmap_map_grant(struct domain *d, u64 address, mfn_t frame, u32 flags)
+{
+    int error;
+
+    if ((address & ~PAGE_MASK) || (flags & GNTMAP_contains_pte))
+        return GNTST_general_error;
+    spin_lock(&d->p2m->lock);
+    error = p2m_add(d->p2m, address >> PAGE_SHIFT, frame, 0,
+                    flags & GNTMAP_readonly ? P2M_GRANT_READONLY : P2M_GRANT);
+    spin_unlock(&d->p2m->lock);
+    if (error)
+        (void)reject(error, "grant mapped where something is, or nothing can be");
+    return error ? GNTST_general_error : GNTST_okay;
+}
+
+s16 physmap_unmap_grant(struct domain *d, u64 address, mfn_t frame, u64 new_address)
+{
+    struct p2m_entry e;
+    int error;
+
+    if (new_address)
+        return GNTST_general_error;
+    spin_lock(&d->p2m->lock);
+    e = p2m_lookup(d->p2m, address >> PAGE_SHIFT);
+    error = (e.kind == P2M_GRANT || e.kind == P2M_GRANT_READONLY) && e.frame.raw == frame.raw
+                ? p2m_remove(d->p2m, address >> PAGE_SHIFT, &e)
+                : -EINVAL;
+    spin_unlock(&d->p2m->lock);
+    if (error)
+        (void)reject(error, "no such grant mapping");
+    return error ? GNTST_general_error : GNTST_okay;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Translated domains and their vCPUs: made, switched, ended. Reached through
+ * guest_hvm (core/guest.h), whose callers hold what core/ says there.
+ */
+#include "core/continuation.h"
+#include "cpu/desc.h"
+#include "cpu/guest_state.h"
+#include "cpu/work.h"
+#include "hvm/hvm.h"
+#include "hvm/svm/init.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+#include "memory/alloc.h"
+#include "memory/map.h"
+#include "platform/console.h"
+
+#include <xen/domctl.h>
+#include <xen/sched.h>
+
+const struct hvm_machine *hvm_machine __ro_after_init;
+
+__init void hvm_init(void)
+{
+    hvm_machine = svm_init();
+}
+
+static int hvm_domain_init(struct domain *domain, const struct xen_domctl_createdomain *config)
+{
+    struct hvm_domain *d = to_hvm_domain(domain);
+    int error;
+
+    if (!hvm_machine)
+        return reject(-EINVAL, "this processor has no nested paging");
+    if (!(config->flags & XEN_DOMCTL_CDF_hap))
+        return reject(-EINVAL, "translated domain without nested paging");
+    if (config->arch.emulation_flags & ~(u32)XEN_X86_EMU_LAPIC)
+        return reject(-EINVAL, "emulated device that is not there");
+    error = p2m_init(&d->p2m, hvm_machine->format);
+    if (error)
+        return error;
+    domain->p2m = &d->p2m;
+    d->params[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot;
+    return 0;
+}
+
+static void hvm_domain_free(struct domain *domain)
+{
+    p2m_free(&to_hvm_domain(domain)->p2m);
+}
+
+/* Mappings of other domains' frames go; its own are given up with all its frames. */
+static int hvm_relinquish(struct domain *domain)
+{
+    struct hvm_domain *d = to_hvm_domain(domain);
+    struct p2m_entry e;
+    u64 gfn;
+
+    while ((gfn = p2m_next(&d->p2m, d->relinquish_at, &e)) != ~0UL) {
+        if (e.kind == P2M_FOREIGN) {
+            spin_lock(&d->p2m.lock);
+            if (p2m_remove(&d->p2m, gfn, &e))
+                e.kind = P2M_NONE;
+            spin_unlock(&d->p2m.lock);
+            if (e.kind == P2M_FOREIGN)
+                frame_put(mfn_to_frame(e.frame));
+        }
+        d->relinquish_at = (gfn | ((1UL << e.order) - 1)) + 1;
+        if (!(d->relinquish_at & 1023) && hypercall_should_yield())
+            return -ERESTART_HYPERCALL;
+    }
+    return 0;
+}
+
+static int hvm_vcpu_init(struct vcpu *vcpu)
+{
+    struct hvm_vcpu *v = to_hvm(vcpu);
+    struct hvm_hw_cpu state;
+    int error = hvm_machine->vcpu_init(v);
+
+    if (error)
+        return error;
+    hvm_reset_state(&state, 0);
+    hvm_mtrr_reset(&v->mtrr);
+    error = hvm_start_at(v, &state);
+    ASSERT(!error);
+    lapic_init(v);
+    return 0;
+}
+
+static void hvm_vcpu_free(struct vcpu *vcpu)
+{
+    lapic_free(to_hvm(vcpu));
+    hvm_machine->vcpu_free(to_hvm(vcpu));
+}
+
+static int hvm_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    (void)v, (void)c;
+    return reject(-EOPNOTSUPP, "PV context of a translated vCPU");
+}
+
+static void hvm_get_context(struct vcpu *v, struct vcpu_guest_context *c)
+{
+    (void)v;
+    memset(c, 0, sizeof(*c));
+}
+
+static void hvm_vcpu_reset(struct vcpu *v)
+{
+    atomic_or(&to_hvm(v)->lapic.signals, LAPIC_INIT);
+}
+
+static void hvm_save(struct vcpu *vcpu)
+{
+    memcpy(&vcpu->regs, guest_regs(), offsetof(struct cpu_user_regs, es));
+    hvm_machine->save(to_hvm(vcpu));
+    fpu_save(vcpu->fpu);
+}
+
+static void hvm_restore(struct vcpu *vcpu)
+{
+    memcpy(guest_regs(), &vcpu->regs, offsetof(struct cpu_user_regs, es));
+    fpu_restore(vcpu->fpu);
+    cpu_load_idle_gdt();
+    cpu_load_ldt(0, 0);
+    cpu_load_space(mfn_to_paddr(virt_to_mfn(hv_l4)).raw, NULL);
+    cpu_load_tsc_aux(to_hvm(vcpu)->tsc_aux);
+    hvm_machine->restore(to_hvm(vcpu));
+    lapic_follow(to_hvm(vcpu));
+}
+
+static void hvm_resume(void)
+{
+    hvm_machine->resume();
+}
+
+static int hvm_copy(u64 address, void *buffer, u64 length, bool write)
+{
+    return hvm_copy_linear(hvm_current(), address, buffer, length, write ? HVM_WRITE : HVM_READ,
+                           NULL);
+}
+
+static u64 hvm_cr4(const struct vcpu *v)
+{
+    struct hvm_paging p;
+
+    hvm_machine->get_paging(to_hvm((struct vcpu *)v), &p);
+    return p.cr4;
+}
+
+static void out_of_guest(void *arg)
+{
+    (void)arg;
+}
+
+/* CPUs that run it leave their guests, which take new address-space numbers at re-entry. */
+static void hvm_flush(struct domain *d)
+{
+    cpumask_t running = {{0}};
+    struct vcpu *v;
+
+    atomic_inc(&to_hvm_domain(d)->flush_generation);
+    for_each_vcpu (d, v)
+        if (load_acquire(&v->is_running))
+            cpumask_set(&running, v->cpu);
+    cpu_call(&running, out_of_guest, NULL);
+}
+
+const struct guest_ops guest_hvm = {
+    .name = "HVM",
+    .domain_size = sizeof(struct hvm_domain),
+    .vcpu_size = sizeof(struct hvm_vcpu),
+    .domain_init = hvm_domain_init,
+    .domain_free = hvm_domain_free,
+    .domain_relinquish = hvm_relinquish,
+    .vcpu_init = hvm_vcpu_init,
+    .vcpu_free = hvm_vcpu_free,
+    .vcpu_set_context = hvm_set_context,
+    .vcpu_get_context = hvm_get_context,
+    .vcpu_reset = hvm_vcpu_reset,
+    .save = hvm_save,
+    .restore = hvm_restore,
+    .resume = hvm_resume,
+    .copy = hvm_copy,
+    .cr4 = hvm_cr4,
+    .wakes = hvm_wakes,
+    .upcall = hvm_upcall,
+    .flush = hvm_flush,
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The guest-physical map of a translated domain: which machine frame stands
+ * behind which guest frame, kept in the format that the processor walks
+ * (nested paging), so that there is one truth only. What a mapping is to us
+ * stands in bits that the processor ignores.
+ *
+ * LOCK_P2M is held for changes; p2m_lookup needs no lock: a table that is once
+ * in the map stays until p2m_free. Who uses a frame found so takes a reference
+ * and looks again (core/physmap.h does).
+ *
+ * RAM of the domain's own is held by the owner's reference alone; a foreign
+ * frame's reference is held by its mapping, a granted one's by the grant.
+ */
+#pragma once
+
+#include "cpu/lock.h"
+#include "lib/types.h"
+
+enum p2m_kind {
+    P2M_NONE,
+    P2M_RAM,
+    P2M_READONLY, /* RAM or a page of ours that the guest may only read */
+    P2M_LOGDIRTY, /* RAM whose first write is to be noted */
+    P2M_DEVICE,   /* registers of a device given to the domain */
+    P2M_GRANT,    /* another domain's frame, granted */
+    P2M_GRANT_READONLY,
+    P2M_FOREIGN, /* another domain's frame, mapped by right of control */
+    P2M_KINDS
+};
+
+/* How a processor family writes entries. */
+struct p2m_format {
+    u64 table;           /* flags of an entry that leads to a table */
+    u64 leaf[P2M_KINDS]; /* flags of a mapping */
+    u64 large;           /* set in mappings of 2 MiB and 1 GiB */
+    bool has_1g;
+};
+extern const struct p2m_format p2m_format_npt;
+
+struct p2m {
+    spinlock_t lock; /* LOCK_P2M */
+    u64 *root;
+    const struct p2m_format *format;
+    u32 tables, tables_max; /* pages of tables: there are, may be */
+    u64 last;               /* highest guest frame ever mapped */
+};
+
+struct p2m_entry {
+    mfn_t frame; /* behind this very guest frame, also within a large mapping */
+    u8 kind;     /* enum p2m_kind */
+    u8 order;    /* of the mapping it is part of: 0, 9, 18 */
+};
+
+#define P2M_GFN_BITS 36 /* four levels: 48 bits of address */
+
+int p2m_init(struct p2m *p, const struct p2m_format *format); /* -ENOMEM */
+void p2m_free(struct p2m *p);                                 /* tables only */
+
+struct p2m_entry p2m_lookup(const struct p2m *p, u64 gfn);
+/* The first guest frame >= gfn that is mapped; ~0: none. For walking through all. */
+u64 p2m_next(const struct p2m *p, u64 gfn, struct p2m_entry *entry);
+
+/* The rest: lock held. None flushes: who takes a right away does, before the frame is let go. */
+
+/* 2^order frames (order 0, 9, 18; both numbers aligned) where nothing is mapped:
+ * -EEXIST something is, -EINVAL beyond the address width, -ENOMEM no room for tables.
+ * All or nothing. */
+int p2m_add(struct p2m *p, u64 gfn, mfn_t frame, u32 order, enum p2m_kind kind);
+/* Takes one frame out. -ENOENT: not mapped; -ENOMEM: part of a large mapping that has no
+ * room to be split. */
+int p2m_remove(struct p2m *p, u64 gfn, struct p2m_entry *old);
+/* One mapped frame becomes of another kind. Errors as p2m_remove. */
+int p2m_set_kind(struct p2m *p, u64 gfn, enum p2m_kind kind);
