@@ -82,6 +82,9 @@ static void start_up(struct hvm_vcpu *v)
 
     if (signals & LAPIC_INIT) {
         lapic_reset(v);
+        /* What is pending has no other way to be told: its flag will not come on again. */
+        if (READ_ONCE(v->v.info->evtchn_upcall_pending))
+            hvm_upcall(&v->v);
         v->event.valid = false;
         v->nmi_masked = false;
         v->lapic.waits = true;
