@@ -40,9 +40,15 @@ ARCHIVES := $(foreach name,lzma z zstd lz4,$(shell $(CC) -print-file-name=lib$(n
 .PHONY: all
 all: $(BUILD)/tenon $(BUILD)/tenon.gz
 
+# Size counts as well as speed: what a guest does often is made fast, all else small.
+HOT := pv/% hvm/% memory/frame memory/alloc cpu/% platform/clock platform/irq platform/apic core/access core/event% core/grant% \
+	core/physmap core/sched% core/timer core/vcpu hypercall/table hypercall/event_op hypercall/grant_op hypercall/sched_op \
+	hypercall/vcpu_op hypercall/misc_op hypercall/memory_reservation
+optimise = $(if $(filter $(HOT),$(1)),-O2,-Os)
+
 $(OBJ)/%.o: hypervisor/%.c Makefile
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(call optimise,$*) -MMD -MP -c $< -o $@
 
 $(OBJ)/%.o: hypervisor/%.S $(BUILD)/include/asm-offsets.h Makefile
 	@mkdir -p $(@D)

@@ -406,7 +406,6 @@ void domains_update_wallclock(void)
 
 /* ---- reports ---- */
 
-void hvm_dump(struct vcpu *v);
 static const char *const run_states[] = {"running", "runnable", "blocked", "offline"};
 
 static void dump_vcpu(struct vcpu *v)
@@ -434,13 +433,12 @@ void domains_dump(void)
                d->control_pause_count, d->dying ? ", dying" : "", d->shutdown ? ", shut down" : "");
         for_each_vcpu (d, v) {
             dump_vcpu(v);
-            if (d->is_hvm)
-                hvm_dump(v);
+            if (d->ops->dump)
+                d->ops->dump(v);
         }
     }
 }
 
-void hvm_dump(struct vcpu *v);
 static void key_domains(unsigned char key __unused)
 {
     domains_dump();

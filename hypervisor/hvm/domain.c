@@ -149,6 +149,16 @@ static u64 hvm_cr4(const struct vcpu *v)
     return p.cr4;
 }
 
+static void hvm_dump(struct vcpu *vcpu)
+{
+    struct hvm_vcpu *v = to_hvm(vcpu);
+
+    printk(LOG_INFO,
+           "    rip %lx rflags %lx; event %d/%u; APIC in service above %x, highest %d%s\n",
+           vcpu->regs.rip, vcpu->regs.rflags, v->event.valid, v->event.vector, lapic_priority(v),
+           lapic_highest(v), v->lapic.waits ? ", waits for its start" : "");
+}
+
 static void out_of_guest(void *arg)
 {
     (void)arg;
@@ -186,5 +196,6 @@ const struct guest_ops guest_hvm = {
     .cr4 = hvm_cr4,
     .wakes = hvm_wakes,
     .upcall = hvm_upcall,
+    .dump = hvm_dump,
     .flush = hvm_flush,
 };

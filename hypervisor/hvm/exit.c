@@ -302,12 +302,3 @@ void hvm_exit_page(struct hvm_vcpu *v, u64 address, bool write, bool fetched)
     else
         hvm_machine->instruction_done(v, 0);
 }
-
-void hvm_dump(struct vcpu *vcpu);
-void hvm_dump(struct vcpu *vcpu)
-{
-    struct hvm_vcpu *v = to_hvm(vcpu);
-    printk(LOG_INFO, "rip %lx rflags %lx upcall %x event %d/%x base %lx signals %x nmi %d\n", vcpu->regs.rip, vcpu->regs.rflags, v->upcall_vector, v->event.valid, v->event.vector, v->lapic.base, v->lapic.signals, vcpu->nmi_pending);
-    for (u32 i = 0; i < 64; i += 8)
-        printk(LOG_INFO, "%3x: %8x %8x %8x %8x %8x %8x %8x %8x\n", i * 16, v->lapic.registers[i], v->lapic.registers[i+1], v->lapic.registers[i+2], v->lapic.registers[i+3], v->lapic.registers[i+4], v->lapic.registers[i+5], v->lapic.registers[i+6], v->lapic.registers[i+7]);
-}
