@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""PVH guests: the distribution's own kernel, entered by its PVH note, on nested paging, with the stock backends; what xl does with
+them, looked at from inside. Where the processor has no nested paging, a clear refusal."""
+import re
+
+import machine as machines
+import pytest
+from rig import domains, eventually, pages, stop_guests
+
+CONFIG = """name="p"
+type="pvh"
+kernel="/boot/vmlinuz"
+ramdisk="/boot/guest.img"
+cmdline="console=hvc0 quiet address=2"
+memory=192
+vcpus=4
+disk=["format=raw,vdev=xvda,access=rw,target=/root/disk.img"]
+vif=["bridge=xenbr0,mac=00:16:3e:00:00:02"]
+on_poweroff="destroy"
+on_reboot="restart"
+on_crash="destroy"
+"""
+MACHINE = dict(smp=2, files={"root/p.cfg": CONFIG})
+dies = pytest.mark.stock_fails("the guest ends before its first hypercall")
+
+
+@pytest.fixture(scope="module")
+def before(shared):
+    # dom0's part in a guest is there from the first one on.
+    shared.machine.dom0("xl create -q -p p.cfg; xl destroy p")
+    return pages(shared.machine)
+
+
+@dies
+def test_boots_with_four_processors(system, before):
+    system.dom0("xl create -q p.cfg")
+    assert "PVH" in system.guest_says("^guest: userspace up", name="p")
+    system.guest_says("^guest: ready", name="p")
+    assert system.guest("grep -c ^processor /proc/cpuinfo", name="p").strip() == "4"
+    assert "Booting paravirtualized kernel on Xen PVH" in system.guest("dmesg | sed s,^,: ,", name="p")
+    # Each processor takes its own timer's and the others' events.
+    interrupts = system.guest("cat /proc/interrupts", name="p")
+    for row in ("timer", "callfuncsingle"):
+        counts = [int(re.search(rf"^ *\d+: *((?:\d+ +){{4}}).*{row}{n}$", interrupts, re.M).group(1).split()[n]) for n in range(4)]
+        assert min(counts) > 0, interrupts
+
+
+@dies
+def test_network_and_disk(system):
+    assert "2 packets received" in system.guest("ping -c 2 -W 10 192.0.2.1", name="p")
+    sums = system.guest("head -c 1048576 /dev/urandom >/tmp/x; md5sum </tmp/x; dd if=/tmp/x of=/dev/xvda bs=64k conv=fsync 2>/dev/null; "
+                        "echo 3 >/proc/sys/vm/drop_caches; head -c 1048576 /dev/xvda | md5sum", name="p").split()
+    assert sums[0] == sums[2] and len(sums[0]) == 32
+
+
+@dies
+def test_pause_holds_its_clock_ticks(system):
+    ticks = "cut -d. -f1 /proc/uptime"
+    system.dom0("xl pause p")
+    assert "p" in domains(system)["p"][2]
+    ran = system.dom0("xl list p | awk 'NR == 2 { print $6 }'")
+    system.dom0("sleep 2")
+    assert system.dom0("xl list p | awk 'NR == 2 { print $6 }'") == ran
+    system.dom0("xl unpause p")
+    first = int(system.guest(ticks, name="p"))
+    eventually("its clock goes on", lambda: int(system.guest(ticks, name="p")) > first)
+
+
+@dies
+def test_memory_down_and_up(system):
+    def total():
+        return int(system.guest("awk '/MemTotal/ { print $2 }' /proc/meminfo", name="p"))
+    full = total()
+    free = system.free_memory()
+    system.dom0("xl mem-set p 150")
+    eventually("it has less", lambda: total() < full - 30 * 1024)
+    eventually("the machine has more", lambda: system.free_memory() >= free + 40)
+    system.dom0("xl mem-set p 192")
+    eventually("it has as much as before", lambda: total() == full)
+
+
+@dies
+def test_processors_down_and_up(system):
+    def count():
+        return int(system.guest("grep -c ^processor /proc/cpuinfo", name="p"))
+    system.dom0("xl vcpu-set p 1")
+    eventually("one is left", lambda: count() == 1)
+    system.dom0("xl vcpu-set --ignore-host p 4")
+    eventually("all four are there", lambda: count() == 4)
+
+
+@dies
+def test_save_and_restore(system):
+    system.guest("echo kept >/tmp/note", name="p")
+    system.dom0("xl save p p.save", timeout=machines.COMMAND * 3)
+    assert "p" not in domains(system)
+    system.dom0("xl restore p.save; rm p.save", timeout=machines.COMMAND * 3)
+    assert system.guest("cat /tmp/note; grep -c ^processor /proc/cpuinfo", name="p", timeout=120).split() == ["kept", "4"]
+    assert "2 packets received" in system.guest("ping -c 2 -W 10 192.0.2.1", name="p")
+
+
+@dies
+def test_reboots_and_ends(system, before):
+    first = system.dom0("xl domid p")
+    system.dom0("xl reboot p")
+    eventually("another domain has its name", lambda: system.dom0("xl domid p", check=False) not in ("", first), 180)
+    eventually("it is up", lambda: "ready" in system.dom0("grep -c '^guest: ready' /var/log/xen/console/guest-p.log | grep -qx 2 && echo ready",
+                                                          check=False), 180)
+    stop_guests(system)
+    assert pages(system) == before
+
+
+@dies
+def test_what_it_may_not_do_ends_it_alone(system, before):
+    """A kernel that is no kernel: the guest runs into nothing and is ended, with a reason; the rest goes on."""
+    system.dom0("xl create -q p.cfg 'on_crash=\"preserve\"' 'cmdline=\"console=hvc0 panic=1 init=/nothing rdinit=/nothing\"' vcpus=1 ; true")
+    eventually("it has ended", lambda: "c" in domains(system).get("p", (0, 0, "c"))[2] or "p" not in domains(system), 180)
+    stop_guests(system)
+    assert pages(system) == before
+
+
+def test_without_nested_paging(boot):
+    with boot(cpu="max,-svm", name="pvh-without-svm", files={"root/p.cfg": CONFIG}) as machine:
+        machine.boot()
+        assert "hvm" not in machine.info()["xen_caps"]
+        said = machine.dom0("xl create p.cfg 2>&1; echo exit $?")
+        assert "exit 1" in said or "exit 3" in said
+        assert list(domains(machine)) == ["Domain-0"]
