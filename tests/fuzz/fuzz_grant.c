@@ -1,4 +1,4 @@
-// sources: core/grant.c core/grant_map.c core/grant_copy.c
+// sources: core/grant.c core/grant_map.c core/grant_copy.c core/physmap.c memory/p2m.c
 // sources: memory/frame.c memory/alloc.c memory/heap.c lib/bitmap.c
 // options: -max_len=2048
 /* SPDX-License-Identifier: GPL-2.0-only */

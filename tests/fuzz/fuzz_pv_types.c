@@ -1,6 +1,6 @@
 // sources: pv/types.c pv/types_entry.c pv/mm.c pv/mmu_update.c pv/mmu_ops.c pv/mm_fault.c
 // sources: pv/grant_map.c pv/descriptors.c memory/frame.c memory/alloc.c
-// sources: lib/bitmap.c lib/rangeset.c
+// sources: core/physmap.c memory/p2m.c lib/bitmap.c lib/rangeset.c
 // options: -max_len=2048
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* PV page types: the fuzzer writes the mad guest's script, see pv_types_play.h. */

@@ -278,7 +278,30 @@ const struct guest_ops guest_pv = {
     .restore = kind_switch,
     .resume = kind_resume,
 };
-const struct guest_ops *const guest_hvm = NULL;
+/* As on a processor that cannot have such guests. */
+static int kind_refuse(struct domain *d, const struct xen_domctl_createdomain *config)
+{
+    (void)d, (void)config;
+    return -EINVAL;
+}
+const struct guest_ops guest_hvm = {
+    .name = "none",
+    .domain_size = sizeof(struct domain),
+    .vcpu_size = sizeof(struct vcpu),
+    .domain_init = kind_refuse,
+    .domain_free = kind_domain_free,
+};
+void hvm_dump(struct vcpu *v);
+void hvm_dump(struct vcpu *v)
+{
+    (void)v;
+}
+
+/* A PV domain's memory for hypercalls is the host's. */
+int guest_copy_out(u64 to, const void *from, size_t length)
+{
+    return copy_to_guest_va(guest_va(to), from, length) ? -EFAULT : 0;
+}
 
 /* ---- running ---- */
 

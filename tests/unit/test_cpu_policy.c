@@ -7,6 +7,7 @@
  */
 #include "core/cpu_policy_private.h"
 #include "core/domain.h"
+#include "core/guest.h"
 #include "memory/alloc.h"
 
 #include <setjmp.h>
@@ -95,7 +96,14 @@ static void wild_reader(u32 leaf, u32 subleaf, u32 out[4])
 }
 
 static struct domain domain;
-static struct vcpu vcpu = {.domain = &domain, .id = 1};
+static u64 guest_cr4;
+static u64 read_cr4(const struct vcpu *v)
+{
+    (void)v;
+    return guest_cr4;
+}
+static const struct guest_ops pv_ops = {.name = "PV"}, hvm_ops = {.name = "HVM", .cr4 = read_cr4};
+static struct vcpu vcpu = {.domain = &domain, .id = 1, .ops = &pv_ops};
 
 static int setup(void **state)
 {
@@ -152,6 +160,39 @@ static void guest_view(void **state)
     domain.is_hardware = true; /* dom0 learns that there are MTRRs */
     cpu_policy_cpuid(&vcpu, 1, 0, out);
     assert_int_equal(out[3], 0x1fc9d3f5);
+}
+
+/* A translated guest's processor is its own: its CR4 counts, the APIC is ours. */
+static void translated_view(void **state)
+{
+    u32 out[4];
+    (void)state;
+
+    cpu_policy_free(&domain);
+    domain.is_hvm = true;
+    domain.id = 9;
+    assert_int_equal(cpu_policy_new(&domain), 0);
+    vcpu.ops = &hvm_ops;
+    guest_cr4 = 0;
+    cpu_policy_cpuid(&vcpu, 1, 0, out);
+    assert_int_equal(out[2] & 1U << 27, 0);
+    assert_int_equal(out[2] & (1 << 21 | 1 << 24 | 1 << 17), 1 << 21 | 1 << 24 | 1 << 17);
+    assert_int_equal(out[2] & 1 << 5, 0);
+    guest_cr4 = 1 << 18;
+    cpu_policy_cpuid(&vcpu, 1, 0, out);
+    assert_int_equal(out[2] & 1U << 27, 1U << 27);
+    cpu_policy_cpuid(&vcpu, 7, 0, out);
+    assert_int_equal(out[1] & (1 << 7 | 1 << 20), 1 << 7 | 1 << 20); /* SMEP, SMAP */
+    assert_int_equal(out[1] & 1 << 1, 1 << 1);                       /* TSC_ADJUST */
+    cpu_policy_cpuid(&vcpu, 0x80000001, 0, out);
+    assert_int_equal(out[2] & 1 << 2, 0); /* SVM */
+    cpu_policy_cpuid(&vcpu, 0x40000004, 0, out);
+    assert_int_equal(out[0] & 1 << 3, 1 << 3);
+    assert_int_equal(out[1], 1);
+    assert_int_equal(out[2], 9);
+    cpu_policy_cpuid(&vcpu, 0x40000004, 1, out);
+    assert_int_equal(out[0] | out[1] | out[2] | out[3], 0);
+    vcpu.ops = &pv_ops;
 }
 
 static void hypervisor_leaves(void **state)
@@ -388,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(guest_view, setup, teardown),
+        cmocka_unit_test_setup_teardown(translated_view, setup, teardown),
         cmocka_unit_test_setup_teardown(hypervisor_leaves, setup, teardown),
         cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals, setup, teardown),

@@ -1,4 +1,4 @@
-// sources: core/grant.c core/grant_map.c core/grant_copy.c
+// sources: core/grant.c core/grant_map.c core/grant_copy.c core/physmap.c memory/p2m.c
 // sources: memory/frame.c memory/alloc.c memory/heap.c lib/bitmap.c
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Grants: the rules one by one, then random play against the model. */
