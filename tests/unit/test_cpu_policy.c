@@ -423,7 +423,8 @@ static void feature_words(void **state)
     assert_int_equal(words[1], 0xfffaf3ff);
     assert_int_equal(cpu_policy_featureset(XEN_SYSCTL_cpu_featureset_pv_max, words, 3), 3);
     assert_int_equal(words[0], 0x1fc9c3f5);
-    assert_int_equal(cpu_policy_featureset(XEN_SYSCTL_cpu_featureset_hvm, words, 3), 0);
+    assert_int_equal(cpu_policy_featureset(XEN_SYSCTL_cpu_featureset_hvm, words, 3), 3);
+    assert_int_equal(words[0], 0x1fcbfbff); /* VME, PSE, MTRR, PGE, PSE36 besides */
     assert_int_equal(cpu_policy_featureset(99, words, 3), 0);
 }
 
