@@ -73,20 +73,24 @@ void domain_flush(struct domain *d)
 
 int physmap_add(struct domain *d, u64 gfn, struct frame *f, u32 order)
 {
-    u64 machine = frame_to_mfn(f).raw;
+    /* Sizes that the processor does not know, or that the place is not aligned for, are
+     * made of the next smaller ones. */
+    u64 machine = frame_to_mfn(f).raw, i = 0;
+    u32 step = order >= 18 && !(gfn & 0x3ffff) ? 18 : order >= 9 && !(gfn & 0x1ff) ? 9 : 0;
     int error = 0;
 
-    /* Sizes that the processor does not know are made of the next smaller ones. */
-    u32 step = order >= 18 ? 18 : order >= 9 ? 9 : 0;
-    for (u64 i = 0; i < 1UL << order && !error; i += 1UL << step) {
-        spin_lock(&d->p2m->lock);
+    /* All under one lock: nobody else gives up what is there half-way. */
+    spin_lock(&d->p2m->lock);
+    for (; i < 1UL << order && !error; i += error ? 0 : 1UL << step)
         error = p2m_add(d->p2m, gfn + i, mfn(machine + i), step, P2M_RAM);
-        spin_unlock(&d->p2m->lock);
-        if (error && i)
-            (void)physmap_remove(d, gfn, order);
-    }
-    for (u64 i = 0; i < 1UL << order && !error; i++)
-        m2p_set(mfn(machine + i), gfn + i);
+    for (u64 k = 0; k < i; k++)
+        if (!error)
+            m2p_set(mfn(machine + k), gfn + k);
+        else if (!(k & ((1UL << step) - 1)))
+            p2m_take_back(d->p2m, gfn + k, step);
+    spin_unlock(&d->p2m->lock);
+    if (error && i)
+        domain_flush(d);
     return error;
 }
 
@@ -146,12 +150,17 @@ int physmap_remove(struct domain *d, u64 gfn, u32 order)
     return error;
 }
 
-/* Puts a frame of d's at gfn, which it leaves elsewhere. The caller holds it. */
-static int put_at(struct domain *d, u64 gfn, mfn_t frame)
+/*
+ * Puts a frame of d's at gfn, which it leaves elsewhere. The caller holds it. RAM must
+ * be `from` there, still: if it is not, another CPU has moved it or given it up. A page
+ * of ours (from: NULL) is where the machine-to-phys table says, or nowhere.
+ */
+static int put_at(struct domain *d, const u64 *from, u64 gfn, mfn_t frame)
 {
-    u64 before = m2p_get(frame);
     struct p2m_entry e;
-    int error;
+    u64 before;
+    int error = 0;
+    bool there;
 
     if (gfn >> P2M_GFN_BITS)
         return -EINVAL;
@@ -161,12 +170,19 @@ static int put_at(struct domain *d, u64 gfn, mfn_t frame)
             return error;
     }
     spin_lock(&d->p2m->lock);
+    before = from ? *from : m2p_get(frame);
     e = p2m_lookup(d->p2m, before);
-    error = p2m_add(d->p2m, gfn, frame, 0, P2M_RAM);
+    there = e.kind != P2M_NONE && e.frame.raw == frame.raw;
+    error = there || !from ? 0 : -EINVAL;
+    /* Splits the mapping that it is part of, so that it can be taken out afterwards. */
+    if (there)
+        error = p2m_set_kind(d->p2m, before, e.kind);
+    if (!error)
+        error = p2m_add(d->p2m, gfn, frame, 0, P2M_RAM);
     if (!error) {
         m2p_set(frame, gfn);
-        if (e.kind != P2M_NONE && e.frame.raw == frame.raw)
-            error = p2m_remove(d->p2m, before, &e);
+        error = there ? p2m_remove(d->p2m, before, &e) : 0;
+        ASSERT(!error);
     }
     spin_unlock(&d->p2m->lock);
     domain_flush(d);
@@ -177,7 +193,7 @@ int physmap_show(struct domain *d, u64 gfn, mfn_t page)
 {
     struct p2m_entry there = p2m_lookup(d->p2m, gfn);
 
-    return there.kind == P2M_RAM && there.frame.raw == page.raw ? 0 : put_at(d, gfn, page);
+    return there.kind == P2M_RAM && there.frame.raw == page.raw ? 0 : put_at(d, NULL, gfn, page);
 }
 
 int physmap_move(struct domain *d, u64 from, u64 to)
@@ -187,7 +203,7 @@ int physmap_move(struct domain *d, u64 from, u64 to)
 
     if (!f)
         return -EINVAL;
-    error = from == to ? 0 : put_at(d, to, frame_to_mfn(f));
+    error = from == to ? 0 : put_at(d, &from, to, frame_to_mfn(f));
     frame_put(f);
     return error;
 }

@@ -78,7 +78,8 @@ static bool extent_populate(const struct reservation *a, u64 i)
         int error = physmap_add(a->d, pfn, f, a->r.extent_order);
 
         for (u64 k = 0; error && k < 1UL << a->r.extent_order; k++) {
-            frame_get_again(&f[k]);
+            if (!frame_get(&f[k], &a->d->frames))
+                continue; /* the domain's end was faster */
             frame_release(&f[k]);
             frame_put(&f[k]);
         }

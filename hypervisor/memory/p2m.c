@@ -199,6 +199,27 @@ int p2m_add(struct p2m *p, u64 gfn, mfn_t frame, u32 order, enum p2m_kind kind)
     return 0;
 }
 
+static void clear(const struct p2m *p, u64 *entry, u32 level)
+{
+    u64 *table;
+
+    if (!is_table(p, *entry, level)) {
+        store_release(entry, 0);
+        return;
+    }
+    table = mfn_to_virt(pte_mfn(*entry));
+    for (u32 i = 0; i < 512; i++)
+        clear(p, &table[i], level - 1);
+}
+
+void p2m_take_back(struct p2m *p, u64 gfn, u32 order)
+{
+    u64 *entry = entry_at(p, gfn, order / TABLE_ORDER, false);
+
+    ASSERT(spin_held(&p->lock) && entry);
+    clear(p, entry, order / TABLE_ORDER);
+}
+
 /* The entry of one frame that is mapped, split out of a large mapping if need be. */
 static int single(struct p2m *p, u64 gfn, u64 **entry)
 {

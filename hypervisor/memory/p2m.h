@@ -67,6 +67,8 @@ u64 p2m_next(const struct p2m *p, u64 gfn, struct p2m_entry *entry);
  * -EEXIST something is, -EINVAL beyond the address width, -ENOMEM no room for tables.
  * All or nothing. */
 int p2m_add(struct p2m *p, u64 gfn, mfn_t frame, u32 order, enum p2m_kind kind);
+/* Takes back what p2m_add has just put there; cannot fail. */
+void p2m_take_back(struct p2m *p, u64 gfn, u32 order);
 /* Takes one frame out. -ENOENT: not mapped; -ENOMEM: part of a large mapping that has no
  * room to be split. */
 int p2m_remove(struct p2m *p, u64 gfn, struct p2m_entry *old);
