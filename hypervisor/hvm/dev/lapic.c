@@ -207,7 +207,7 @@ static void send(struct hvm_vcpu *from, u32 command, u32 destination)
                 : !addressed(to_hvm(v), command & ICR_LOGICAL, destination, x2apic(&from->lapic)))
             continue;
         signal(to_hvm(v), mode, command & 0xff);
-        if (mode == 1)
+        if (mode == 1 && enabled(&to_hvm(v)->lapic))
             return; /* lowest priority: one is enough */
     }
 }
@@ -460,8 +460,10 @@ bool lapic_write_msr(struct hvm_vcpu *v, u32 msr, u64 value)
         send(v, (u32)value, (u32)(value >> 32));
         return true;
     case SELF_IPI:
-        lapic_set(v, value & 0xff, false);
-        return value <= 0xff;
+        if (value > 0xff)
+            return false;
+        lapic_set(v, (u32)value, false);
+        return true;
     case EOI:
     case ESR:
         if (value)
