@@ -129,7 +129,8 @@ static int lapic_set_record(struct hvm_vcpu *v, const void *record, u32 length)
     const struct hvm_hw_lapic *s = record;
     (void)length;
 
-    if ((s->apic_base_msr & ~0xfffUL) != LAPIC_BASE)
+    if ((s->apic_base_msr & ~0xfffUL) != LAPIC_BASE ||
+        (s->apic_base_msr & 0xc00) == 0x400) /* x2APIC, but off */
         return -EINVAL;
     v->lapic.base = s->apic_base_msr & (LAPIC_BASE | 0xd00);
     v->lapic.tsc_deadline = s->tdt_msr;
@@ -165,14 +166,16 @@ static u32 mtrr_get(struct hvm_vcpu *v, void *record)
 
 static int mtrr_set(struct hvm_vcpu *v, const void *record, u32 length)
 {
-    bool refused;
+    u64 pat = ((const struct hvm_hw_mtrr *)record)->msr_pat_cr;
+    bool refused = false;
     (void)length;
 
+    if (pat)
+        hvm_machine->set_msr(v, 0x277, pat, &refused);
+    if (refused)
+        return -EINVAL;
     memcpy(&v->mtrr, record, sizeof(v->mtrr));
-    if (!v->mtrr.msr_pat_cr)
-        return 0;
-    hvm_machine->set_msr(v, 0x277, v->mtrr.msr_pat_cr, &refused);
-    return refused ? -EINVAL : 0;
+    return 0;
 }
 
 static u32 xsave_get(struct hvm_vcpu *v, void *record)
@@ -294,7 +297,8 @@ static int set_record(struct domain *d, const struct hvm_save_descriptor *s, con
             continue;
         if (!v)
             return reject(-EINVAL, "record of a vCPU that is not there");
-        if (records[i].length && s->length != records[i].length)
+        /* All are made of words, so each begins at one. */
+        if (records[i].length ? s->length != records[i].length : s->length % sizeof(u64))
             return reject(-EINVAL, "record of another length");
         return records[i].set(to_hvm(v), data, s->length)
                    ? reject(-EINVAL, "record that cannot be taken")
@@ -321,10 +325,11 @@ int hvm_context_set(struct domain *d, const void *buffer, u32 size)
         if (s.length > (u64)(end - at))
             return reject(-ENODATA, "record that goes beyond the state");
         if (s.typecode == HVM_SAVE_CODE(HEADER)) {
-            u32 magic;
+            struct hvm_save_header header = {0};
 
-            memcpy(&magic, at, sizeof(magic));
-            if (!first || s.length != sizeof(struct hvm_save_header) || magic != HVM_FILE_MAGIC)
+            if (s.length == sizeof(header))
+                memcpy(&header, at, sizeof(header));
+            if (!first || header.magic != HVM_FILE_MAGIC)
                 return reject(-EINVAL, "state with a wrong header");
         } else {
             error = first ? reject(-EINVAL, "state without a header") : set_record(d, &s, at);
