@@ -110,11 +110,10 @@ static bool translate(struct hvm_vcpu *v, const struct hvm_paging *p, u64 linear
     u64 rights = PTE_WRITE | PTE_USER, entry;
 
     *address = linear;
-    *error =
-        (access & (HVM_WRITE | HVM_USER)) |
-        ((access & HVM_FETCH) && ((p->efer & EFER_NXE) || (p->cr4 & CR4_SMEP)) ? ERROR_FETCH : 0);
-    if (!lma)
-        linear = (u32)linear;
+    *error = (access & (HVM_WRITE | HVM_USER)) |
+             ((access & HVM_FETCH) && ((wide && (p->efer & EFER_NXE)) || (p->cr4 & CR4_SMEP))
+                  ? ERROR_FETCH
+                  : 0);
     if (!(p->cr0 & CR0_PG))
         return true;
     for (u32 level = lma ? 3 : wide ? 2 : 1;; level--) {
@@ -159,6 +158,8 @@ int hvm_copy_linear(struct hvm_vcpu *v, u64 address, void *buffer, u64 length, u
         u64 part = MIN(length, PAGE_SIZE - (address & ~PAGE_MASK)), physical;
         u32 error = 0;
 
+        if (!(p.efer & EFER_LMA))
+            address = (u32)address;
         if (((p.efer & EFER_LMA) && !address_canonical(address)) ||
             !translate(v, &p, address, access, &physical, &error)) {
             if (fault)
