@@ -113,8 +113,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     size_t rest = size - 2 - run.code_bytes;
     memcpy(&regs, input + size - rest, rest < sizeof(regs) ? rest : sizeof(regs));
     start = regs;
-    int status = emulate_memory_write(&regs, long_mode, &ops, &run);
-    if (status > 0 || run.writes > 1)
+    bool load = input[1] & 32;
+    int status = (load ? emulate_memory_read : emulate_memory_write)(&regs, long_mode, &ops, &run);
+    if (status > 0 || run.writes > !load)
         abort();
     if (status && (run.writes || memcmp(&regs, &start, sizeof(regs))))
         abort();

@@ -159,6 +159,39 @@ static const struct form {
     {0x0fc3, -1, 0, false, false, 0, PLAIN},
 };
 
+/* Those that only read memory. */
+static const struct form load_forms[] = {
+#define LOAD_FORMS(op, undefined)                              \
+    {0x02 + 8 * (op), -1, 0, true, false, undefined, PLAIN},   \
+    {                                                          \
+        0x03 + 8 * (op), -1, 0, false, false, undefined, PLAIN \
+    }
+    LOAD_FORMS(0, 0),
+    LOAD_FORMS(1, AF),
+    LOAD_FORMS(2, 0),
+    LOAD_FORMS(3, 0),
+    LOAD_FORMS(4, AF),
+    LOAD_FORMS(5, 0),
+    LOAD_FORMS(6, AF),
+    LOAD_FORMS(7, 0),
+    {0x38, -1, 0, true, false, 0, PLAIN},
+    {0x39, -1, 0, false, false, 0, PLAIN},
+    {0x80, 7, 1, true, false, 0, PLAIN},
+    {0x81, 7, 4, false, false, 0, PLAIN},
+    {0x83, 7, 1, false, false, 0, PLAIN},
+    {0x84, -1, 0, true, false, AF, PLAIN},
+    {0x85, -1, 0, false, false, AF, PLAIN},
+    {0xf6, 0, 1, true, false, AF, PLAIN},
+    {0xf7, 0, 4, false, false, AF, PLAIN},
+    {0x8a, -1, 0, true, false, 0, PLAIN},
+    {0x8b, -1, 0, false, false, 0, PLAIN},
+    {0x0fb6, -1, 0, false, false, 0, PLAIN}, /* MOVZX, MOVSX */
+    {0x0fb7, -1, 0, false, false, 0, PLAIN},
+    {0x0fbe, -1, 0, false, false, 0, PLAIN},
+    {0x0fbf, -1, 0, false, false, 0, PLAIN},
+};
+static bool loads; /* which of the two tables is drawn from */
+
 struct test_case {
     const struct form *form;
     u8 bytes[32];
@@ -224,7 +257,7 @@ static void try_case(struct test_case *t)
     u8 rex = 0;
 
     memset(t, 0, sizeof(*t));
-    t->form = &forms[below(ARRAY_SIZE(forms))];
+    t->form = loads ? &load_forms[below(ARRAY_SIZE(load_forms))] : &forms[below(ARRAY_SIZE(forms))];
     for (u32 i = 0; i < 16; i++)
         t->start.r[i] = value();
     t->start.flags = (draw() & ARITHMETIC) | 0x202;
@@ -390,7 +423,7 @@ static int emulate(const struct test_case *t, struct cpu_user_regs *regs, struct
     to_frame(&t->start, regs);
     regs->rip = (u64)code;
     do { /* a repeated string instruction goes on where it is */
-        status = emulate_memory_write(regs, true, &ops, c);
+        status = (loads ? emulate_memory_read : emulate_memory_write)(regs, true, &ops, c);
     } while (!status && regs->rip == (u64)code && ++steps < 20);
     return status;
 }
@@ -441,6 +474,13 @@ static void test_against_processor(void **state)
     }
 }
 
+static void test_loads_against_processor(void **state)
+{
+    loads = true;
+    test_against_processor(state);
+    loads = false;
+}
+
 /* A callback's refusal: its errno, and nothing has changed. */
 static void test_failing_callbacks(void **state)
 {
@@ -468,6 +508,26 @@ static void test_failing_callbacks(void **state)
         assert_memory_equal(&start, &regs, sizeof(regs));
         assert_memory_equal(copy, before, DATA_BYTES);
     }
+}
+
+static void test_failing_loads(void **state)
+{
+    (void)state;
+    struct test_case t;
+    struct cpu_user_regs regs, start;
+
+    loads = true;
+    for (u32 round = 0; round < 20000; round++) {
+        make_case(&t);
+        place(&t);
+        struct context c = {.fail_write = 1, .fail_read = 1};
+        memset(&start, 0, sizeof(start));
+        to_frame(&t.start, &start);
+        start.rip = (u64)code;
+        assert_int_equal(emulate(&t, &regs, &c), -EFAULT);
+        assert_memory_equal(&start, &regs, sizeof(regs));
+    }
+    loads = false;
 }
 
 /* Somebody else writes between read and exchange: the result is that of the later value. */
@@ -545,6 +605,45 @@ static void test_not_handled(void **state)
     }
 }
 
+static void test_no_loads(void **state)
+{
+    (void)state;
+    static const u8 others[][6] = {
+        {0x90},             /* NOP */
+        {0x48, 0x8b, 0xc3}, /* register to register */
+        {0x01, 0x03},       /* ADD to memory */
+        {0x83, 0x03, 1},    /* ADD by immediate */
+        {0x80, 0x33, 1},    /* XOR by immediate */
+        {0x89, 0x03},       /* a store */
+        {0xc6, 0x03, 1},    /* MOV by immediate */
+        {0x86, 0x03},       /* XCHG */
+        {0xff, 0x13},       /* CALL through memory */
+        {0xff, 0x33},       /* PUSH from memory */
+        {0xf7, 0x13},       /* NOT */
+        {0xf7, 0x23},       /* MUL */
+        {0x0f, 0xab, 0x03}, /* BTS */
+        {0x0f, 0xb1, 0x03}, /* CMPXCHG */
+        {0xa4},             /* MOVS */
+        {0x0f, 0xff},       /* UD0 */
+        {0xc5, 0xf8},       /* VEX */
+    };
+    struct cpu_user_regs regs, start;
+
+    for (u32 i = 0; i < ARRAY_SIZE(others); i++) {
+        struct context c = {0};
+        memset(code, 0x90, 64);
+        memcpy(code, others[i], sizeof(others[i]));
+        memset(&regs, 0, sizeof(regs));
+        regs.rbx = regs.rsi = regs.rdi = (u64)data;
+        regs.rip = (u64)code;
+        start = regs;
+        memcpy(before, copy, DATA_BYTES);
+        assert_int_equal(emulate_memory_read(&regs, true, &ops, &c), -EOPNOTSUPP);
+        assert_memory_equal(&regs, &start, sizeof(regs));
+        assert_memory_equal(copy, before, DATA_BYTES);
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -572,9 +671,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_processor),
+        cmocka_unit_test(test_loads_against_processor),
         cmocka_unit_test(test_failing_callbacks),
+        cmocka_unit_test(test_failing_loads),
         cmocka_unit_test(test_races),
         cmocka_unit_test(test_not_handled),
+        cmocka_unit_test(test_no_loads),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
