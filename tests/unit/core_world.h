@@ -291,11 +291,6 @@ const struct guest_ops guest_hvm = {
     .domain_init = kind_refuse,
     .domain_free = kind_domain_free,
 };
-void hvm_dump(struct vcpu *v);
-void hvm_dump(struct vcpu *v)
-{
-    (void)v;
-}
 
 /* A PV domain's memory for hypercalls is the host's. */
 int guest_copy_out(u64 to, const void *from, size_t length)
