@@ -55,6 +55,7 @@ static int hvm_relinquish(struct domain *domain)
     struct hvm_domain *d = to_hvm_domain(domain);
     struct p2m_entry e;
     u64 gfn;
+    u32 steps = 0;
 
     while ((gfn = p2m_next(&d->p2m, d->relinquish_at, &e)) != ~0UL) {
         if (e.kind == P2M_FOREIGN) {
@@ -66,7 +67,7 @@ static int hvm_relinquish(struct domain *domain)
                 frame_put(mfn_to_frame(e.frame));
         }
         d->relinquish_at = (gfn | ((1UL << e.order) - 1)) + 1;
-        if (!(d->relinquish_at & 1023) && hypercall_should_yield())
+        if (!(++steps % 1024) && hypercall_should_yield())
             return -ERESTART_HYPERCALL;
     }
     return 0;
