@@ -40,7 +40,7 @@ def test_boots_with_four_processors(system, before):
     assert "PVH" in system.guest_says("^guest: userspace up", name="p")
     system.guest_says("^guest: ready", name="p")
     assert system.guest("grep -c ^processor /proc/cpuinfo", name="p").strip() == "4"
-    assert "Booting kernel on Xen PVH" in system.guest("dmesg | sed s,^,: ,", name="p")
+    assert "Booting kernel on Xen PVH" in system.guest("dmesg | sed s,^,:,", name="p")
     # Each processor takes its own timer's and the others' events.
     interrupts = system.guest("cat /proc/interrupts", name="p")
     for row in ("timer", "callfuncsingle"):
