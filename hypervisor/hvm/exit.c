@@ -15,20 +15,11 @@
 
 #include <xen/sched.h>
 
-#define VECTOR_UD  6U
 #define VECTOR_GP  13U
 #define RFLAGS_IF  BIT(9)
 #define RFLAGS_DF  BIT(10)
 
 #define DEBUG_PORT 0xe9
-
-static u32 hvm_privilege(struct hvm_vcpu *v)
-{
-    struct hvm_paging p;
-
-    hvm_machine->get_paging(v, &p);
-    return p.privilege;
-}
 
 void hvm_crash(struct hvm_vcpu *v, const char *why)
 {
@@ -158,16 +149,16 @@ static u32 fetch(void *ctx, u64 rip, u8 *bytes, u32 count);
 
 /* One element of INS or OUTS. False: it faulted. */
 static bool string_step(struct hvm_vcpu *v, const struct hvm_port_access *a,
-                        const struct instruction *in, bool long_mode)
+                        const struct instruction *in, const struct hvm_paging *p)
 {
     struct cpu_user_regs *r = guest_regs();
     u64 *index = a->in ? &r->rdi : &r->rsi, mask = ~0UL >> (64 - 8 * in->address_bytes);
     u64 step = r->rflags & RFLAGS_DF ? -(u64)a->bytes : a->bytes;
     u64 address = hvm_machine->segment_base(v, a->in ? SEGMENT_ES : in->segment) + (*index & mask);
-    u32 value = 0, access = hvm_privilege(v) == 3 ? HVM_USER : 0;
+    u32 value = 0, access = p->privilege == 3 ? HVM_USER : 0;
     struct hvm_fault fault;
 
-    if (!long_mode)
+    if (!p->code64)
         address = (u32)address;
     if (a->in)
         value = port_in(v, a->port, a->bytes);
@@ -202,7 +193,7 @@ static void port_string(struct hvm_vcpu *v, const struct hvm_port_access *a)
         return;
     }
     for (u32 n = 0; n < STRING_STEPS && (!a->rep || r->rcx); n++) {
-        if (!string_step(v, a, &in, p.code64))
+        if (!string_step(v, a, &in, &p))
             return;
         if (a->rep)
             r->rcx--;

@@ -31,9 +31,8 @@
 #define IO_MAP_ORDER  2 /* 12 KiB are used */
 #define MSR_MAP_ORDER 1
 
-static unsigned long *io_map, *msr_map __ro_after_init;
+static unsigned long *io_map __ro_after_init, *msr_map __ro_after_init;
 static u32 asids __ro_after_init;
-static bool next_rip __ro_after_init;
 
 static DEFINE_PER_CPU(u64, host_block); /* this CPU's own state, for VMLOAD */
 static DEFINE_PER_CPU(u64, host_save);  /* where VMRUN keeps what it switches */
@@ -419,7 +418,6 @@ __init const struct hvm_machine *svm_init(void)
         return NULL;
     }
     asids = r[1];
-    next_rip = r[3] & SVM_NEXT_RIP;
     if (!take_memory()) {
         printk(LOG_WARNING, "SVM: no memory\n");
         return NULL;

@@ -109,4 +109,3 @@ enum {
 #define MSR_VM_HSAVE_PA 0xc0010117U
 #define SVM_LEAF        0x8000000aU
 #define SVM_NESTED      BIT(0) /* edx */
-#define SVM_NEXT_RIP    BIT(3)
