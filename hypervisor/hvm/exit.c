@@ -15,11 +15,9 @@
 
 #include <xen/sched.h>
 
-#define VECTOR_GP  13U
-#define RFLAGS_IF  BIT(9)
-#define RFLAGS_DF  BIT(10)
-
-#define DEBUG_PORT 0xe9
+#define VECTOR_GP 13U
+#define RFLAGS_IF BIT(9)
+#define RFLAGS_DF BIT(10)
 
 void hvm_crash(struct hvm_vcpu *v, const char *why)
 {
@@ -115,34 +113,19 @@ void hvm_exit_hypercall(struct hvm_vcpu *v, u32 length)
 
 /* ---- ports ---- */
 
-/* What a device that is not there gives. */
-static u32 nothing(u32 bytes)
-{
-    return bytes == 4 ? ~0U : (1U << (8 * bytes)) - 1;
-}
-
-/* The port that emulators have for early messages: a line each to our log. */
-static void debug_output(struct hvm_vcpu *v, char c)
-{
-    if (c >= ' ' && c < 0x7f)
-        v->debug_line[v->debug_length++] = c;
-    if (c != '\n' && v->debug_length < sizeof(v->debug_line) - 1)
-        return;
-    v->debug_line[v->debug_length] = '\0';
-    v->debug_length = 0;
-    printk_guest(LOG_DEBUG, "(d%u) %s\n", v->v.domain->id, v->debug_line);
-}
-
 static u32 port_in(struct hvm_vcpu *v, u16 port, u32 bytes)
 {
-    (void)v;
-    return port == DEBUG_PORT && bytes == 1 ? DEBUG_PORT : nothing(bytes);
+    u64 value;
+
+    hvm_io(v, &(struct hvm_io_access){port, (u8)bytes, true, false}, &value);
+    return (u32)value;
 }
 
 static void port_out(struct hvm_vcpu *v, u16 port, u32 value, u32 bytes)
 {
-    if (port == DEBUG_PORT && bytes == 1)
-        debug_output(v, (char)value);
+    u64 wide = value;
+
+    hvm_io(v, &(struct hvm_io_access){port, (u8)bytes, true, true}, &wide);
 }
 
 static u32 fetch(void *ctx, u64 rip, u8 *bytes, u32 count);
@@ -214,7 +197,7 @@ void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a)
     if (a->in)
         register_write(r, 0, a->bytes, 0x40, port_in(v, a->port, a->bytes));
     else
-        port_out(v, a->port, (u32)r->rax & nothing(a->bytes), a->bytes);
+        port_out(v, a->port, (u32)r->rax, a->bytes);
     hvm_machine->instruction_done(v, (u32)(a->next_rip - r->rip));
 }
 
@@ -244,19 +227,18 @@ static int device_read(void *ctx, u64 address, u64 *value, u32 size)
 {
     struct hvm_vcpu *v = ctx;
 
-    *value = ~0UL >> (64 - 8 * size);
-    if (v->fault_page == LAPIC_BASE && size <= 4)
-        *value = (lapic_read(v, address & 0xff0) >> (address & 3) * 8) & (u32)*value;
-    return 0;
+    return hvm_io(
+        v, &(struct hvm_io_access){v->fault_page | (address & ~PAGE_MASK), (u8)size, false, false},
+        value);
 }
 
 static int device_write(void *ctx, u64 address, u64 value, u32 size)
 {
     struct hvm_vcpu *v = ctx;
 
-    if (v->fault_page == LAPIC_BASE && size == 4 && !(address & 15))
-        lapic_write(v, address & 0xff0, (u32)value);
-    return 0;
+    return hvm_io(
+        v, &(struct hvm_io_access){v->fault_page | (address & ~PAGE_MASK), (u8)size, false, true},
+        &value);
 }
 
 static int device_exchange(void *ctx, u64 address, u64 *expected, u64 value, u32 size)

@@ -13,6 +13,7 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "hvm/dev/lapic.h"
+#include "hvm/io.h"
 #include "memory/p2m.h"
 
 #include <xen/hvm/params.h>
@@ -42,6 +43,7 @@ struct hvm_vcpu {
     void *machine;       /* its owner's record */
     struct hvm_event event;
     struct lapic lapic;
+    struct hvm_io io;
     u8 upcall_vector; /* HVMOP_set_evtchn_upcall_vector; 0: the domain's */
     bool nmi_masked;  /* an NMI handler runs */
     u64 tsc_offset, tsc_adjust;

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who answers an access to what is not memory: a device of our own, else
+ * nobody. The current vCPU's record of the step under way (struct hvm_io) is
+ * its own; devices have their own locks.
+ */
+#include "hvm/io.h"
+
+#include "hvm/hvm.h"
+#include "lib/log.h"
+
+#include <xen/domctl.h>
+
+#define DEBUG_PORT 0xe9
+
+/* The port that emulators have for early messages: a line each to our log. */
+static void debug_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value)
+{
+    char c = (char)*value;
+
+    (void)address;
+    if (!write || bytes != 1) {
+        *value = bytes == 1 ? DEBUG_PORT : *value;
+        return;
+    }
+    if (c >= ' ' && c < 0x7f)
+        v->debug_line[v->debug_length++] = c;
+    if (c != '\n' && v->debug_length < sizeof(v->debug_line) - 1)
+        return;
+    v->debug_line[v->debug_length] = '\0';
+    v->debug_length = 0;
+    printk_guest(LOG_DEBUG, "(d%u) %s\n", v->v.domain->id, v->debug_line);
+}
+
+static void lapic_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value)
+{
+    u32 shift = (address & 3) * 8;
+
+    if (bytes > 4)
+        return;
+    if (!write)
+        *value = (lapic_read(v, address & 0xff0) >> shift) & (~0U >> (32 - 8 * bytes));
+    else if (bytes == 4 && !(address & 15))
+        lapic_write(v, address & 0xff0, (u32)*value);
+}
+
+static const struct hvm_device devices[] = {
+    {DEBUG_PORT, DEBUG_PORT, true, 0, debug_access},
+    {LAPIC_BASE, LAPIC_BASE + PAGE_SIZE - 1, false, 0, lapic_access},
+};
+
+static const struct hvm_device *find(const struct hvm_io_access *a)
+{
+    for (u32 i = 0; i < ARRAY_SIZE(devices); i++)
+        if (devices[i].port == a->port && a->address >= devices[i].first &&
+            a->address <= devices[i].last)
+            return &devices[i];
+    return NULL;
+}
+
+int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
+{
+    const struct hvm_device *device = find(a);
+
+    if (a->write)
+        *value &= ~0UL >> (64 - 8 * a->bytes);
+    else
+        *value = ~0UL >> (64 - 8 * a->bytes);
+    if (device)
+        device->access(v, a->address, a->bytes, a->write, value);
+    return 0;
+}
+
+void hvm_io_complete(struct hvm_vcpu *v)
+{
+    v->io = (struct hvm_io){.count = 0};
+}
