@@ -21,10 +21,11 @@ enum lock_level {
     LOCK_CONTROL, /* one domctl or sysctl that changes the set of domains at a time */
     LOCK_DOMAIN,  /* struct domain: life, vCPU set, settings */
     LOCK_DOMAIN_LIST,
-    LOCK_GRANT, /* one domain's grant table */
-    LOCK_EVENT, /* one domain's event channels */
-    LOCK_P2M,   /* one domain's guest-physical map */
-    LOCK_OWNER, /* frame_owner: page list and totals */
+    LOCK_GRANT,   /* one domain's grant table */
+    LOCK_EVENT,   /* one domain's event channels */
+    LOCK_P2M,     /* one domain's guest-physical map */
+    LOCK_OWNER,   /* frame_owner: page list and totals */
+    LOCK_DEVICES, /* one domain's board */
     LOCK_SCHED,
     LOCK_TIMER,
     LOCK_PCI,

@@ -7,6 +7,7 @@
 #include "cpu/desc.h"
 #include "cpu/guest_state.h"
 #include "cpu/work.h"
+#include "hvm/dev/devices.h"
 #include "hvm/hvm.h"
 #include "hvm/svm/init.h"
 #include "lib/atomic.h"
@@ -25,18 +26,27 @@ __init void hvm_init(void)
     hvm_machine = svm_init();
 }
 
+/* What the toolstack asks for where it does not want a local APIC at most. */
+#define BOARD ((u32)(XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI))
+
 static int hvm_domain_init(struct domain *domain, const struct xen_domctl_createdomain *config)
 {
     struct hvm_domain *d = to_hvm_domain(domain);
+    u32 devices = config->arch.emulation_flags;
     int error;
 
     if (!hvm_machine)
         return reject(-EINVAL, "this processor has no nested paging");
     if (!(config->flags & XEN_DOMCTL_CDF_hap))
         return reject(-EINVAL, "translated domain without nested paging");
-    if (config->arch.emulation_flags & ~(u32)XEN_X86_EMU_LAPIC)
-        return reject(-EINVAL, "emulated device that is not there");
+    if (devices != BOARD && (devices & ~(u32)XEN_X86_EMU_LAPIC))
+        return reject(-EINVAL, "set of emulated devices that is not there");
     error = p2m_init(&d->p2m, hvm_machine->format);
+    if (!error && devices == BOARD) {
+        error = hvm_devices_init(d);
+        if (error)
+            p2m_free(&d->p2m);
+    }
     if (error)
         return error;
     domain->p2m = &d->p2m;
@@ -46,6 +56,7 @@ static int hvm_domain_init(struct domain *domain, const struct xen_domctl_create
 
 static void hvm_domain_free(struct domain *domain)
 {
+    hvm_devices_free(to_hvm_domain(domain));
     p2m_free(&to_hvm_domain(domain)->p2m);
 }
 
@@ -57,6 +68,7 @@ static int hvm_relinquish(struct domain *domain)
     u64 gfn;
     u32 steps = 0;
 
+    hvm_devices_stop(d);
     while ((gfn = p2m_next(&d->p2m, d->relinquish_at, &e)) != ~0UL) {
         if (e.kind == P2M_FOREIGN) {
             spin_lock(&d->p2m.lock);

@@ -23,9 +23,10 @@ struct hvm_domain {
     struct domain d;
     struct p2m p2m;
     u64 params[HVM_NR_PARAMS];
-    u32 callback_vector;  /* of every vCPU's event upcalls; 0: none */
-    u64 flush_generation; /* advances when a right in the map is taken away */
-    u64 relinquish_at;    /* guest frame that hvm_relinquish comes to next */
+    u32 callback_vector;         /* of every vCPU's event upcalls; 0: none */
+    u64 flush_generation;        /* advances when a right in the map is taken away */
+    struct hvm_devices *devices; /* its board, hvm/dev/; NULL: it has local APICs only */
+    u64 relinquish_at;           /* guest frame that hvm_relinquish comes to next */
 };
 
 /* Something to deliver at the next entry. */

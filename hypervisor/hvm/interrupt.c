@@ -3,13 +3,15 @@
  * What a vCPU is to be told at its next entry, and in which order: an
  * exception or an interrupted delivery, then an NMI, then an interrupt. Of
  * interrupts the event upcall comes first: it is asserted as long as
- * evtchn_upcall_pending is set, and its handler clears that.
+ * evtchn_upcall_pending is set, and its handler clears that. Then comes the
+ * PIC, then the local APIC.
  *
  * Everything is decided on the way in, by the vCPU's own CPU with interrupts
  * off; who raises something elsewhere sets a bit and kicks. No locks.
  */
 #include "core/event.h"
 #include "cpu/work.h"
+#include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
 #include "lib/atomic.h"
 
@@ -60,7 +62,7 @@ bool hvm_wakes(struct vcpu *vcpu)
 {
     struct hvm_vcpu *v = to_hvm(vcpu);
 
-    return v->event.valid || upcall_due(v) || lapic_highest(v) >= 0 ||
+    return v->event.valid || upcall_due(v) || pic_pending(v) || lapic_highest(v) >= 0 ||
            READ_ONCE(vcpu->nmi_pending) || READ_ONCE(v->lapic.signals);
 }
 
@@ -70,6 +72,7 @@ void hvm_upcall(struct vcpu *vcpu)
 {
     struct hvm_vcpu *v = to_hvm(vcpu);
 
+    hvm_callback_update(v);
     if (v->upcall_vector)
         lapic_set(v, v->upcall_vector, false);
 }
@@ -107,12 +110,17 @@ static void start_up(struct hvm_vcpu *v)
 static void deliver_interrupt(struct hvm_vcpu *v)
 {
     u32 upcall = upcall_due(v);
+    bool external = !upcall && pic_pending(v);
     s32 vector = upcall ? (s32)upcall : lapic_highest(v);
 
-    if (vector < 0 || !hvm_machine->interruptible(v))
+    if ((vector < 0 && !external) || !hvm_machine->interruptible(v))
         return;
-    if (!upcall)
+    if (external)
+        vector = pic_acknowledge(v);
+    else if (!upcall)
         lapic_take(v, (u32)vector);
+    if (vector < 0)
+        return;
     hvm_machine->inject(v, &(struct hvm_event){(u8)vector, HVM_INTERRUPT, true, false, 0});
 }
 
@@ -120,6 +128,7 @@ void hvm_before_entry(struct hvm_vcpu *v)
 {
     if (unlikely(READ_ONCE(v->lapic.signals)))
         start_up(v);
+    hvm_callback_update(v);
     if (v->event.valid) {
         hvm_machine->inject(v, &v->event);
         v->event.valid = false;

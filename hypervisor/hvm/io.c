@@ -6,47 +6,52 @@
  */
 #include "hvm/io.h"
 
+#include "hvm/dev/devices.h"
 #include "hvm/hvm.h"
 #include "lib/log.h"
-
-#include <xen/domctl.h>
 
 #define DEBUG_PORT 0xe9
 
 /* The port that emulators have for early messages: a line each to our log. */
-static void debug_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value)
+static bool debug_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value)
 {
     char c = (char)*value;
 
     (void)address;
     if (!write || bytes != 1) {
         *value = bytes == 1 ? DEBUG_PORT : *value;
-        return;
+        return true;
     }
     if (c >= ' ' && c < 0x7f)
         v->debug_line[v->debug_length++] = c;
     if (c != '\n' && v->debug_length < sizeof(v->debug_line) - 1)
-        return;
+        return true;
     v->debug_line[v->debug_length] = '\0';
     v->debug_length = 0;
     printk_guest(LOG_DEBUG, "(d%u) %s\n", v->v.domain->id, v->debug_line);
+    return true;
 }
 
-static void lapic_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value)
+static bool lapic_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value)
 {
     u32 shift = (address & 3) * 8;
 
     if (bytes > 4)
-        return;
+        return true;
     if (!write)
         *value = (lapic_read(v, address & 0xff0) >> shift) & (~0U >> (32 - 8 * bytes));
     else if (bytes == 4 && !(address & 15))
         lapic_write(v, address & 0xff0, (u32)*value);
+    return true;
 }
 
 static const struct hvm_device devices[] = {
-    {DEBUG_PORT, DEBUG_PORT, true, 0, debug_access},
-    {LAPIC_BASE, LAPIC_BASE + PAGE_SIZE - 1, false, 0, lapic_access},
+    {DEBUG_PORT, DEBUG_PORT, true, false, debug_access},
+    {0x20, 0x21, true, true, pic_access},
+    {0xa0, 0xa1, true, true, pic_access},
+    {0x4d0, 0x4d1, true, true, elcr_access},
+    {IOAPIC_BASE, IOAPIC_BASE + 0xff, false, true, ioapic_access},
+    {LAPIC_BASE, LAPIC_BASE + PAGE_SIZE - 1, false, false, lapic_access},
 };
 
 static const struct hvm_device *find(const struct hvm_io_access *a)
@@ -67,7 +72,7 @@ int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
     else
         *value = ~0UL >> (64 - 8 * a->bytes);
     if (device)
-        device->access(v, a->address, a->bytes, a->write, value);
+        (void)hvm_devices_access(v, device, a->address, a->bytes, a->write, value);
     return 0;
 }
 

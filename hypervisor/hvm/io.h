@@ -41,12 +41,12 @@ void hvm_io_complete(struct hvm_vcpu *v);
 /*
  * A device of our own: one access to it, on behalf of the current vCPU. address is
  * absolute. Reads fill *value, writes take it; what the device does not decode reads as
- * all ones and is written without effect.
+ * all ones and is written without effect. False: this access is not the device's.
  */
-typedef void hvm_device_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value);
+typedef bool hvm_device_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value);
 struct hvm_device {
     u64 first, last;
     bool port;
-    u32 needs; /* XEN_X86_EMU_*: domains that were created with it have the device */
+    bool board; /* only domains with a PC's devices have it, and their lock is held */
     hvm_device_access *access;
 };

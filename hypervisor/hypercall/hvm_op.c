@@ -7,6 +7,7 @@
  */
 #include "core/event.h"
 #include "hvm/context.h"
+#include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
 #include "hypercall/access.h"
 #include "hypercall/control.h"
@@ -25,13 +26,14 @@
 /* And those that it may also read. */
 #define OWN_READ (OWN_PARAMS | BIT(HVM_PARAM_STORE_PFN) | BIT(HVM_PARAM_CONSOLE_PFN))
 
-/* Upcalls by an interrupt line need devices; a guest with vectors of its own says 1 here for the
+/* Upcalls by an interrupt line need a board; a guest with vectors of its own says 1 here for the
  * tools to see (Linux does), so no value is an error. */
 static void set_callback(struct hvm_domain *d, u64 value)
 {
     bool vector = value >> CALLBACK_TYPE_SHIFT == HVM_PARAM_CALLBACK_TYPE_VECTOR;
 
     WRITE_ONCE(d->callback_vector, vector && (u8)value >= 16 ? (u8)value : 0);
+    hvm_callback_set(&d->d, value);
 }
 
 static s64 set_param(struct domain *d, const struct xen_hvm_param *p)

@@ -7,6 +7,7 @@
  * IPIs are left in `signals` for the vCPU to act on, so that nobody waits for
  * another vCPU. No locks. Callers: hvm/exit.c, msr.c, interrupt.c, context.c.
  */
+#include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
 #include "lib/atomic.h"
 #include "lib/bitmap.h"
@@ -137,15 +138,25 @@ void lapic_set(struct hvm_vcpu *v, u32 vector, bool level)
     vcpu_kick(&v->v);
 }
 
-static void end_of_interrupt(struct lapic *l)
+static void end_of_interrupt(struct hvm_vcpu *v)
 {
-    s32 vector = highest(l, ISR);
+    s32 vector = highest(&v->lapic, ISR);
 
-    if (vector >= 0)
-        vector_clear(l, ISR, (u32)vector);
+    if (vector < 0)
+        return;
+    vector_clear(&v->lapic, ISR, (u32)vector);
+    if (*reg(&v->lapic, TMR + (u32)vector / 32 * 16) >> vector % 32 & 1)
+        ioapic_eoi(v->v.domain, (u32)vector);
 }
 
-/* ---- interprocessor interrupts ---- */
+/* With the APIC off, LINT0 is the processor's own interrupt pin. */
+bool lapic_takes_external(const struct hvm_vcpu *v)
+{
+    return !(v->lapic.base & BASE_ENABLED) ||
+           (v->lapic.registers[LAPIC_REGISTER(LVT_LINT0)] & (LVT_MASKED | 0x700)) == 0x700;
+}
+
+/* ---- messages ---- */
 
 /* May be called for any vCPU of the domain, whatever it is doing. */
 static bool addressed(struct hvm_vcpu *v, bool logical, u32 destination, bool wide)
@@ -165,13 +176,17 @@ static bool addressed(struct hvm_vcpu *v, bool logical, u32 destination, bool wi
     return ldr >> 4 == (destination >> 4 & 0xf) && (ldr & destination & 0xf);
 }
 
-static void signal(struct hvm_vcpu *to, u32 mode, u32 vector)
+/* False: an interrupt that it does not take. */
+static bool signal(struct hvm_vcpu *to, u32 command)
 {
-    switch (mode) {
+    u32 vector = command & 0xff;
+
+    switch (command >> 8 & 7) {
     case 0:
     case 1:
-        if (enabled(&to->lapic))
-            lapic_set(to, vector, false);
+        if (!enabled(&to->lapic))
+            return false;
+        lapic_set(to, vector, command & ICR_LEVEL);
         break;
     case 4:
         WRITE_ONCE(to->v.nmi_pending, true);
@@ -189,6 +204,20 @@ static void signal(struct hvm_vcpu *to, u32 mode, u32 vector)
         vcpu_up(&to->v);
         break;
     }
+    return true;
+}
+
+/* For lowest priority one is enough. */
+bool lapic_message(struct domain *d, u32 command, u32 destination)
+{
+    bool taken = false;
+    struct vcpu *v;
+
+    for_each_vcpu (d, v)
+        if (addressed(to_hvm(v), command & ICR_LOGICAL, destination, false) &&
+            !(taken && (command & 0x700) == 0x100))
+            taken |= signal(to_hvm(v), command);
+    return taken;
 }
 
 static void send(struct hvm_vcpu *from, u32 command, u32 destination)
@@ -206,8 +235,7 @@ static void send(struct hvm_vcpu *from, u32 command, u32 destination)
                 ? shorthand == 3 && self
                 : !addressed(to_hvm(v), command & ICR_LOGICAL, destination, x2apic(&from->lapic)))
             continue;
-        signal(to_hvm(v), mode, command & 0xff);
-        if (mode == 1 && enabled(&to_hvm(v)->lapic))
+        if (signal(to_hvm(v), command & ~ICR_LEVEL) && mode == 1)
             return; /* lowest priority: one is enough */
     }
 }
@@ -330,7 +358,7 @@ void lapic_write(struct hvm_vcpu *v, u32 offset, u32 value)
         *reg(l, TPR) = value & 0xff;
         break;
     case EOI:
-        end_of_interrupt(l);
+        end_of_interrupt(v);
         break;
     case LDR:
         *reg(l, LDR) = value & 0xff000000;

@@ -16,6 +16,7 @@ struct hvm_vcpu;
 struct domain;
 
 #define LAPIC_BASE             0xfee00000UL
+#define LAPIC_LOGICAL          0x800U /* in a command */
 #define LAPIC_REGISTER(offset) ((offset) / 16)
 
 /* lapic.signals */
@@ -46,8 +47,12 @@ bool lapic_read_msr(struct hvm_vcpu *v, u32 msr, u64 *value);
 bool lapic_write_msr(struct hvm_vcpu *v, u32 msr, u64 value);
 /* An interrupt arrives, from any CPU; it waits if the APIC is not enabled yet. */
 void lapic_set(struct hvm_vcpu *v, u32 vector, bool level);
+/* A message from a device to whom it addresses, in the form of a command to send (mode, logical,
+ * level, vector); any CPU. False: nobody took it. */
+bool lapic_message(struct domain *d, u32 command, u32 destination);
 /* The vector to deliver now, -1: none; lapic_take moves it into service. */
 s32 lapic_highest(const struct hvm_vcpu *v);
 void lapic_take(struct hvm_vcpu *v, u32 vector);
+bool lapic_takes_external(const struct hvm_vcpu *v); /* interrupts of the PIC, by LINT0 */
 u32 lapic_priority(const struct hvm_vcpu *v);
 void lapic_follow(struct hvm_vcpu *v); /* the vCPU changed CPUs: so does its timer */

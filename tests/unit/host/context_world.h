@@ -13,6 +13,7 @@
 #include "core/domain.h"
 #include "cpu/work.h"
 #include "hvm/context.h"
+#include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
 #include "lib/string.h"
 
@@ -82,6 +83,10 @@ int vcpu_up(struct vcpu *v)
 {
     (void)v;
     return 0;
+}
+void ioapic_eoi(struct domain *d, u32 vector)
+{
+    (void)d, (void)vector;
 }
 struct vcpu *domain_vcpu(struct domain *d, u32 id)
 {
