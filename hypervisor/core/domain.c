@@ -381,28 +381,16 @@ void domain_update_wallclock(struct domain *d)
     spin_lock(&d->lock); /* the page goes away when the domain dies */
     struct shared_info *s = d->shared_info;
     if (s) {
-        /* Version, seconds, nanoseconds, high half of the seconds: behind half as long words
-         * of events, and the last one further away, in the layout of 32-bit code. */
-        u32 *wc = d->narrow ? (u32 *)&s->evtchn_pending[2 * 32 * 32 / 64] : &s->wc_version;
-
-        version = READ_ONCE(wc[0]) | 1; /* odd: being written */
-        WRITE_ONCE(wc[0], version);
+        version = READ_ONCE(s->wc_version) | 1; /* odd: being written */
+        WRITE_ONCE(s->wc_version, version);
         barrier();
-        wc[1] = (u32)seconds;
-        wc[2] = (u32)rest;
-        wc[d->narrow ? 9 : 3] = (u32)(seconds >> 32);
+        s->wc_sec = (u32)seconds;
+        s->wc_sec_hi = (u32)(seconds >> 32);
+        s->wc_nsec = (u32)rest;
         barrier();
-        WRITE_ONCE(wc[0], version + 1);
+        WRITE_ONCE(s->wc_version, version + 1);
     }
     spin_unlock(&d->lock);
-}
-
-void domain_set_narrow(struct domain *d, bool narrow)
-{
-    if (d->narrow == narrow)
-        return;
-    d->narrow = narrow;
-    domain_update_wallclock(d);
 }
 
 void domains_update_wallclock(void)

@@ -188,11 +188,11 @@ bool event_port_masked(struct domain *d, u32 port)
 
 /* ---- ports come and go; the table's lock is held ---- */
 
-static u32 highest_port(const struct domain *d)
+static u32 highest_port(const struct event_table *t)
 {
-    u32 two_level = d->narrow ? 32 * 32 : EVTCHN_2L_NR_CHANNELS;
+    u32 by_abi = (t->fifo ? EVTCHN_FIFO_NR_CHANNELS : EVTCHN_2L_NR_CHANNELS) - 1;
 
-    return MIN(d->events->max_port, (d->events->fifo ? EVTCHN_FIFO_NR_CHANNELS : two_level) - 1);
+    return MIN(t->max_port, by_abi);
 }
 
 /* A closed port for the caller to give a state to with port_open. */
@@ -202,7 +202,7 @@ static int find_free(struct domain *d, struct event_port **found)
 
     if (READ_ONCE(d->dying) != DYING_NOT)
         return reject(-EINVAL, "new port of a dying domain");
-    for (u32 port = t->lowest_free; port <= highest_port(d); port++) {
+    for (u32 port = t->lowest_free; port <= highest_port(t); port++) {
         struct event_port *p = event_port(d, port);
 
         if (!p) {

@@ -12,7 +12,7 @@
  * from there decides more than whether this guest gets its events.
  */
 #include "core/access.h"
-#include "core/event_table.h"
+#include "core/event.h"
 #include "core/guest.h"
 #include "core/nospec.h"
 #include "core/physmap.h"
@@ -296,7 +296,7 @@ int vcpu_register_info(struct vcpu *v, u64 number, u32 offset)
     memory_barrier();
     /* Events that were on their way may have gone into the old one: let the
      * guest look at every word, now that all new ones come here. */
-    memset(two_level_selector(v, info), 0xff, d->narrow ? 4 : 8);
+    atomic_store(&info->evtchn_pending_sel, ~0UL);
     vcpu_mark_events_pending(v);
     atomic_or(&v->work, VCPU_WORK_TIME);
     return 0;
