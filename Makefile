@@ -157,7 +157,7 @@ endif
 .PHONY: test-guide
 test-guide: setup deb
 	tests/guide/disk
-	@TENON_GUIDE=1 $(PYTHON) -m pytest -q tests/guide
+	@TENON_GUIDE=1 $(PYTHON) -m pytest -q --durations=0 --durations-min=1 tests/guide
 	@$(PYTHON) tests/guide/boot_time
 
 .PHONY: bench

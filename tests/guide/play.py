@@ -16,6 +16,7 @@ import functools
 import pathlib
 import re
 import sys
+import time
 
 import pc
 from pc import machine
@@ -106,7 +107,7 @@ class Player:
     """Plays steps on one machine after another, all with one disk."""
 
     def __init__(self, disk, echo=None):
-        self.disk, self.echo, self.pc, self.said, self.lost = disk, echo, None, {}, None
+        self.disk, self.echo, self.pc, self.said, self.took, self.lost = disk, echo, None, {}, {}, None
 
     def start(self, firmware):
         self.close()
@@ -135,6 +136,7 @@ class Player:
 
     def play(self, step, following):
         """Types a step and waits for what comes after it. Returns what is wrong with the answer, or None."""
+        begin = time.monotonic()
         if step.firmware or not self.pc:
             self.start(step.firmware or "bios")
             self.prompt(pc.HOST_LOGIN, None)
@@ -154,6 +156,7 @@ class Player:
             said = self.come(step)
         else:
             said = self.prompt(following.prompt, step)
+        self.took[str(step)] = time.monotonic() - begin
         said = pc.clean(said, step.typed[-1] if step.prompt else "", any(pc.NOISE.match(line) for line in step.shown))
         self.said[step.line] = said.split("\n")
         return differs(step.shown, self.said[step.line])
@@ -197,7 +200,8 @@ def main():
                 wrong.append(f"{step}\n    not as shown: {missing}")
     finally:
         player.close()
-        print("\n".join(["", *wrong, f"{len(player.said)} of {len(steps)} steps played, {len(wrong)} differ"]))
+        slowest = sorted(player.took.items(), key=lambda item: -item[1])[:12]
+        print("\n".join(["", *(f"{took:6.0f} s  {step}" for step, took in slowest), *wrong, f"{len(player.said)} of {len(steps)} steps played, {len(wrong)} differ"]))
         if options.record:
             GUIDE_MD.write_text(recorded(GUIDE_MD.read_text(), steps, player.said))
     return 1 if wrong else 0
