@@ -21,7 +21,6 @@
 #include <xen/arch-x86/cpufeatureset.h>
 #include <xen/arch-x86/cpuid.h>
 
-#define FEATURE_WORD(f)    (XEN_X86_FEATURE_##f / 32)
 #define FEATURE_BIT(f)     (1U << (XEN_X86_FEATURE_##f % 32))
 
 #define HYPERVISOR_LEAF    0x40000000U

@@ -41,7 +41,6 @@ enum {
     PAUSE_BLOCKED = 1, /* SCHEDOP_block: until an event */
     PAUSE_DOWN = 2,    /* not brought up, or VCPUOP_down */
     PAUSE_POLL = 4,    /* SCHEDOP_poll */
-    PAUSE_CRASHED = 8,
 };
 
 /* Bits of vcpu.work: vcpu_do_work has something to do before it enters its guest. */
@@ -137,7 +136,6 @@ struct domain {
     struct cpu_policy *cpu_policy; /* core/cpu_policy.h */
     u64 created_at;                /* clock_now at creation */
     u32 sched_weight, sched_cap;
-    u32 target_vcpus;
     struct sched_group sched;
     u32 pollers;      /* vCPUs with PAUSE_POLL; atomic */
     u32 destroy_step; /* how far domain_destroy got */
@@ -178,9 +176,6 @@ struct vcpu *domain_vcpu(struct domain *d,
                          u32 id); /* NULL: out of range or not created; speculation safe */
 
 /* Pausing: *_sync returns when no vCPU of it runs anywhere. Nestable. */
-void vcpu_pause(struct vcpu *v); /* sync; not for current */
-void vcpu_pause_nosync(struct vcpu *v);
-void vcpu_unpause(struct vcpu *v);
 void domain_pause(struct domain *d);
 void domain_pause_nosync(struct domain *d);
 void domain_unpause(struct domain *d);

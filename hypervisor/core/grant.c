@@ -200,55 +200,6 @@ int grant_frame(struct domain *d, enum grant_frames which, u32 index, mfn_t *m)
     return error;
 }
 
-/* XEN_DOMCTL_set_gnttab_limits; handles and frames in use stay within. */
-int grant_set_limits(struct domain *d, u32 max_frames, u32 max_maptrack_frames)
-{
-    struct grant_table *old = d->grants, *t = heap_zalloc(sizeof(*t));
-    bool done = false;
-
-    if (!t)
-        return -ENOMEM;
-    max_frames = limit_or(max_frames, DEFAULT_FRAMES, LIMIT_FRAMES);
-    max_maptrack_frames =
-        limit_or(max_maptrack_frames, DEFAULT_MAPTRACK_FRAMES, LIMIT_MAPTRACK_FRAMES);
-    t->max_frames = MAX(max_frames, 1U);
-    t->max_handles = max_maptrack_frames * HANDLES_PER_FRAME;
-    if (!table_arrays(t)) {
-        table_free(t);
-        return -ENOMEM;
-    }
-    spin_lock(&old->lock);
-    if (!d->dying && t->max_frames >= old->chunks && t->max_handles >= old->handle_count) {
-        struct grant_table spare = *old;
-        u32 pages = (old->handle_count + HANDLES_PER_PAGE - 1) / HANDLES_PER_PAGE;
-
-        memcpy(t->shared, old->shared, old->frames * sizeof(*t->shared));
-        memcpy(t->active, old->active, old->chunks * sizeof(*t->active));
-        memcpy(t->status, old->status, old->status_frames * sizeof(*t->status));
-        memcpy(t->handles, old->handles, pages * sizeof(*t->handles));
-        old->shared = t->shared;
-        old->active = t->active;
-        old->status = t->status;
-        old->handles = t->handles;
-        old->max_frames = d->max_grant_frames = t->max_frames;
-        old->max_handles = t->max_handles;
-        d->max_maptrack_frames = max_maptrack_frames;
-        /* What is freed below are the old arrays, without what they point to. */
-        t->shared = spare.shared;
-        t->active = NULL;
-        t->status = spare.status;
-        t->handles = NULL;
-        spin_unlock(&old->lock);
-        heap_free(spare.active);
-        heap_free(spare.handles);
-        done = true;
-    } else {
-        spin_unlock(&old->lock);
-    }
-    table_free(t);
-    return done ? 0 : reject(-EINVAL, "limits below what the grant table has");
-}
-
 /* Entries that tools set up and that survive a change of version. */
 static int reserved_convert(struct grant_table *t, u32 version,
                             struct grant_entry_v1 v1[GNTTAB_NR_RESERVED_ENTRIES])

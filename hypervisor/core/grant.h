@@ -45,8 +45,7 @@
 int grant_init(struct domain *d);
 int grant_destroy(struct domain *d); /* dying; -ERESTART_HYPERCALL until done */
 void grant_free(struct domain *d);   /* last reference gone; d->grants may be NULL */
-int grant_set_limits(struct domain *d, u32 max_frames, u32 max_maptrack_frames);
-void grant_dump(struct domain *d); /* sizes and uses, to the log */
+void grant_dump(struct domain *d);   /* sizes and uses, to the log */
 
 /* Operations of the current domain. GNTST_*; results go into the op. */
 s16 grant_map(struct gnttab_map_grant_ref *op);

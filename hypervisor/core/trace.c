@@ -34,7 +34,6 @@
 
 #define RECORD_BYTES(words) ((u32)sizeof(u32) * (3 + (words))) /* with a time stamp */
 #define LOST_WORDS          4
-#define CLASS_BITS          (TRC_ALL & ~0xf000U)
 #define SUBCLASS_BITS       0xf000U
 /* More for all CPUs together is certainly a mistake: 128 MiB. */
 #define PAGES_MAX 32768U

@@ -118,26 +118,6 @@ void vcpu_free_all(struct domain *d)
 
 /* ---- standing still ---- */
 
-void vcpu_pause_nosync(struct vcpu *v)
-{
-    atomic_inc(&v->pause_count);
-    sched_sleep_nosync(v);
-}
-
-void vcpu_pause(struct vcpu *v)
-{
-    ASSERT(v != current);
-    atomic_inc(&v->pause_count);
-    sched_sleep_sync(v);
-}
-
-void vcpu_unpause(struct vcpu *v)
-{
-    ASSERT(READ_ONCE(v->pause_count) > 0);
-    atomic_dec(&v->pause_count);
-    vcpu_wake(v);
-}
-
 void vcpu_wake(struct vcpu *v)
 {
     if (vcpu_runnable(v))

@@ -164,8 +164,3 @@ __init const char *features_init_secondary(void)
     turn_on();
     return NULL;
 }
-
-u64 features_cr4(void)
-{
-    return base_cr4;
-}

@@ -70,8 +70,6 @@ static inline bool cpu_has(u32 feature)
 const char *features_init(void);
 /* Another CPU: NULL, or what it lacks that the boot CPU has. Sets it up likewise. */
 const char *features_init_secondary(void);
-/* CR4 while our own code runs and no guest asked for more. */
-u64 features_cr4(void);
 
 /* The PAT that the PV interface promises: WB WT UC- UC WC WP UC UC. */
 #define PAT_VALUE 0x050100070406UL

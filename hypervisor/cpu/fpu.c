@@ -18,7 +18,6 @@
 #define XCR0_X87    BIT(0)
 #define XCR0_SSE    BIT(1)
 #define XCR0_AVX    BIT(2)
-#define XCR0_MPX    (BIT(3) | BIT(4))
 #define XCR0_AVX512 (BIT(5) | BIT(6) | BIT(7))
 /* What we know how to check: x87 to AVX-512 without MPX, and PKRU is left out
  * (PV guests cannot use protection keys: the hypervisor's CR4 has them off). */

@@ -187,11 +187,6 @@ void cpu_load_cr3(u64 cr3)
     write_cr3(cr3);
 }
 
-u64 cpu_loaded_cr3(void)
-{
-    return read_cr3();
-}
-
 void cpu_set_task_switched(bool on)
 {
     if (on)

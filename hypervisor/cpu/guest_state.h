@@ -45,7 +45,6 @@ void cpu_load_tsc_aux(u32 value);
 void cpu_load_space(u64 cr3, cpumask_t *users);
 /* Same space, other table (guest kernel <-> user, new base pointer). */
 void cpu_load_cr3(u64 cr3);
-u64 cpu_loaded_cr3(void);
 
 /* CR0.TS: on, the next x87/SSE instruction raises #NM. */
 void cpu_set_task_switched(bool on);

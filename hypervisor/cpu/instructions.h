@@ -10,7 +10,6 @@
 
 #define CR0_PE             BIT(0)
 #define CR0_MP             BIT(1)
-#define CR0_EM             BIT(2)
 #define CR0_TS             BIT(3)
 #define CR0_ET             BIT(4)
 #define CR0_NE             BIT(5)
@@ -18,7 +17,6 @@
 #define CR0_AM             BIT(18)
 #define CR0_PG             BIT(31)
 
-#define CR4_TSD            BIT(2)
 #define CR4_DE             BIT(3)
 #define CR4_PAE            BIT(5)
 #define CR4_MCE            BIT(6)
@@ -27,12 +25,10 @@
 #define CR4_OSXMMEXCPT     BIT(10)
 #define CR4_UMIP           BIT(11)
 #define CR4_FSGSBASE       BIT(16)
-#define CR4_PCIDE          BIT(17)
 #define CR4_OSXSAVE        BIT(18)
 #define CR4_SMEP           BIT(20)
 #define CR4_SMAP           BIT(21)
 
-#define RFLAGS_CF          BIT(0)
 #define RFLAGS_TF          BIT(8)
 #define RFLAGS_IF          BIT(9)
 #define RFLAGS_DF          BIT(10)
@@ -55,7 +51,6 @@
 #define MSR_MISC_ENABLE    0x1a0
 #define MSR_PAT            0x277
 #define MSR_TSC_DEADLINE   0x6e0
-#define MSR_XSS            0xda0
 #define MSR_EFER           0xc0000080
 #define MSR_STAR           0xc0000081
 #define MSR_LSTAR          0xc0000082

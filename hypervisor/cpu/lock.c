@@ -90,11 +90,6 @@ void spin_unlock(spinlock_t *lock)
     __atomic_store_n(&lock->serving, (u16)(lock->serving + 1), __ATOMIC_RELEASE);
 }
 
-bool spin_is_locked(const spinlock_t *lock)
-{
-    return READ_ONCE(lock->next) != READ_ONCE(lock->serving);
-}
-
 void spin_lock_pair(spinlock_t *a, spinlock_t *b)
 {
     spin_lock(a < b ? a : b);

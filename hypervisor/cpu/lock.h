@@ -54,7 +54,6 @@ void spin_lock(spinlock_t *lock);
 void spin_lock_second(spinlock_t *lock); /* another lock of the level already held */
 bool spin_trylock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
-bool spin_is_locked(const spinlock_t *lock);
 /* True if this CPU holds it; for assertions (always true in non-debug builds). */
 bool spin_held(const spinlock_t *lock);
 /* Takes two locks of the same level in address order; a == b is allowed. */

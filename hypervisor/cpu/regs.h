@@ -68,7 +68,3 @@ static inline struct cpu_user_regs *guest_regs(void)
 {
     return &cpu_local()->guest;
 }
-static inline bool regs_from_guest(const struct cpu_user_regs *regs)
-{
-    return (regs->cs & 3) != 0;
-}

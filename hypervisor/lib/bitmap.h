@@ -58,32 +58,8 @@ unsigned long bitmap_find_next_set(const unsigned long *map, unsigned long size,
 unsigned long bitmap_find_next_clear(const unsigned long *map, unsigned long size,
                                      unsigned long from);
 
-static inline unsigned long bitmap_find_first_set(const unsigned long *map, unsigned long size)
-{
-    return bitmap_find_next_set(map, size, 0);
-}
-
-static inline unsigned long bitmap_find_first_clear(const unsigned long *map, unsigned long size)
-{
-    return bitmap_find_next_clear(map, size, 0);
-}
-
-/*
- * Whole maps of `size` bits. zero writes whole words; fill leaves the unused
- * bits of the last word clear; the questions ignore unused bits.
- */
-void bitmap_zero(unsigned long *map, unsigned long size);
+/* Sets `size` bits; the unused ones of the last word become clear. */
 void bitmap_fill(unsigned long *map, unsigned long size);
-void bitmap_copy(unsigned long *to, const unsigned long *from, unsigned long size);
-/* to = a op b; to may be a or b. */
-void bitmap_and(unsigned long *to, const unsigned long *a, const unsigned long *b,
-                unsigned long size);
-void bitmap_or(unsigned long *to, const unsigned long *a, const unsigned long *b,
-               unsigned long size);
-bool bitmap_empty(const unsigned long *map, unsigned long size);
-bool bitmap_equal(const unsigned long *a, const unsigned long *b, unsigned long size);
-/* Number of set bits. */
-unsigned long bitmap_weight(const unsigned long *map, unsigned long size);
 
 /* i (unsigned long or unsigned int) runs over the set bits in rising order. */
 #define for_each_bit(i, map, size)                                   \

@@ -8,26 +8,21 @@
 
 #include "lib/types.h"
 
-#define ELF_MAGIC             "\177ELF"
-#define ELF_CLASS_64          2
-#define ELF_DATA_LITTLE       1
-#define ELF_TYPE_EXEC         2
-#define ELF_TYPE_DYN          3
-#define ELF_MACHINE_X86       62
+#define ELF_MAGIC       "\177ELF"
+#define ELF_CLASS_64    2
+#define ELF_DATA_LITTLE 1
+#define ELF_TYPE_EXEC   2
+#define ELF_TYPE_DYN    3
+#define ELF_MACHINE_X86 62
 
-#define ELF_PT_LOAD           1
-#define ELF_PT_DYNAMIC        2
-#define ELF_PT_NOTE           4
+#define ELF_PT_LOAD     1
+#define ELF_PT_NOTE     4
 
-#define ELF_PF_X              1
-#define ELF_PF_W              2
-#define ELF_PF_R              4
+#define ELF_PF_X        1
+#define ELF_PF_W        2
+#define ELF_PF_R        4
 
-#define ELF_SHT_NOTE          7
-
-#define ELF_R_X86_64_RELATIVE 8
-#define ELF_DT_RELA           7
-#define ELF_DT_RELASZ         8
+#define ELF_SHT_NOTE    7
 
 struct elf_header {
     u8 magic[4];
@@ -80,15 +75,4 @@ struct elf_note_header {
     u32 name_size; /* with its zero */
     u32 size;
     u32 type;
-};
-
-struct elf_rela {
-    u64 offset;
-    u64 info;
-    s64 addend;
-};
-
-struct elf_dynamic {
-    s64 tag;
-    u64 value;
 };

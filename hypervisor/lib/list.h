@@ -58,25 +58,9 @@ static inline bool list_empty(const struct list_head *head)
     return head->next == head;
 }
 
-/* Moves all members of `from` behind those of `to`; `from` is empty afterwards. */
-static inline void list_splice_tail(struct list_head *from, struct list_head *to)
-{
-    if (list_empty(from))
-        return;
-    from->next->prev = to->prev;
-    to->prev->next = from->next;
-    from->prev->next = to;
-    to->prev = from->prev;
-    list_init(from);
-}
-
 #define list_entry(link, type, member) container_of(link, type, member)
-/* First or last containing struct; the list must not be empty. */
+/* First containing struct; the list must not be empty. */
 #define list_first(head, type, member) list_entry((head)->next, type, member)
-#define list_last(head, type, member)  list_entry((head)->prev, type, member)
-/* The same, or NULL when the list is empty. */
-#define list_first_or_null(head, type, member) \
-    (list_empty(head) ? NULL : list_first(head, type, member))
 
 /*
  * `pos` (and `tmp`) are pointers to the containing struct, declared by the

@@ -114,33 +114,7 @@ bool rangeset_contains(const struct rangeset *set, u64 first, u64 last)
     return false;
 }
 
-bool rangeset_overlaps(const struct rangeset *set, u64 first, u64 last)
-{
-    const struct range *range;
-
-    if (first > last)
-        return false;
-    list_for_each (range, &set->ranges, link)
-        if (range->first <= last && first <= range->last)
-            return true;
-    return false;
-}
-
 bool rangeset_empty(const struct rangeset *set)
 {
     return list_empty(&set->ranges);
-}
-
-int rangeset_for_each(const struct rangeset *set, int (*fn)(u64 first, u64 last, void *context),
-                      void *context)
-{
-    const struct range *range;
-
-    list_for_each (range, &set->ranges, link) {
-        int result = fn(range->first, range->last, context);
-
-        if (result)
-            return result;
-    }
-    return 0;
 }

@@ -27,14 +27,6 @@ void rangeset_destroy(struct rangeset *set);
 int rangeset_add(struct rangeset *set, u64 first, u64 last);
 int rangeset_remove(struct rangeset *set, u64 first, u64 last);
 
-/* All of (any of) first..last is in the set; false when first > last. */
+/* All of first..last is in the set; false when first > last. */
 bool rangeset_contains(const struct rangeset *set, u64 first, u64 last);
-bool rangeset_overlaps(const struct rangeset *set, u64 first, u64 last);
 bool rangeset_empty(const struct rangeset *set);
-
-/*
- * Calls fn for each range in rising order until it returns other than 0, and
- * returns that (0 at the end). fn must not change the set.
- */
-int rangeset_for_each(const struct rangeset *set, int (*fn)(u64 first, u64 last, void *context),
-                      void *context);

@@ -11,13 +11,11 @@
 #define memmove tenon_memmove
 #define memset  tenon_memset
 #define memcmp  tenon_memcmp
-#define memchr  tenon_memchr
 #define strlen  tenon_strlen
 #define strnlen tenon_strnlen
 #define strcmp  tenon_strcmp
 #define strncmp tenon_strncmp
 #define strchr  tenon_strchr
-#define strrchr tenon_strrchr
 #define strstr  tenon_strstr
 void *memmove(void *to, const void *from, size_t length);
 size_t strlen(const char *text);
@@ -109,16 +107,6 @@ int memcmp(const void *a, const void *b, size_t length)
     return 0;
 }
 
-void *memchr(const void *bytes, int byte, size_t length)
-{
-    const u8 *at = bytes;
-
-    for (; length; length--, at++)
-        if (*at == (u8)byte)
-            return (void *)at;
-    return NULL;
-}
-
 size_t strlen(const char *text)
 {
     const char *end = text;
@@ -162,18 +150,6 @@ char *strchr(const char *text, int byte)
             return (char *)text;
         if (!*text)
             return NULL;
-    }
-}
-
-char *strrchr(const char *text, int byte)
-{
-    const char *last = NULL;
-
-    for (;; text++) {
-        if (*text == (char)byte)
-            last = text;
-        if (!*text)
-            return (char *)last;
     }
 }
 

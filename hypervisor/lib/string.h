@@ -16,13 +16,11 @@ void *memcpy(void *to, const void *from, size_t length);
 void *memmove(void *to, const void *from, size_t length);
 void *memset(void *to, int byte, size_t length);
 int memcmp(const void *a, const void *b, size_t length);
-void *memchr(const void *bytes, int byte, size_t length);
 size_t strlen(const char *text);
 size_t strnlen(const char *text, size_t limit);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t limit);
 char *strchr(const char *text, int byte);
-char *strrchr(const char *text, int byte);
 char *strstr(const char *text, const char *part);
 #endif
 

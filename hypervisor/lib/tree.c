@@ -120,29 +120,17 @@ void tree_remove(struct tree *tree, struct tree_node *node)
     *node = (struct tree_node){0};
 }
 
-/* The neighbour of `node` on `side`: 0 the previous, 1 the next. */
-static struct tree_node *neighbour(const struct tree_node *node, int side)
-{
-    struct tree_node *at = node->child[side];
-
-    if (at) {
-        while (at->child[!side])
-            at = at->child[!side];
-        return at;
-    }
-    for (at = node->parent; at && at->child[side] == node; at = at->parent)
-        node = at;
-    return at;
-}
-
 struct tree_node *tree_next(const struct tree_node *node)
 {
-    return neighbour(node, 1);
-}
+    struct tree_node *at = node->child[1];
 
-struct tree_node *tree_prev(const struct tree_node *node)
-{
-    return neighbour(node, 0);
+    while (at && at->child[0])
+        at = at->child[0];
+    if (at)
+        return at;
+    for (at = node->parent; at && at->child[1] == node; at = at->parent)
+        node = at;
+    return at;
 }
 
 struct tree_node *tree_last(const struct tree *tree)
@@ -152,18 +140,4 @@ struct tree_node *tree_last(const struct tree *tree)
     while (at && at->child[1])
         at = at->child[1];
     return at;
-}
-
-struct tree_node *tree_find(const struct tree *tree, const void *key, tree_compare_fn *compare)
-{
-    struct tree_node *at = tree->root;
-
-    while (at) {
-        int order = compare(key, at);
-
-        if (order == 0)
-            return at;
-        at = at->child[order > 0];
-    }
-    return NULL;
 }

@@ -23,8 +23,6 @@ struct tree {
 
 /* True when a belongs strictly before b. */
 typedef bool tree_less_fn(const struct tree_node *a, const struct tree_node *b);
-/* < 0 when key lies before the node, 0 when it is there, > 0 when after. */
-typedef int tree_compare_fn(const void *key, const struct tree_node *node);
 
 #define tree_entry(node, type, member) container_of(node, type, member)
 
@@ -35,12 +33,9 @@ typedef int tree_compare_fn(const void *key, const struct tree_node *node);
 void tree_insert(struct tree *tree, struct tree_node *node, tree_less_fn *less);
 /* Unlinks `node`, which must be in this tree. O(log n). */
 void tree_remove(struct tree *tree, struct tree_node *node);
-/* The next (previous) in order, NULL at the end. */
+/* The next in order, NULL at the end; the largest, NULL when empty. */
 struct tree_node *tree_next(const struct tree_node *node);
-struct tree_node *tree_prev(const struct tree_node *node);
 struct tree_node *tree_last(const struct tree *tree);
-/* A member for which compare says 0, or NULL. */
-struct tree_node *tree_find(const struct tree *tree, const void *key, tree_compare_fn *compare);
 
 /* The smallest, NULL when empty. */
 static inline struct tree_node *tree_first(const struct tree *tree)
@@ -51,9 +46,4 @@ static inline struct tree_node *tree_first(const struct tree *tree)
 static inline bool tree_empty(const struct tree *tree)
 {
     return tree->root == NULL;
-}
-
-static inline bool tree_node_linked(const struct tree_node *node)
-{
-    return node->height != 0;
 }

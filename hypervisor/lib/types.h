@@ -47,7 +47,6 @@ typedef struct {
 } guest_va_t;
 
 #define MFN_NONE ((mfn_t){~0UL})
-#define GFN_NONE ((gfn_t){~0UL})
 
 static inline mfn_t mfn(u64 raw)
 {
@@ -119,7 +118,6 @@ static inline bool address_canonical(u64 address)
 #define __aligned_to(n)       __attribute__((aligned(n)))
 #define __unused              __attribute__((unused))
 #define __noreturn            __attribute__((noreturn))
-#define __noinline            __attribute__((noinline))
 #define __always_inline       inline __attribute__((always_inline))
 #define __must_check          __attribute__((warn_unused_result))
 #define __format_printf(f, a) __attribute__((format(printf, f, a)))

@@ -130,10 +130,3 @@ void *table_page_alloc(void)
         return NULL;
     return memset(mfn_to_virt(mfn(at >> PAGE_SHIFT)), 0, PAGE_SIZE);
 }
-
-void table_page_free(void *page)
-{
-    /* One that came from the ranges is the page allocator's to have now, too. */
-    if (!early_ranges)
-        page_free(page);
-}

@@ -218,11 +218,6 @@ struct frame *frame_list_first(const struct frame_list *l)
     return frame_at(l->head);
 }
 
-struct frame *frame_list_next(const struct frame *f)
-{
-    return frame_at(f->next);
-}
-
 void frame_owner_init(struct frame_owner *o)
 {
     ASSERT(((u64)o & ~PAGE_MASK) == 0);

@@ -145,7 +145,6 @@ void frame_list_add(struct frame_list *l, struct frame *f);
 void frame_list_add_tail(struct frame_list *l, struct frame *f);
 void frame_list_del(struct frame_list *l, struct frame *f);
 struct frame *frame_list_first(const struct frame_list *l); /* NULL: empty */
-struct frame *frame_list_next(const struct frame *f);       /* NULL: end */
 
 /* An owner must begin a page of its own (struct frame has 32 bits to name it). */
 void frame_owner_init(struct frame_owner *o);

@@ -34,7 +34,6 @@ u64 ranges_take(struct memory_ranges *set, u64 size, u64 align, u64 limit);
 /* Pages come from `ranges`, below `limit`, until this is called with NULL. */
 void early_pages_from(struct memory_ranges *ranges, u64 limit);
 void *table_page_alloc(void);
-void table_page_free(void *page);
 
 /* m2p.c: at boot, after the frame table. */
 void m2p_init(const struct memory_ranges *ram, struct memory_ranges *free);

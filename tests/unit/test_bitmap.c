@@ -91,8 +91,6 @@ static void test_search_and_count(void **state)
             weight += p.model[i];
         assert_int_equal(bitmap_find_next_set(p.map, size, from), MIN(set, size));
         assert_int_equal(bitmap_find_next_clear(p.map, size, from), MIN(clear, size));
-        assert_int_equal(bitmap_weight(p.map, size), weight);
-        assert_int_equal(bitmap_empty(p.map, size), weight == 0);
         for_each_bit (i, p.map, size) {
             assert_true(p.model[i]);
             seen++;
@@ -101,35 +99,18 @@ static void test_search_and_count(void **state)
     }
 }
 
-static void test_whole_maps(void **state)
+static void test_fill(void **state)
 {
     (void)state;
     for (int round = 0; round < 1000; round++) {
-        struct pair a, b;
-        BITMAP(both, MAX_BITS);
-        BITMAP(either, MAX_BITS);
+        struct pair p;
         unsigned long size = 1 + (unsigned long)rand() % MAX_BITS;
-        bool same = true;
+        unsigned long end = BITMAP_LONGS(size) * BITS_PER_LONG;
 
-        randomise(&a);
-        randomise(&b);
-        bitmap_and(both, a.map, b.map, size);
-        bitmap_or(either, a.map, b.map, size);
-        for (unsigned long i = 0; i < size; i++) {
-            assert_int_equal(bit_test(both, i), a.model[i] && b.model[i]);
-            assert_int_equal(bit_test(either, i), a.model[i] || b.model[i]);
-            same = same && a.model[i] == b.model[i];
-        }
-        assert_int_equal(bitmap_equal(a.map, b.map, size), same);
-        bitmap_copy(b.map, a.map, size);
-        assert_true(bitmap_equal(a.map, b.map, size));
-
-        bitmap_fill(a.map, size);
-        assert_int_equal(bitmap_weight(a.map, BITMAP_LONGS(size) * BITS_PER_LONG), size);
-        assert_int_equal(bitmap_find_first_clear(a.map, size), size);
-        bitmap_zero(a.map, size);
-        assert_true(bitmap_empty(a.map, size));
-        assert_int_equal(bitmap_find_first_set(a.map, size), size);
+        randomise(&p);
+        bitmap_fill(p.map, size);
+        assert_int_equal(bitmap_find_next_clear(p.map, size, 0), size);
+        assert_int_equal(bitmap_find_next_set(p.map, end, size), end);
     }
 }
 
@@ -138,7 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_single_bits),
         cmocka_unit_test(test_search_and_count),
-        cmocka_unit_test(test_whole_maps),
+        cmocka_unit_test(test_fill),
     };
 
     srand(1);

@@ -159,7 +159,7 @@ static void pausing(void **state)
     world_run(NS_MS);
     assert_ptr_equal(current, v);
     world_as(idle_domain->vcpus[0]); /* as if on another CPU */
-    vcpu_pause_nosync(v);
+    domain_pause_nosync(d);
     domain_pause_nosync(d);
     world_as(v);
     world_work();
@@ -167,7 +167,7 @@ static void pausing(void **state)
     domain_unpause(d);
     world_work();
     assert_false(v->is_running);
-    vcpu_unpause(v);
+    domain_unpause(d);
     world_work();
     assert_ptr_equal(current, v);
     /* Blocks until an event. */

@@ -446,8 +446,6 @@ static void world_step(u8 what, u8 x, u8 y, u8 z)
     default:
         if (z == 77)
             world_kill(who);
-        else if (!world.dead[who])
-            grant_set_limits(world.d[who], z % 8, z / 8 % 3);
         break;
     }
     world_check();
