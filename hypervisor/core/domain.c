@@ -58,7 +58,7 @@ static struct domain *at(u32 id)
 
 struct domain *domain_get(domid_t id)
 {
-    struct domain *d = NULL;
+    struct domain *d;
 
     if (id == DOMID_SELF) {
         domain_get_again(current->domain);
@@ -66,30 +66,23 @@ struct domain *domain_get(domid_t id)
     }
     if (id >= DOMID_FIRST_RESERVED)
         return NULL;
-    spin_lock(&list_lock);
+    spin_hold(&list_lock);
     d = at(id);
-    if (d && !get_live(d))
-        d = NULL;
-    spin_unlock(&list_lock);
-    return d;
+    return d && get_live(d) ? d : NULL;
 }
 
 struct domain *domain_get_next(domid_t from)
 {
-    struct domain *d = NULL;
+    spin_hold(&list_lock);
+    for (u32 id = from; id < DOMID_FIRST_RESERVED; id++) {
+        struct domain *d = at(id);
 
-    spin_lock(&list_lock);
-    for (u32 id = from; id < DOMID_FIRST_RESERVED && !d; id++) {
-        if (!table[id >> CHUNK_BITS]) {
+        if (d && get_live(d))
+            return d;
+        if (!table[id >> CHUNK_BITS])
             id |= CHUNK_SIZE - 1;
-            continue;
-        }
-        d = at(id);
-        if (d && !get_live(d))
-            d = NULL;
     }
-    spin_unlock(&list_lock);
-    return d;
+    return NULL;
 }
 
 /* ---- ids ---- */
@@ -98,67 +91,55 @@ struct domain *domain_get_next(domid_t from)
 static int take_id(domid_t wanted, bool control, domid_t *id)
 {
     static u32 rover;
-    int error = 0;
+    u32 next = wanted;
 
-    spin_lock(&list_lock);
+    spin_hold(&list_lock);
     if (wanted < DOMID_FIRST_RESERVED && (wanted || control)) {
-        *id = wanted;
         if (bit_test(ids_in_use, wanted))
-            error = -EEXIST;
+            return -EEXIST;
     } else {
-        u32 next = (u32)bitmap_find_next_clear(ids_in_use, DOMID_FIRST_RESERVED, rover + 1);
-
+        next = (u32)bitmap_find_next_clear(ids_in_use, DOMID_FIRST_RESERVED, rover + 1);
         if (next >= DOMID_FIRST_RESERVED)
             next = (u32)bitmap_find_next_clear(ids_in_use, DOMID_FIRST_RESERVED, 1);
         if (next >= DOMID_FIRST_RESERVED)
-            error = -ENOMEM;
-        else
-            *id = (domid_t)(rover = next);
+            return -ENOMEM;
+        rover = next;
     }
-    if (!error)
-        bit_set(ids_in_use, *id);
-    spin_unlock(&list_lock);
-    return error;
+    *id = (domid_t)next;
+    bit_set(ids_in_use, next);
+    return 0;
 }
 
 static void give_id(domid_t id)
 {
-    spin_lock(&list_lock);
+    spin_hold(&list_lock);
     bit_clear(ids_in_use, id);
-    spin_unlock(&list_lock);
 }
 
 static int enter(struct domain *d)
 {
     u32 i = d->id >> CHUNK_BITS;
-    int error = 0;
 
-    spin_lock(&list_lock);
+    spin_hold(&list_lock);
     if (!table[i])
         table[i] = heap_zalloc(CHUNK_SIZE * sizeof(*table[i]));
-    if (table[i]) {
-        table[i][d->id % CHUNK_SIZE] = d;
-        members[i]++;
-    } else {
-        error = -ENOMEM;
-    }
-    spin_unlock(&list_lock);
-    return error;
+    if (!table[i])
+        return -ENOMEM;
+    table[i][d->id % CHUNK_SIZE] = d;
+    members[i]++;
+    return 0;
 }
 
 void domain_leave_table(struct domain *d)
 {
-    struct domain **empty = NULL;
     u32 i = d->id >> CHUNK_BITS;
 
-    spin_lock(&list_lock);
+    spin_hold(&list_lock);
     table[i][d->id % CHUNK_SIZE] = NULL;
     if (!--members[i]) {
-        empty = table[i];
+        heap_free(table[i]);
         table[i] = NULL;
     }
-    spin_unlock(&list_lock);
-    heap_free(empty);
 }
 
 /* ---- making ---- */
@@ -317,9 +298,7 @@ void domain_pause(struct domain *d)
     struct vcpu *v;
 
     ASSERT(d != current->domain);
-    atomic_inc(&d->pause_count);
-    for_each_vcpu (d, v)
-        sched_sleep_nosync(v);
+    domain_pause_nosync(d);
     for_each_vcpu (d, v)
         sched_sleep_sync(v);
 }
@@ -334,30 +313,34 @@ void domain_unpause(struct domain *d)
             vcpu_wake(v);
 }
 
+/* Counts a pause by control, or (-1) that one is over. */
+static int control_count(struct domain *d, int by)
+{
+    spin_hold(&d->lock);
+    if (by < 0 && d->control_pause_count == 0)
+        return reject(-EINVAL, "is not paused by control");
+    if (by > 0 && d->control_pause_count >= 255)
+        return reject(-EOVERFLOW, "paused too often");
+    d->control_pause_count += (u32)by;
+    return 0;
+}
+
 int domain_pause_by_control(struct domain *d)
 {
-    spin_lock(&d->lock);
-    if (d->control_pause_count >= 255) {
-        spin_unlock(&d->lock);
-        return reject(-EOVERFLOW, "paused too often");
-    }
-    d->control_pause_count++;
-    spin_unlock(&d->lock);
-    domain_pause(d);
-    return 0;
+    int error = control_count(d, 1);
+
+    if (!error)
+        domain_pause(d);
+    return error;
 }
 
 int domain_unpause_by_control(struct domain *d)
 {
-    spin_lock(&d->lock);
-    if (d->control_pause_count == 0) {
-        spin_unlock(&d->lock);
-        return reject(-EINVAL, "is not paused by control");
-    }
-    d->control_pause_count--;
-    spin_unlock(&d->lock);
-    domain_unpause(d);
-    return 0;
+    int error = control_count(d, -1);
+
+    if (!error)
+        domain_unpause(d);
+    return error;
 }
 
 /* ---- wall clock ---- */
@@ -378,30 +361,27 @@ void domain_update_wallclock(struct domain *d)
         rest -= NS_SECOND;
         seconds++;
     }
-    spin_lock(&d->lock); /* the page goes away when the domain dies */
+    spin_hold(&d->lock); /* the page goes away when the domain dies */
     struct shared_info *s = d->shared_info;
-    if (s) {
-        version = READ_ONCE(s->wc_version) | 1; /* odd: being written */
-        WRITE_ONCE(s->wc_version, version);
-        barrier();
-        s->wc_sec = (u32)seconds;
-        s->wc_sec_hi = (u32)(seconds >> 32);
-        s->wc_nsec = (u32)rest;
-        barrier();
-        WRITE_ONCE(s->wc_version, version + 1);
-    }
-    spin_unlock(&d->lock);
+    if (!s)
+        return;
+    version = READ_ONCE(s->wc_version) | 1; /* odd: being written */
+    WRITE_ONCE(s->wc_version, version);
+    barrier();
+    s->wc_sec = (u32)seconds;
+    s->wc_sec_hi = (u32)(seconds >> 32);
+    s->wc_nsec = (u32)rest;
+    barrier();
+    WRITE_ONCE(s->wc_version, version + 1);
 }
 
 void domains_update_wallclock(void)
 {
     struct domain *d;
 
-    for (domid_t id = 0; (d = domain_get_next(id)) != NULL; domain_put(d)) {
-        id = (domid_t)(d->id + 1);
+    for_each_domain (d)
         if (READ_ONCE(d->dying) == DYING_NOT)
             domain_update_wallclock(d);
-    }
 }
 
 /* ---- reports ---- */
@@ -421,13 +401,13 @@ static void dump_vcpu(struct vcpu *v)
         timer_is_active(&v->singleshot) ? (v->singleshot.when - clock_now()) / NS_MS : -1);
 }
 
-void domains_dump(void)
+/* Every domain and vCPU, a line each. */
+static void key_domains(unsigned char key __unused)
 {
     struct domain *d;
     struct vcpu *v;
 
-    for (domid_t id = 0; (d = domain_get_next(id)) != NULL; domain_put(d)) {
-        id = (domid_t)(d->id + 1);
+    for_each_domain (d) {
         printk(LOG_INFO, "d%u: %s, %u frames (at most %u), %u refs, pause %u/%u%s%s\n", d->id,
                d->ops->name, d->frames.frames.count, d->frames.max, d->references, d->pause_count,
                d->control_pause_count, d->dying ? ", dying" : "", d->shutdown ? ", shut down" : "");
@@ -437,11 +417,6 @@ void domains_dump(void)
                 d->ops->dump(v);
         }
     }
-}
-
-static void key_domains(unsigned char key __unused)
-{
-    domains_dump();
 }
 
 static void key_rejections(unsigned char key __unused)

@@ -160,11 +160,23 @@ int domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool
 struct domain *domain_get(domid_t id);
 /* The first domain with an id >= from; reference taken. */
 struct domain *domain_get_next(domid_t from);
+/* d is referenced inside; who leaves by break or return has the reference. */
+#define for_each_domain(d)                                                                     \
+    for (u32 next_##d = 0;                                                                     \
+         ((d) = domain_get_next((domid_t)next_##d)) != NULL && (next_##d = (d)->id + 1U) != 0; \
+         domain_put(d))
 static inline void domain_get_again(struct domain *d)
 {
     __atomic_fetch_add(&d->references, 1, __ATOMIC_RELAXED);
 }
 void domain_put(struct domain *d);
+/* Of a variable: the reference it has (if not NULL) is dropped at the end of its block. */
+#define __put_domain __attribute__((cleanup(domain_unhold_)))
+static inline void domain_unhold_(struct domain **d)
+{
+    if (*d)
+        domain_put(*d);
+}
 #define for_each_vcpu(d, v)                              \
     for (u32 i_##v = 0; i_##v < (d)->max_vcpus; i_##v++) \
         if (((v) = (d)->vcpus[i_##v]) != NULL)
@@ -228,5 +240,4 @@ static inline bool vcpu_runnable(const struct vcpu *v)
              READ_ONCE(v->domain->pause_count));
 }
 
-void domains_dump(void);        /* debug key 'q': every domain and vCPU, a line each */
 void crash_describe_vcpu(void); /* one line about the current vCPU */

@@ -69,7 +69,7 @@ void domain_finish_shutdown(struct domain *d)
     if (d->shutdown_code == SHUTDOWN_suspend && d->suspend_port)
         event_send(d, d->suspend_port);
     else
-        event_send_global_virq(NULL, VIRQ_DOM_EXC);
+        event_send_global_virq(VIRQ_DOM_EXC);
 }
 
 void domain_resume(struct domain *d)
@@ -95,14 +95,10 @@ void domain_crash(struct domain *d, const char *why)
 
 void domain_unshare_info(struct domain *d)
 {
-    struct shared_info *info;
-
-    spin_lock(&d->lock); /* against the wall clock being written */
-    info = d->shared_info;
+    spin_hold(&d->lock); /* against the wall clock being written */
+    if (d->shared_info)
+        frame_unshare(d->shared_info);
     d->shared_info = NULL;
-    spin_unlock(&d->lock);
-    if (info)
-        frame_unshare(info);
 }
 
 /*
@@ -208,7 +204,7 @@ int domain_destroy(struct domain *d)
             spin_lock(&dead_lock);
             list_add_tail(&d->link, &dead);
             spin_unlock(&dead_lock);
-            event_send_global_virq(NULL, VIRQ_DOM_EXC);
+            event_send_global_virq(VIRQ_DOM_EXC);
             cpu_raise_work(this_cpu_id(), WORK_REAP);
         }
     }
@@ -234,13 +230,9 @@ void domain_put(struct domain *d)
 
 static bool has_frames(struct domain *d)
 {
-    bool has;
-
     /* Under the lock, so that whoever gave the last one back has let go of it. */
-    spin_lock(&d->frames.lock);
-    has = d->frames.frames.count || d->frames.hv.count;
-    spin_unlock(&d->frames.lock);
-    return has;
+    spin_hold(&d->frames.lock);
+    return d->frames.frames.count || d->frames.hv.count;
 }
 
 void domain_reap(void)
@@ -264,6 +256,6 @@ void domain_reap(void)
         next = d->zombie_next;
         domain_leave_table(d);
         domain_free(d);
-        event_send_global_virq(NULL, VIRQ_DOM_EXC);
+        event_send_global_virq(VIRQ_DOM_EXC);
     }
 }

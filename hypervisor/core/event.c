@@ -65,27 +65,24 @@ void event_raise(struct domain *d, struct event_port *p)
 int event_send(struct domain *d, u32 port)
 {
     struct event_port *p = event_port(d, port);
-    int error = 0;
 
     if (!p)
         return reject(-EINVAL, "sends through an invalid port");
-    port_lock(p);
+    byte_hold(&p->lock);
     switch (p->state) {
     case EVTCHNSTAT_interdomain:
         sched_sending(true);
         event_raise(p->remote, p->peer);
         sched_sending(false);
-        break;
+        return 0;
     case EVTCHNSTAT_ipi:
         event_raise(d, p);
-        break;
+        return 0;
     case EVTCHNSTAT_unbound:
-        break; /* nobody is there yet: lost, by the interface's rule */
+        return 0; /* nobody is there yet: lost, by the interface's rule */
     default:
-        error = reject(-EINVAL, "sends through a port that is not for sending");
+        return reject(-EINVAL, "sends through a port that is not for sending");
     }
-    port_unlock(p);
-    return error;
 }
 
 /* Delivers to d's own port if it still is what the caller thinks. */
@@ -95,10 +92,9 @@ static void raise_if(struct domain *d, u32 port, u8 state, u32 what)
 
     if (!p)
         return;
-    port_lock(p);
+    byte_hold(&p->lock);
     if (p->state == state && (state == EVTCHNSTAT_virq ? p->virq == what : true))
         event_raise(d, p);
-    port_unlock(p);
 }
 
 void event_send_virq(struct vcpu *v, u32 virq)
@@ -114,28 +110,27 @@ void event_send_pirq(struct domain *d, u32 port)
     raise_if(d, port, EVTCHNSTAT_pirq, 0);
 }
 
-void event_send_global_virq(struct domain *d, u32 virq)
+static struct domain *virq_handler(u32 virq)
 {
-    struct domain *to = d;
+    spin_hold(&handler_lock);
+    struct domain *d = virq_handlers[virq] ? virq_handlers[virq] : hardware_domain;
 
-    if (!to) {
-        spin_lock(&handler_lock);
-        to = virq_handlers[virq] ? virq_handlers[virq] : hardware_domain;
-        if (to)
-            domain_get_again(to);
-        spin_unlock(&handler_lock);
-    }
-    if (!to)
-        return;
-    if (to->max_vcpus && to->vcpus[0])
+    if (d)
+        domain_get_again(d);
+    return d;
+}
+
+void event_send_global_virq(u32 virq)
+{
+    struct domain *to __put_domain = virq_handler(virq);
+
+    if (to && to->max_vcpus && to->vcpus[0])
         event_send_virq(to->vcpus[0], virq);
-    if (!d)
-        domain_put(to);
 }
 
 void console_input_notify(void)
 {
-    event_send_global_virq(NULL, VIRQ_CONSOLE);
+    event_send_global_virq(VIRQ_CONSOLE);
 }
 
 int event_unmask(struct domain *d, u32 port)
@@ -144,14 +139,9 @@ int event_unmask(struct domain *d, u32 port)
 
     if (!p)
         return reject(-EINVAL, "unmasks an invalid port");
-    port_lock(p);
-    if (p->state != EVTCHNSTAT_closed) {
-        if (d->events->fifo)
-            fifo_unmask(d, p);
-        else
-            two_level_unmask(d, p);
-    }
-    port_unlock(p);
+    byte_hold(&p->lock);
+    if (p->state != EVTCHNSTAT_closed)
+        (d->events->fifo ? fifo_unmask : two_level_unmask)(d, p);
     return 0;
 }
 
@@ -159,21 +149,17 @@ int event_unmask(struct domain *d, u32 port)
 static bool port_flag(struct domain *d, u32 port, unsigned long *(*map)(struct domain *), u32 bit)
 {
     struct event_port *p = event_port(d, port);
-    bool set = false;
+    u32 *word;
 
     if (!p)
         return false;
-    port_lock(p);
-    if (p->state != EVTCHNSTAT_closed) {
-        if (d->events->fifo) {
-            u32 *word = fifo_word(d, port);
-            set = word && (READ_ONCE(*word) & (1U << bit));
-        } else {
-            set = bit_test(map(d), port);
-        }
-    }
-    port_unlock(p);
-    return set;
+    byte_hold(&p->lock);
+    if (p->state == EVTCHNSTAT_closed)
+        return false;
+    if (!d->events->fifo)
+        return bit_test(map(d), port);
+    word = fifo_word(d, port);
+    return word && (READ_ONCE(*word) & (1U << bit));
 }
 
 bool event_port_pending(struct domain *d, u32 port)
@@ -195,7 +181,7 @@ static u32 highest_port(const struct event_table *t)
     return MIN(t->max_port, by_abi);
 }
 
-/* A closed port for the caller to give a state to with port_open. */
+/* A closed port. */
 static int find_free(struct domain *d, struct event_port **found)
 {
     struct event_table *t = d->events;
@@ -223,26 +209,36 @@ static int find_free(struct domain *d, struct event_port **found)
     return reject(-ENOSPC, "no free port");
 }
 
-/* The state's own fields are set by the caller before; this makes it visible. */
-static void port_open(struct event_table *t, struct event_port *p, u8 state, u32 vcpu)
+/* The first free port becomes what `as` says: state, vCPU and the fields that go with the state. */
+static int port_open(struct domain *d, const struct event_port *as, u32 *number)
 {
-    p->vcpu = (u16)vcpu;
+    struct event_table *t = d->events;
+    struct event_port *p;
+    int error = find_free(d, &p);
+
+    if (error)
+        return error;
+    p->vcpu = as->vcpu;
+    p->remote_id = as->remote_id;
+    p->bound = as->bound;
     p->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
     if (!t->fifo)
         p->last_priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
     p->pending = false;
-    port_lock(p);
-    p->state = state;
-    port_unlock(p);
+    byte_lock(&p->lock);
+    p->state = as->state; /* makes it visible */
+    byte_unlock(&p->lock);
     t->open++;
     t->lowest_free = p->number + 1;
+    *number = p->number;
+    return 0;
 }
 
 static void port_free(struct domain *d, struct event_port *p)
 {
     struct event_table *t = d->events;
 
-    port_lock(p);
+    byte_lock(&p->lock);
     p->state = EVTCHNSTAT_closed;
     p->pending = false;
     /* What is pending is nobody's any more, and must not come with the next use. */
@@ -250,7 +246,7 @@ static void port_free(struct domain *d, struct event_port *p)
         atomic_bit_clear(two_level_pending(d), p->number);
     else if (fifo_word(d, p->number))
         atomic_and(fifo_word(d, p->number), ~(1U << EVTCHN_FIFO_PENDING));
-    port_unlock(p);
+    byte_unlock(&p->lock);
     t->open--;
     t->lowest_free = MIN(t->lowest_free, p->number);
 }
@@ -259,63 +255,51 @@ static void port_free(struct domain *d, struct event_port *p)
 
 int event_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op)
 {
-    struct event_table *t = d->events;
-    struct event_port *p;
-    int error;
+    struct event_port as = {
+        .state = EVTCHNSTAT_unbound,
+        .remote_id = op->remote_dom == DOMID_SELF ? current->domain->id : op->remote_dom,
+    };
 
-    spin_lock(&t->lock);
-    error = find_free(d, &p);
-    if (!error) {
-        p->remote_id = op->remote_dom == DOMID_SELF ? current->domain->id : op->remote_dom;
-        port_open(t, p, EVTCHNSTAT_unbound, 0);
-        op->port = p->number;
-    }
-    spin_unlock(&t->lock);
-    return error;
+    spin_hold(&d->events->lock);
+    return port_open(d, &as, &op->port);
 }
 
 /* Both tables are locked. */
 static int bind_pair(struct domain *d, struct domain *rd, struct evtchn_bind_interdomain *op)
 {
-    struct event_port *rp, *p;
-    int error = find_free(d, &p);
+    struct event_port *rp = event_port(rd, op->remote_port), *p;
+    struct event_port as = {.state = EVTCHNSTAT_interdomain, .bound.remote = rd, .bound.peer = rp};
+    int error;
 
-    if (error)
-        return error;
-    rp = event_port(rd, op->remote_port);
     if (!rp || rp->state != EVTCHNSTAT_unbound || rp->remote_id != d->id)
         return reject(-EINVAL, "remote port does not wait for this domain");
-    p->remote = rd;
-    p->peer = rp;
-    port_open(d->events, p, EVTCHNSTAT_interdomain, 0);
-    port_lock(rp);
+    error = port_open(d, &as, &op->local_port);
+    if (error)
+        return error;
+    p = event_port(d, op->local_port);
+    byte_lock(&rp->lock);
     rp->remote = d;
     rp->peer = p;
     rp->state = EVTCHNSTAT_interdomain;
-    port_unlock(rp);
+    byte_unlock(&rp->lock);
     /* The far end may have sent before we were there: have a look. */
-    port_lock(p);
+    byte_hold(&p->lock);
     event_raise(d, p);
-    port_unlock(p);
-    op->local_port = p->number;
     return 0;
 }
 
 int event_bind_interdomain(struct evtchn_bind_interdomain *op)
 {
-    struct domain *d = current->domain, *rd = domain_get(op->remote_dom);
+    struct domain *d = current->domain, *rd __put_domain = domain_get(op->remote_dom);
     int error;
 
     if (!rd)
         return reject(-ESRCH, "no such remote domain");
-    if (!rd->events) {
-        domain_put(rd);
+    if (!rd->events)
         return reject(-EINVAL, "remote domain has no event channels");
-    }
     spin_lock_pair(&d->events->lock, &rd->events->lock);
     error = bind_pair(d, rd, op);
     spin_unlock_pair(&d->events->lock, &rd->events->lock);
-    domain_put(rd);
     return error;
 }
 
@@ -327,29 +311,25 @@ static bool virq_is_global(u32 virq)
 int event_bind_virq(struct evtchn_bind_virq *op)
 {
     struct domain *d = current->domain;
-    struct event_table *t = d->events;
-    struct event_port *p;
+    struct event_port as = {.state = EVTCHNSTAT_virq};
     struct vcpu *v;
-    u32 virq;
     int error;
 
     if (op->virq >= NR_VIRQS)
         return reject(-EINVAL, "no such VIRQ");
-    virq = (u32)index_clamp(op->virq, NR_VIRQS);
-    if (virq_is_global(virq) && op->vcpu != 0)
+    as.virq = (u32)index_clamp(op->virq, NR_VIRQS);
+    if (virq_is_global(as.virq) && op->vcpu != 0)
         return reject(-EINVAL, "global VIRQ for a vCPU other than 0");
     v = domain_vcpu(d, op->vcpu);
     if (!v)
         return reject(-ENOENT, "no such vCPU for a VIRQ");
-    spin_lock(&t->lock);
-    error = v->virq_port[virq] ? reject(-EEXIST, "VIRQ is bound") : find_free(d, &p);
-    if (!error) {
-        p->virq = virq;
-        port_open(t, p, EVTCHNSTAT_virq, v->id);
-        op->port = p->number;
-        WRITE_ONCE(v->virq_port[virq], p->number);
-    }
-    spin_unlock(&t->lock);
+    as.vcpu = (u16)v->id;
+    spin_hold(&d->events->lock);
+    if (v->virq_port[as.virq])
+        return reject(-EEXIST, "VIRQ is bound");
+    error = port_open(d, &as, &op->port);
+    if (!error)
+        WRITE_ONCE(v->virq_port[as.virq], op->port);
     return error;
 }
 
@@ -357,40 +337,31 @@ int event_bind_ipi(struct evtchn_bind_ipi *op)
 {
     struct domain *d = current->domain;
     struct vcpu *v = domain_vcpu(d, op->vcpu);
-    struct event_port *p;
-    int error;
 
     if (!v)
         return reject(-ENOENT, "no such vCPU for an IPI");
-    spin_lock(&d->events->lock);
-    error = find_free(d, &p);
-    if (!error) {
-        port_open(d->events, p, EVTCHNSTAT_ipi, v->id);
-        op->port = p->number;
-    }
-    spin_unlock(&d->events->lock);
-    return error;
+    spin_hold(&d->events->lock);
+    return port_open(d, &(struct event_port){.state = EVTCHNSTAT_ipi, .vcpu = (u16)v->id},
+                     &op->port);
 }
 
 int event_bind_pirq(struct evtchn_bind_pirq *op)
 {
     struct domain *d = current->domain;
-    struct event_port *p;
+    struct event_port as = {.state = EVTCHNSTAT_pirq, .pirq = op->pirq};
+    u32 port;
     int error;
 
-    spin_lock(&d->events->lock);
-    error = find_free(d, &p);
-    if (!error) {
-        /* Open first: the interrupt may come while it is being bound. */
-        p->pirq = op->pirq;
-        port_open(d->events, p, EVTCHNSTAT_pirq, 0);
-        error = pirq_bind(d, op->pirq, p->number, 0, op->flags & BIND_PIRQ__WILL_SHARE);
-        if (error)
-            port_free(d, p);
-        else
-            op->port = p->number;
-    }
-    spin_unlock(&d->events->lock);
+    spin_hold(&d->events->lock);
+    /* Open first: the interrupt may come while it is being bound. */
+    error = port_open(d, &as, &port);
+    if (error)
+        return error;
+    error = pirq_bind(d, op->pirq, port, op->flags & BIND_PIRQ__WILL_SHARE);
+    if (error)
+        port_free(d, event_port(d, port));
+    else
+        op->port = port;
     return error;
 }
 
@@ -398,17 +369,16 @@ int event_bind_vcpu(struct domain *d, u32 port, u32 vcpu)
 {
     struct event_port *p = event_port(d, port);
     struct vcpu *v = domain_vcpu(d, vcpu);
-    int error = 0;
 
     if (!v)
         return reject(-ENOENT, "no such vCPU for a port");
     if (!p)
         return reject(-EINVAL, "moves an invalid port");
-    spin_lock(&d->events->lock);
+    spin_hold(&d->events->lock);
     switch (p->state) {
     case EVTCHNSTAT_virq:
         if (!virq_is_global(p->virq))
-            error = reject(-EINVAL, "per-vCPU VIRQ stays with its vCPU");
+            return reject(-EINVAL, "per-vCPU VIRQ stays with its vCPU");
         break;
     case EVTCHNSTAT_pirq:
         pirq_follow_vcpu(d, p->pirq, v);
@@ -417,30 +387,25 @@ int event_bind_vcpu(struct domain *d, u32 port, u32 vcpu)
     case EVTCHNSTAT_interdomain:
         break;
     default:
-        error = reject(-EINVAL, "port does not change its vCPU");
+        return reject(-EINVAL, "port does not change its vCPU");
     }
-    if (!error)
-        WRITE_ONCE(p->vcpu, (u16)v->id);
-    spin_unlock(&d->events->lock);
-    return error;
+    WRITE_ONCE(p->vcpu, (u16)v->id);
+    return 0;
 }
 
 int event_set_priority(struct domain *d, u32 port, u32 priority)
 {
     struct event_port *p = event_port(d, port);
-    int error = 0;
 
     if (priority > EVTCHN_FIFO_PRIORITY_MIN)
         return reject(-EINVAL, "no such event priority");
     if (!p)
         return reject(-EINVAL, "priority of an invalid port");
-    spin_lock(&d->events->lock);
+    spin_hold(&d->events->lock);
     if (!d->events->fifo)
-        error = reject(-ENOSYS, "2-level events have no priorities");
-    else
-        WRITE_ONCE(p->priority, (u8)priority);
-    spin_unlock(&d->events->lock);
-    return error;
+        return reject(-ENOSYS, "2-level events have no priorities");
+    WRITE_ONCE(p->priority, (u8)priority);
+    return 0;
 }
 
 /* ---- closing ---- */
@@ -451,42 +416,32 @@ int event_set_priority(struct domain *d, u32 port, u32 priority)
  */
 static void close_locked(struct domain *d, struct event_port *p)
 {
-    struct vcpu *v;
-
-    switch (p->state) {
-    case EVTCHNSTAT_interdomain: {
+    if (p->state == EVTCHNSTAT_interdomain) {
         struct event_port *peer = p->peer;
 
         /* The far end first: afterwards nobody sends to p. Its lock waits for
          * a delivery that is under way. */
-        port_lock(peer);
+        byte_hold(&peer->lock);
         peer->state = EVTCHNSTAT_unbound;
         peer->remote_id = d->id;
-        port_unlock(peer);
-        break;
-    }
-    case EVTCHNSTAT_virq:
-        v = d->vcpus[virq_is_global(p->virq) ? 0 : p->vcpu];
-        WRITE_ONCE(v->virq_port[p->virq], 0);
-        break;
-    case EVTCHNSTAT_pirq:
+    } else if (p->state == EVTCHNSTAT_virq) {
+        WRITE_ONCE(d->vcpus[virq_is_global(p->virq) ? 0 : p->vcpu]->virq_port[p->virq], 0);
+    } else if (p->state == EVTCHNSTAT_pirq) {
         pirq_unbind(d, p->pirq);
-        break;
-    default:
-        break;
     }
     port_free(d, p);
 }
 
-int event_close(struct domain *d, u32 port, bool by_guest __unused)
+int event_close(struct domain *d, u32 port)
 {
     struct event_table *t = d->events;
     struct event_port *p = event_port(d, port);
-    struct domain *rd = NULL;
+    struct domain *rd = d; /* whose table is locked besides; we hold a reference */
     int error = 0;
 
     if (!p)
         return reject(-EINVAL, "closes an invalid port");
+    domain_get_again(d);
     spin_lock(&t->lock);
     /* The remote's lock may have to be taken first; the binding, and with it the
      * remote, may be gone when we have both: hold the domain and look again. */
@@ -494,12 +449,8 @@ int event_close(struct domain *d, u32 port, bool by_guest __unused)
         struct domain *remote = p->remote;
 
         domain_get_again(remote);
-        if (rd) {
-            spin_unlock_pair(&t->lock, &rd->events->lock);
-            domain_put(rd);
-        } else {
-            spin_unlock(&t->lock);
-        }
+        spin_unlock_pair(&t->lock, &rd->events->lock);
+        domain_put(rd);
         rd = remote;
         spin_lock_pair(&t->lock, &rd->events->lock);
     }
@@ -507,35 +458,25 @@ int event_close(struct domain *d, u32 port, bool by_guest __unused)
         error = reject(-EINVAL, "port is closed already");
     else
         close_locked(d, p);
-    if (rd) {
-        spin_unlock_pair(&t->lock, &rd->events->lock);
-        domain_put(rd);
-    } else {
-        spin_unlock(&t->lock);
-    }
+    spin_unlock_pair(&t->lock, &rd->events->lock);
+    domain_put(rd);
     return error;
 }
 
 int event_status(struct evtchn_status *op)
 {
-    struct domain *d = domain_get(op->dom);
+    struct domain *d __put_domain = domain_get(op->dom);
     struct event_port *p;
-    int error = 0;
 
     if (!d)
         return reject(-ESRCH, "no such domain");
     p = event_port(d, op->port);
-    if (!p) {
-        domain_put(d);
+    if (!p)
         return reject(-EINVAL, "status of an invalid port");
-    }
-    spin_lock(&d->events->lock);
+    spin_hold(&d->events->lock);
     op->status = p->state;
-    op->vcpu = p->vcpu;
+    op->vcpu = p->state == EVTCHNSTAT_closed ? 0 : p->vcpu;
     switch (p->state) {
-    case EVTCHNSTAT_closed:
-        op->vcpu = 0;
-        break;
     case EVTCHNSTAT_unbound:
         op->u.unbound.dom = p->remote_id;
         break;
@@ -549,98 +490,71 @@ int event_status(struct evtchn_status *op)
     case EVTCHNSTAT_virq:
         op->u.virq = p->virq;
         break;
-    default:
-        break;
     }
-    spin_unlock(&d->events->lock);
-    domain_put(d);
-    return error;
+    return 0;
 }
 
-/* Closes all ports; -ERESTART_HYPERCALL when the CPU has something else to do. */
+/*
+ * Closes all ports and goes back to 2-level; -ERESTART_HYPERCALL when the CPU
+ * has something else to do.
+ */
 static int close_all(struct domain *d)
 {
     struct event_table *t = d->events;
 
-    while (READ_ONCE(t->open)) {
+    for (;;) {
         struct event_port *p;
 
+        if (!READ_ONCE(t->open)) {
+            spin_hold(&t->lock);
+            if (!t->open) { /* really: no other CPU has opened one meanwhile */
+                t->close_at = 0;
+                fifo_free(d);
+                return 0;
+            }
+        }
         if (t->close_at > t->max_port || (t->close_at && !event_port(d, t->close_at)))
             t->close_at = 0; /* some were opened behind us */
         p = event_port(d, t->close_at);
         if (p && READ_ONCE(p->state) != EVTCHNSTAT_closed)
-            event_close(d, p->number, false);
+            event_close(d, p->number);
         if (++t->close_at % 64 == 0 && hypercall_should_yield())
             return -ERESTART_HYPERCALL;
     }
-    t->close_at = 0;
-    return 0;
-}
-
-/* The same, and back to 2-level when really none is open. */
-static int close_all_for_good(struct domain *d)
-{
-    struct event_table *t = d->events;
-    bool again;
-
-    do {
-        int error = close_all(d);
-        if (error)
-            return error;
-        spin_lock(&t->lock);
-        again = t->open != 0; /* another CPU opened some meanwhile */
-        if (!again)
-            fifo_free(d);
-        spin_unlock(&t->lock);
-        if (again && hypercall_should_yield())
-            return -ERESTART_HYPERCALL;
-    } while (again);
-    return 0;
 }
 
 int event_reset(struct domain *d)
 {
     if (d != current->domain && !READ_ONCE(d->control_pause_count))
         return reject(-EINVAL, "resets events of a domain that is not paused");
-    return close_all_for_good(d);
+    return close_all(d);
 }
 
 /* ---- routing of global VIRQs ---- */
 
 int event_set_virq_handler(struct domain *d, u32 virq)
 {
-    struct domain *old;
-
     if (virq >= NR_VIRQS || !virq_is_global(virq))
         return reject(-EINVAL, "VIRQ has no handler domain");
-    spin_lock(&handler_lock);
+    spin_hold(&handler_lock);
     /* Looked at under the lock: forget_handler comes after DYING is set. */
-    if (READ_ONCE(d->dying) != DYING_NOT) {
-        spin_unlock(&handler_lock);
+    if (READ_ONCE(d->dying) != DYING_NOT)
         return reject(-EINVAL, "VIRQ handler is dying");
-    }
     domain_get_again(d);
-    old = virq_handlers[virq];
+    if (virq_handlers[virq])
+        domain_put(virq_handlers[virq]);
     virq_handlers[virq] = d;
-    spin_unlock(&handler_lock);
-    if (old)
-        domain_put(old);
     return 0;
 }
 
 static void forget_handler(struct domain *d)
 {
-    u32 dropped = 0;
-
-    spin_lock(&handler_lock);
+    spin_hold(&handler_lock);
     for (u32 virq = 0; virq < NR_VIRQS; virq++)
         if (virq_handlers[virq] == d) {
             virq_handlers[virq] = NULL;
-            dropped++;
+            domain_put(d);
         }
-    spin_unlock(&handler_lock);
-    while (dropped--)
-        domain_put(d);
 }
 
 /* ---- life ---- */
@@ -667,7 +581,7 @@ int event_init(struct domain *d, u32 max_port)
 int event_destroy(struct domain *d)
 {
     forget_handler(d);
-    return close_all_for_good(d);
+    return close_all(d);
 }
 
 void event_free(struct domain *d)

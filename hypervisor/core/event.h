@@ -23,7 +23,7 @@ int event_bind_virq(struct evtchn_bind_virq *op);
 int event_bind_ipi(struct evtchn_bind_ipi *op);
 int event_bind_pirq(struct evtchn_bind_pirq *op);
 int event_bind_vcpu(struct domain *d, u32 port, u32 vcpu);
-int event_close(struct domain *d, u32 port, bool by_guest);
+int event_close(struct domain *d, u32 port);
 int event_status(struct evtchn_status *op); /* -ESRCH; permission is the caller's to check */
 int event_send(struct domain *d, u32 port);
 int event_unmask(struct domain *d, u32 port);
@@ -34,9 +34,8 @@ int event_set_priority(struct domain *d, u32 port, u32 priority);
 
 /* From the hypervisor. */
 void event_send_virq(struct vcpu *v, u32 virq); /* per-vCPU ones: VIRQ_TIMER, DEBUG, XENOPROF... */
-void event_send_global_virq(
-    struct domain *d,
-    u32 virq); /* NULL: the domain it is routed to (XEN_DOMCTL_set_virq_handler) */
+/* To the domain it is routed to (XEN_DOMCTL_set_virq_handler), or the hardware domain. */
+void event_send_global_virq(u32 virq);
 int event_set_virq_handler(struct domain *d, u32 virq);
 void event_send_pirq(struct domain *d, u32 port);
 bool event_port_valid(struct domain *d, u32 port); /* there is such a port, open or not */

@@ -59,18 +59,6 @@ u32 *fifo_word(const struct domain *d, u32 port)
     return words ? &words[port % WORDS_PER_PAGE] : NULL;
 }
 
-static void queue_lock(struct fifo_vcpu *q)
-{
-    while (__atomic_exchange_n(&q->lock, 1, __ATOMIC_ACQUIRE))
-        while (READ_ONCE(q->lock))
-            cpu_wait();
-}
-
-static void queue_unlock(struct fifo_vcpu *q)
-{
-    store_release(&q->lock, 0);
-}
-
 static struct fifo_vcpu *fifo_of(const struct domain *d, u32 vcpu)
 {
     const struct vcpu *v = d->vcpus[vcpu];
@@ -94,14 +82,14 @@ static int lock_queues(struct domain *d, struct event_port *p, struct fifo_vcpu 
             return -1;
         if (!*from)
             *from = *to;
-        queue_lock(vcpu < last ? *to : *from);
+        byte_lock(vcpu < last ? &(*to)->lock : &(*from)->lock);
         if (*from != *to)
-            queue_lock(vcpu < last ? *from : *to);
+            byte_lock(vcpu < last ? &(*from)->lock : &(*to)->lock);
         if (READ_ONCE(p->last_vcpu) == last)
             return (int)vcpu;
-        queue_unlock(*to);
+        byte_unlock(&(*to)->lock);
         if (*from != *to)
-            queue_unlock(*from);
+            byte_unlock(&(*from)->lock);
     }
 }
 
@@ -132,9 +120,9 @@ static void link_port(struct domain *d, struct event_port *p, event_word_t *word
         tell = !(atomic_fetch_or(&to->control->ready, 1U << priority) & (1U << priority));
     }
 out:
-    queue_unlock(to);
+    byte_unlock(&to->lock);
     if (from != to)
-        queue_unlock(from);
+        byte_unlock(&from->lock);
     if (tell)
         vcpu_mark_events_pending(d->vcpus[vcpu]);
 }
@@ -211,57 +199,51 @@ int event_init_control(struct evtchn_init_control *op)
     struct event_table *t = d->events;
     struct vcpu *v = domain_vcpu(d, op->vcpu);
     struct fifo_vcpu *q;
-    int error = 0;
+    int error;
 
     op->link_bits = EVTCHN_FIFO_LINK_BITS;
     if (!v)
         return reject(-ENOENT, "no such vCPU for a control block");
     if (op->offset % 8 || op->offset > PAGE_SIZE - sizeof(struct evtchn_fifo_control_block))
         return reject(-EINVAL, "control block leaves its page or is not aligned");
+    spin_hold(&t->lock);
+    if (v->fifo)
+        return reject(-EINVAL, "vCPU has a control block");
     q = heap_zalloc(sizeof(*q));
     if (!q)
         return -ENOMEM;
-    spin_lock(&t->lock);
-    if (v->fifo)
-        error = reject(-EINVAL, "vCPU has a control block");
-    if (!error)
-        error = take_page(d, op->control_gfn, &q->frame);
+    error = take_page(d, op->control_gfn, &q->frame);
     if (!error && !t->fifo) {
         error = fifo_enable(d);
         if (error)
             drop_page(q->frame);
     }
-    if (!error) {
-        q->control = (void *)((char *)mfn_to_virt(q->frame) + op->offset);
-        store_release(&v->fifo, q);
-    }
-    spin_unlock(&t->lock);
-    if (error)
+    if (error) {
         heap_free(q);
-    return error;
+        return error;
+    }
+    q->control = (void *)((char *)mfn_to_virt(q->frame) + op->offset);
+    store_release(&v->fifo, q);
+    return 0;
 }
 
 int event_expand_array(struct evtchn_expand_array *op)
 {
     struct domain *d = current->domain;
-    struct event_table *t = d->events;
     struct fifo_domain *f;
     mfn_t frame;
     u32 first;
-    int error = 0;
+    int error;
 
-    spin_lock(&t->lock);
-    f = t->fifo;
+    spin_hold(&d->events->lock);
+    f = d->events->fifo;
     if (!f)
-        error = reject(-EINVAL, "event array before a control block");
-    else if (f->pages >= ARRAY_PAGES)
-        error = reject(-ENOSPC, "event array is complete");
-    else
-        error = take_page(d, op->array_gfn, &frame);
-    if (error) {
-        spin_unlock(&t->lock);
+        return reject(-EINVAL, "event array before a control block");
+    if (f->pages >= ARRAY_PAGES)
+        return reject(-ENOSPC, "event array is complete");
+    error = take_page(d, op->array_gfn, &frame);
+    if (error)
         return error;
-    }
     first = f->pages * WORDS_PER_PAGE;
     (void)atomic_xchg(&f->array[f->pages], mfn_to_virt(frame)); /* before looking at flags */
     f->pages++;
@@ -270,13 +252,11 @@ int event_expand_array(struct evtchn_expand_array *op)
 
         if (!p)
             break;
-        port_lock(p);
+        byte_hold(&p->lock);
         if (p->pending && p->state != EVTCHNSTAT_closed)
             event_raise(d, p);
         p->pending = false;
-        port_unlock(p);
     }
-    spin_unlock(&t->lock);
     return 0;
 }
 

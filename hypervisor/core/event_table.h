@@ -21,6 +21,11 @@
 
 #define PORTS_PER_CHUNK 128
 
+struct event_bound {
+    struct domain *remote;
+    struct event_port *peer;
+};
+
 struct event_port {
     u8 lock;
     u8 state;                   /* EVTCHNSTAT_* */
@@ -34,8 +39,8 @@ struct event_port {
             struct domain *remote;
             struct event_port *peer;
         };
-        u32 pirq;
-        u32 virq;
+        u32 pirq, virq;
+        struct event_bound bound; /* all of them, whatever they are */
     };
 };
 
@@ -52,16 +57,23 @@ struct event_table {
     struct fifo_domain *fifo; /* NULL: 2-level */
 };
 
-static inline void port_lock(struct event_port *p)
+/* A lock of a byte, for a few instructions: a port's, or that of a vCPU's FIFO queues. */
+static inline void byte_lock(u8 *lock)
 {
-    while (__atomic_exchange_n(&p->lock, 1, __ATOMIC_ACQUIRE))
-        while (READ_ONCE(p->lock))
+    while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE))
+        while (READ_ONCE(*lock))
             cpu_wait();
 }
-static inline void port_unlock(struct event_port *p)
+static inline void byte_unlock(u8 *lock)
 {
-    store_release(&p->lock, 0);
+    store_release(lock, 0);
 }
+static inline void byte_unhold_(u8 **lock)
+{
+    byte_unlock(*lock);
+}
+#define byte_hold(lock) HOLD_(u8, byte_lock, byte_unhold_, lock, __LINE__) /* to the block's end \
+                                                                            */
 
 struct event_port *event_port(const struct domain *d, u32 port); /* NULL: no such */
 /* Makes the port pending and tells its vCPU; p is locked, or the sender's end is. */

@@ -152,12 +152,9 @@ static int grow_locked(struct domain *d, struct grant_table *t, u32 frames)
 int grant_grow(struct domain *d, u32 frames)
 {
     struct grant_table *t = d->grants;
-    int error;
 
-    spin_lock(&t->lock);
-    error = grow_locked(d, t, frames);
-    spin_unlock(&t->lock);
-    return error;
+    spin_hold(&t->lock);
+    return grow_locked(d, t, frames);
 }
 
 u32 grant_frame_count(struct domain *d, enum grant_frames which)
@@ -177,27 +174,23 @@ u32 grant_frame_max(struct domain *d, enum grant_frames which)
 int grant_frame(struct domain *d, enum grant_frames which, u32 index, mfn_t *m)
 {
     struct grant_table *t = d->grants;
+    bool status = which == GRANT_STATUS;
+    void **pages = status ? (void **)t->status : t->shared;
+    u32 needed = index + 1;
     int error;
 
-    spin_lock(&t->lock);
-    if (which == GRANT_STATUS && t->version != 2)
-        error = reject(-EINVAL, "status frames of a version 1 grant table");
-    else if (index >= (which == GRANT_STATUS ? status_frames_for(t->max_frames) : t->max_frames))
-        error = reject(-EINVAL, "grant frame beyond the table's limit");
-    else if (which == GRANT_STATUS)
-        error = grow_locked(
-            d, t,
-            MAX(t->frames, MIN(t->max_frames, (u32)(index * STATUS_PER_FRAME / V2_PER_FRAME) + 1)));
-    else
-        error = grow_locked(d, t, MAX(t->frames, index + 1));
-    if (!error) {
-        void **pages = which == GRANT_STATUS ? (void **)t->status : t->shared;
-
-        index = (u32)index_clamp(index, which == GRANT_STATUS ? t->status_frames : t->frames);
-        *m = virt_to_mfn(pages[index]);
-    }
-    spin_unlock(&t->lock);
-    return error;
+    spin_hold(&t->lock);
+    if (status && t->version != 2)
+        return reject(-EINVAL, "status frames of a version 1 grant table");
+    if (index >= (status ? status_frames_for(t->max_frames) : t->max_frames))
+        return reject(-EINVAL, "grant frame beyond the table's limit");
+    if (status)
+        needed = MIN(t->max_frames, (u32)(index * STATUS_PER_FRAME / V2_PER_FRAME) + 1);
+    error = grow_locked(d, t, MAX(t->frames, needed));
+    if (error)
+        return error;
+    *m = virt_to_mfn(pages[index_clamp(index, status ? t->status_frames : t->frames)]);
+    return 0;
 }
 
 /* Entries that tools set up and that survive a change of version. */
@@ -272,29 +265,17 @@ static int set_version_locked(struct domain *d, struct grant_table *t, u32 versi
 
 int grant_set_version(struct domain *d, u32 version)
 {
-    struct grant_table *t = d->grants;
-    int error;
-
     if (version != 1 && version != 2)
         return reject(-EINVAL, "no such grant table version");
     if (version > MAX(d->grant_version_max, 1U))
         return reject(-ENOSYS, "grant table version not allowed");
-    spin_lock(&t->lock);
-    error = set_version_locked(d, t, version);
-    spin_unlock(&t->lock);
-    return error;
+    spin_hold(&d->grants->lock);
+    return set_version_locked(d, d->grants, version);
 }
 
 u32 grant_version(struct domain *d)
 {
     return READ_ONCE(d->grants->version);
-}
-
-struct frame *grant_frame_from_guest(u64 number)
-{
-    if (!mfn_is_ram(mfn(number)))
-        return NULL;
-    return mfn_to_frame(mfn(index_clamp(number, frame_table_end)));
 }
 
 /*
@@ -311,26 +292,21 @@ int grant_destroy(struct domain *d)
     if (t->destroy_at == 0)
         cpu_flush(&d->dirty_cpus, FLUSH_TLB, 0);
     for (; t->destroy_at < t->handle_count; t->destroy_at++) {
-        u32 at = t->destroy_at;
-        struct grant_handle *h = &t->handles[at / HANDLES_PER_PAGE][at % HANDLES_PER_PAGE];
-        struct grant_use use = {.granter = h->granter,
-                                .frame = mfn_to_frame(mfn(h->frame)),
-                                .ref = h->ref,
-                                .writable = !(h->flags & GNTMAP_readonly)};
+        struct grant_handle *h = grant_handle_at(t, t->destroy_at);
+        struct grant_use use = grant_handle_use(h);
 
-        if (h->flags & (GNTMAP_host_map | GNTMAP_device_map)) {
+        if (h->flags & HANDLE_MAPPED) {
             h->flags = 0;
             grant_use_end(&use);
         }
-        if (at % 64 == 63 && hypercall_should_yield()) {
+        if (t->destroy_at % 64 == 63 && hypercall_should_yield()) {
             t->destroy_at++;
             return -ERESTART_HYPERCALL;
         }
     }
-    spin_lock(&t->lock);
+    spin_hold(&t->lock);
     status_free(t);
     while (t->frames)
         frame_unshare(t->shared[--t->frames]);
-    spin_unlock(&t->lock);
     return 0;
 }

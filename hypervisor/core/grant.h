@@ -50,24 +50,10 @@ void grant_dump(struct domain *d);   /* sizes and uses, to the log */
 /* Operations of the current domain. GNTST_*; results go into the op. */
 s16 grant_map(struct gnttab_map_grant_ref *op);
 
-/* What an unmap took away but must not give up before the TLB flush. */
-struct grant_unmapped {
-    struct domain *granter; /* NULL: nothing to give up */
-    struct frame *frame;
-    u32 ref;
-    bool writable;
-    bool flush; /* an entry was cleared */
-};
-/* new_addr as in GNTTABOP_unmap_and_replace, 0 else. */
-s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
-                struct grant_unmapped *gone);
-/* Flushes if need be, then gives up; after each batch of unmaps. */
-void grant_unmap_finish(struct grant_unmapped *gone, u32 n);
-
 /* A use of a grant: what grant_use_end() has to take back. */
 struct grant_use {
-    struct domain *granter;
-    struct frame *frame; /* NULL: transitive, see trans_* */
+    struct domain *granter; /* NULL: nothing */
+    struct frame *frame;    /* NULL: transitive, see trans_* */
     u32 ref;
     bool writable;
     u16 start;
@@ -75,6 +61,17 @@ struct grant_use {
     domid_t trans_domid;
     u32 trans_ref;
 };
+
+/* What an unmap took away but must not give up before the TLB flush. */
+struct grant_unmapped {
+    struct grant_use use;
+    bool flush; /* an entry was cleared */
+};
+/* new_addr as in GNTTABOP_unmap_and_replace, 0 else. */
+s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
+                struct grant_unmapped *gone);
+/* Flushes if need be, then gives up; after each batch of unmaps. */
+void grant_unmap_finish(struct grant_unmapped *gone, u32 n);
 
 /*
  * One side of copies: what is held for it. Requests mostly come in runs that use

@@ -16,14 +16,6 @@
 #include "memory/alloc.h"
 #include "memory/map.h"
 
-#define COMMIT_TRIES 5
-
-static s16 refuse(s16 status, const char *why)
-{
-    reject_record(why, __FILE__, __LINE__, status);
-    return status;
-}
-
 /* Ends the use of a grant or frame; stays with the granting domain. */
 static void side_release(struct grant_side *s, bool write)
 {
@@ -51,15 +43,14 @@ static void side_end(struct grant_side *s, bool write)
     s->granter = NULL;
 }
 
-static struct domain *granter_get(domid_t id)
+struct domain *grant_granter(domid_t id)
 {
     struct domain *d = domain_get(id);
 
-    if (d && !d->grants) {
-        domain_put(d);
-        return NULL;
-    }
-    return d;
+    if (!d || d->grants)
+        return d;
+    domain_put(d);
+    return NULL;
 }
 
 /* The grant that a transitive grant of `via` leads to; via is its user. */
@@ -67,15 +58,15 @@ static s16 side_follow(struct grant_side *s, domid_t via, bool write)
 {
     s16 status;
 
-    s->granter2 = granter_get(s->use.trans_domid);
+    s->granter2 = grant_granter(s->use.trans_domid);
     if (!s->granter2)
-        return refuse(GNTST_general_error, "transitive grant of no domain");
+        return reject(GNTST_general_error, "transitive grant of no domain");
     status = grant_use_begin(s->granter2, s->use.trans_ref, via, write, true, &s->use2);
     if (status)
         return status;
     s->used2 = true;
     if (!s->use2.frame)
-        return refuse(GNTST_general_error, "transitive grant of a transitive grant");
+        return reject(GNTST_general_error, "transitive grant of a transitive grant");
     s->frame = s->use2.frame;
     s->start = s->use2.start;
     s->length = s->use2.length;
@@ -88,13 +79,13 @@ static s16 side_of_frame(struct grant_side *s, const struct gnttab_copy_ptr *p, 
     struct frame *f;
 
     if (p->domid != DOMID_SELF)
-        return refuse(GNTST_permission_denied, "copy by frame number of another domain");
+        return reject(GNTST_permission_denied, "copy by frame number of another domain");
     f = domain_frame_get(d, p->u.gmfn);
     if (!f)
-        return refuse(GNTST_bad_page, "copy with a frame that is not the caller's");
+        return reject(GNTST_bad_page, "copy with a frame that is not the caller's");
     if (write && !frame_get_writable(f)) {
         frame_put(f);
-        return refuse(GNTST_general_error, "copy to a page table");
+        return reject(GNTST_general_error, "copy to a page table");
     }
     s->frame = f;
     s->start = 0;
@@ -107,9 +98,9 @@ static s16 side_of_grant(struct grant_side *s, const struct gnttab_copy_ptr *p, 
     s16 status;
 
     if (!s->granter)
-        s->granter = granter_get(p->domid);
+        s->granter = grant_granter(p->domid);
     if (!s->granter)
-        return refuse(GNTST_bad_domain, "no such granting domain");
+        return reject(GNTST_bad_domain, "no such granting domain");
     status = grant_use_begin(s->granter, p->u.ref, current->domain->id, write, true, &s->use);
     if (status)
         return status;
@@ -148,7 +139,7 @@ static s16 side_begin(struct grant_side *s, const struct gnttab_copy_ptr *p, boo
 static s16 side_range(const struct grant_side *s, u32 offset, u32 length)
 {
     if (offset < s->start || offset + length > s->start + s->length)
-        return refuse(GNTST_general_error, "copy outside of what is granted");
+        return reject(GNTST_general_error, "copy outside of what is granted");
     return GNTST_okay;
 }
 
@@ -158,7 +149,7 @@ s16 grant_copy(struct grant_copier *copier, const struct gnttab_copy *op)
     s16 status;
 
     if (op->source.offset + op->len > PAGE_SIZE || op->dest.offset + op->len > PAGE_SIZE)
-        return refuse(GNTST_bad_copy_arg, "copy across the end of a page");
+        return reject(GNTST_bad_copy_arg, "copy across the end of a page");
     status = side_begin(from, &op->source, op->flags & GNTCOPY_source_gref, false);
     if (!status)
         status = side_range(from, op->source.offset, op->len);
@@ -182,97 +173,80 @@ void grant_copy_end(struct grant_copier *copier)
 /* Takes the receiver's word that it wants a frame from `from` in this slot. */
 static bool transfer_commit(struct grant_table *t, u32 ref, domid_t from)
 {
-    bool done = false;
+    u32 *word, wanted = GTF_accept_transfer | (u32)from << 16;
 
-    spin_lock(&t->lock);
-    if (ref < grant_entries(t)) {
-        u32 *word, old, seen;
-
-        ref = (u32)index_clamp(ref, grant_entries(t));
-        word = t->version == 1 ? (u32 *)grant_v1(t, ref) : (u32 *)grant_v2(t, ref);
-        old = READ_ONCE(*word);
-        for (u32 tries = 0; tries < COMMIT_TRIES && !done; tries++, old = seen) {
-            if (old != (GTF_accept_transfer | (u32)from << 16))
-                break;
-            seen = atomic_cmpxchg(word, old, old | GTF_transfer_committed);
-            done = seen == old;
-        }
-    }
-    spin_unlock(&t->lock);
-    return done;
+    spin_hold(&t->lock);
+    if (ref >= grant_entries(t))
+        return false;
+    ref = (u32)index_clamp(ref, grant_entries(t));
+    word = t->version == 1 ? (u32 *)grant_v1(t, ref) : (u32 *)grant_v2(t, ref);
+    return atomic_cmpxchg(word, wanted, wanted | GTF_transfer_committed) == wanted;
 }
 
 /* Tells the receiver which frame came, and what it wanted to call it. */
 static void transfer_complete(struct grant_table *t, u32 ref, mfn_t m)
 {
-    spin_lock(&t->lock);
-    if (ref < grant_entries(t)) {
-        ref = (u32)index_clamp(ref, grant_entries(t));
-        if (t->version == 1) {
-            struct grant_entry_v1 *e = grant_v1(t, ref);
+    spin_hold(&t->lock);
+    if (ref >= grant_entries(t))
+        return;
+    ref = (u32)index_clamp(ref, grant_entries(t));
+    if (t->version == 1) {
+        struct grant_entry_v1 *e = grant_v1(t, ref);
 
-            m2p_set(m, READ_ONCE(e->frame));
-            WRITE_ONCE(e->frame, (u32)m.raw);
-            atomic_or(&e->flags, (u16)GTF_transfer_completed);
-        } else {
-            union grant_entry_v2 *e = grant_v2(t, ref);
+        m2p_set(m, READ_ONCE(e->frame));
+        WRITE_ONCE(e->frame, (u32)m.raw);
+        atomic_or(&e->flags, (u16)GTF_transfer_completed);
+    } else {
+        union grant_entry_v2 *e = grant_v2(t, ref);
 
-            m2p_set(m, READ_ONCE(e->full_page.frame));
-            WRITE_ONCE(e->full_page.frame, m.raw);
-            atomic_or(&e->hdr.flags, (u16)GTF_transfer_completed);
-        }
+        m2p_set(m, READ_ONCE(e->full_page.frame));
+        WRITE_ONCE(e->full_page.frame, m.raw);
+        atomic_or(&e->hdr.flags, (u16)GTF_transfer_completed);
     }
-    spin_unlock(&t->lock);
 }
 
 /* Only a bad page stays with the caller; whatever else goes wrong, it is gone. */
 s16 grant_transfer(const struct gnttab_transfer *op)
 {
-    struct domain *d = current->domain, *to;
-    struct frame *f = grant_frame_from_guest(op->mfn);
+    struct domain *d = current->domain, *to __put_domain = grant_granter(op->domid);
+    struct frame *f = frame_from_guest(op->mfn);
     s16 status;
 
     if (!f || frame_steal(f, &d->frames))
-        return refuse(GNTST_bad_page, "transfer of a frame in use or not the caller's");
+        return reject(GNTST_bad_page, "transfer of a frame in use or not the caller's");
     m2p_set(frame_to_mfn(f), M2P_INVALID);
-    to = granter_get(op->domid);
     if (!to) {
-        status = refuse(GNTST_bad_domain, "transfer to no domain");
+        status = reject(GNTST_bad_domain, "transfer to no domain");
     } else if (to->dying || to->frames.frames.count >= to->frames.max ||
                !transfer_commit(to->grants, op->ref, d->id)) {
-        status = refuse(GNTST_general_error, "transfer not wanted");
+        status = reject(GNTST_general_error, "transfer not wanted");
     } else if (frame_assign(f, &to->frames, 0)) {
         /* Committed, so the receiver waits: there is no frame for it. */
         transfer_complete(to->grants, op->ref, mfn(0));
-        status = refuse(GNTST_general_error, "transfer over the receiver's limit");
+        status = reject(GNTST_general_error, "transfer over the receiver's limit");
     } else {
         transfer_complete(to->grants, op->ref, frame_to_mfn(f));
         status = GNTST_okay;
     }
     if (status)
         frames_free_unowned(f, 0);
-    if (to)
-        domain_put(to);
     return status;
 }
 
 s16 grant_swap(u32 ref_a, u32 ref_b)
 {
     struct grant_table *t = current->domain->grants;
-    s16 status = GNTST_okay;
 
-    spin_lock(&t->lock);
-    if (ref_a >= grant_entries(t) || ref_b >= grant_entries(t)) {
-        spin_unlock(&t->lock);
-        return refuse(GNTST_bad_gntref, "grant reference beyond the table");
-    }
+    spin_hold(&t->lock);
+    if (ref_a >= grant_entries(t) || ref_b >= grant_entries(t))
+        return reject(GNTST_bad_gntref, "grant reference beyond the table");
     ref_a = (u32)index_clamp(ref_a, grant_entries(t));
     ref_b = (u32)index_clamp(ref_b, grant_entries(t));
-    if (ref_a == ref_b) {
-        ; /* nothing to do */
-    } else if (grant_in_use(grant_active_at(t, ref_a)) || grant_in_use(grant_active_at(t, ref_b))) {
-        status = refuse(GNTST_eagain, "swap of a grant in use");
-    } else if (t->version == 1) {
+    if (ref_a == ref_b)
+        return GNTST_okay;
+    if (grant_in_use(grant_active_at(t, ref_a)) || grant_in_use(grant_active_at(t, ref_b)))
+        return reject(GNTST_eagain, "swap of a grant in use");
+    if (t->version == 1) {
         struct grant_entry_v1 e = *grant_v1(t, ref_a);
 
         *grant_v1(t, ref_a) = *grant_v1(t, ref_b);
@@ -283,23 +257,20 @@ s16 grant_swap(u32 ref_a, u32 ref_b)
         *grant_v2(t, ref_a) = *grant_v2(t, ref_b);
         *grant_v2(t, ref_b) = e;
     }
-    spin_unlock(&t->lock);
-    return status;
+    return GNTST_okay;
 }
 
 void grant_dump(struct domain *d)
 {
     struct grant_table *t = d->grants;
-    u32 mapped = 0, used = 0, frames;
+    u32 mapped = 0, used = 0;
 
     spin_lock(&t->lock);
-    frames = t->frames;
     for (u32 i = 0; i < t->chunks * V1_PER_FRAME; i++)
         used += grant_in_use(grant_active_at(t, i));
     for (u32 i = 0; i < t->handle_count; i++)
-        mapped += (t->handles[i / HANDLES_PER_PAGE][i % HANDLES_PER_PAGE].flags &
-                   (GNTMAP_host_map | GNTMAP_device_map)) != 0;
+        mapped += (grant_handle_at(t, i)->flags & HANDLE_MAPPED) != 0;
     spin_unlock(&t->lock);
     printk(LOG_INFO, "d%u grants: version %u, %u/%u frames, %u in use, %u mapped\n", d->id,
-           t->version, frames, t->max_frames, used, mapped);
+           t->version, t->frames, t->max_frames, used, mapped);
 }

@@ -24,12 +24,6 @@ struct claim {
     domid_t domid;
 };
 
-static s16 refuse(s16 status, const char *why)
-{
-    reject_record(why, __FILE__, __LINE__, status);
-    return status;
-}
-
 /* May `who` do this by an entry with these flags? pinned: it is in use already. */
 static s16 claim_check(struct claim c, bool pinned, domid_t who, u16 mask, bool write, u32 version)
 {
@@ -39,10 +33,10 @@ static s16 claim_check(struct claim c, bool pinned, domid_t who, u16 mask, bool 
         bool transitive = type == GTF_transitive && version == 2 && !(mask & GTF_sub_page);
 
         if ((type != GTF_permit_access && !transitive) || c.domid != who)
-            return refuse(GNTST_general_error, "grant's flags or domain do not allow it");
+            return reject(GNTST_general_error, "grant's flags or domain do not allow it");
     }
     if (write && (c.flags & GTF_readonly))
-        return refuse(GNTST_general_error, "write use of a read-only grant");
+        return reject(GNTST_general_error, "write use of a read-only grant");
     return GNTST_okay;
 }
 
@@ -66,7 +60,7 @@ static s16 claim_v1(struct grant_table *t, u32 ref, bool pinned, domid_t who, u1
             return GNTST_okay;
         old = seen;
     }
-    return refuse(GNTST_general_error, "grant entry changes all the time");
+    return reject(GNTST_general_error, "grant entry changes all the time");
 }
 
 /*
@@ -126,12 +120,12 @@ static s16 active_fill(struct domain *granter, u32 ref, struct claim c, struct g
             a->start = READ_ONCE(e->sub_page.page_off);
             a->length = READ_ONCE(e->sub_page.length);
             if (a->start + a->length > PAGE_SIZE)
-                return refuse(GNTST_general_error, "sub-page grant beyond its page");
+                return reject(GNTST_general_error, "sub-page grant beyond its page");
         }
     }
     f = domain_frame_get(granter, number);
     if (!f)
-        return refuse(GNTST_bad_page, "granted frame is not the granter's");
+        return reject(GNTST_bad_page, "granted frame is not the granter's");
     a->frame = (u32)frame_to_mfn(f).raw;
     return GNTST_okay;
 }
@@ -153,11 +147,11 @@ static s16 use_take(struct domain *granter, u32 ref, struct claim c, struct gran
         f = &frame_table[a->frame];
         /* Other uses hold it, so it is still the granter's. */
         if (!frame_get(f, &granter->frames))
-            return refuse(GNTST_bad_page, "granted frame is gone");
+            return reject(GNTST_bad_page, "granted frame is gone");
     }
     if (f && write && !frame_get_writable(f)) {
         frame_put(f);
-        return refuse(GNTST_general_error, "granted frame is a page table");
+        return reject(GNTST_general_error, "granted frame is a page table");
     }
     if (write)
         a->writers++;
@@ -178,24 +172,19 @@ s16 grant_use_begin(struct domain *granter, u32 ref, domid_t who, bool write, bo
     bool pinned;
     s16 status;
 
-    spin_lock(&t->lock);
-    if (ref >= grant_entries(t)) {
-        spin_unlock(&t->lock);
-        return refuse(GNTST_bad_gntref, "grant reference beyond the table");
-    }
+    spin_hold(&t->lock);
+    if (ref >= grant_entries(t))
+        return reject(GNTST_bad_gntref, "grant reference beyond the table");
     ref = (u32)index_clamp(ref, grant_entries(t));
     a = grant_active_at(t, ref);
     pinned = grant_in_use(a);
-    if (pinned && (a->domid != who || (!for_copy && (a->sub_page || a->transitive)))) {
-        status = refuse(GNTST_general_error, "grant is in use otherwise");
-    } else {
-        status = (t->version == 1 ? claim_v1 : claim_v2)(t, ref, pinned, who, mask, write, &c);
-        if (!status)
-            status = use_take(granter, ref, c, a, write, use);
-        if (status)
-            status_update(t, ref, a);
-    }
-    spin_unlock(&t->lock);
+    if (pinned && (a->domid != who || (!for_copy && (a->sub_page || a->transitive))))
+        return reject(GNTST_general_error, "grant is in use otherwise");
+    status = (t->version == 1 ? claim_v1 : claim_v2)(t, ref, pinned, who, mask, write, &c);
+    if (!status)
+        status = use_take(granter, ref, c, a, write, use);
+    if (status)
+        status_update(t, ref, a);
     return status;
 }
 
@@ -223,20 +212,15 @@ void grant_use_end(const struct grant_use *use)
     frame_put(use->frame);
 }
 
-static struct grant_handle *handle_at(struct grant_table *t, u32 number)
-{
-    return &t->handles[number / HANDLES_PER_PAGE][number % HANDLES_PER_PAGE];
-}
-
 /* A free handle, marked busy; HANDLE_NONE: limit or memory. */
 static u32 handle_take(struct grant_table *t)
 {
     u32 number;
 
-    spin_lock(&t->lock);
+    spin_hold(&t->lock);
     number = t->free_handle;
     if (number != HANDLE_NONE) {
-        t->free_handle = handle_at(t, number)->next;
+        t->free_handle = grant_handle_at(t, number)->next;
     } else if (t->handle_count < t->max_handles) {
         struct grant_handle **page = &t->handles[t->handle_count / HANDLES_PER_PAGE];
 
@@ -246,15 +230,14 @@ static u32 handle_take(struct grant_table *t)
             number = t->handle_count++;
     }
     if (number != HANDLE_NONE)
-        handle_at(t, number)->flags = HANDLE_BUSY;
-    spin_unlock(&t->lock);
+        grant_handle_at(t, number)->flags = HANDLE_BUSY;
     return number;
 }
 
 /* LOCK_GRANT held. */
 static void handle_drop(struct grant_table *t, u32 number)
 {
-    struct grant_handle *h = handle_at(t, number);
+    struct grant_handle *h = grant_handle_at(t, number);
 
     h->flags = 0;
     h->granter = NULL;
@@ -266,13 +249,11 @@ static s16 map_use(struct gnttab_map_grant_ref *op, struct domain *d, struct dom
                    u32 handle)
 {
     struct grant_table *t = d->grants;
-    bool write = !(op->flags & GNTMAP_readonly);
-    struct grant_handle *h;
     struct grant_use use;
     mfn_t m;
-    s16 status;
+    s16 status =
+        grant_use_begin(granter, op->ref, d->id, !(op->flags & GNTMAP_readonly), false, &use);
 
-    status = grant_use_begin(granter, op->ref, d->id, write, false, &use);
     if (status)
         return status;
     m = frame_to_mfn(use.frame);
@@ -283,45 +264,38 @@ static s16 map_use(struct gnttab_map_grant_ref *op, struct domain *d, struct dom
         grant_use_end(&use);
         return status;
     }
-    spin_lock(&t->lock);
-    h = handle_at(t, handle);
-    h->granter = granter;
-    h->frame = (u32)m.raw;
-    h->ref = use.ref;
-    h->flags = op->flags & (GNTMAP_host_map | GNTMAP_device_map | GNTMAP_readonly |
-                            GNTMAP_application_map | GNTMAP_contains_pte);
-    spin_unlock(&t->lock);
     op->handle = handle;
     op->dev_bus_addr = mfn_to_paddr(m).raw;
+    spin_hold(&t->lock);
+    *grant_handle_at(t, handle) = (struct grant_handle){
+        .granter = granter,
+        .frame = (u32)m.raw,
+        .ref = use.ref,
+        .flags = op->flags &
+                 (HANDLE_MAPPED | GNTMAP_readonly | GNTMAP_application_map | GNTMAP_contains_pte),
+    };
     return GNTST_okay;
 }
 
 s16 grant_map(struct gnttab_map_grant_ref *op)
 {
-    struct domain *d = current->domain, *granter;
+    struct domain *d = current->domain, *granter __put_domain = NULL;
     u32 handle;
     s16 status;
 
-    if (!(op->flags & (GNTMAP_host_map | GNTMAP_device_map)))
-        return refuse(GNTST_bad_gntref, "grant map for neither CPU nor device");
-    granter = op->dom == DOMID_SELF ? NULL : domain_get(op->dom);
-    if (!granter || !granter->grants) {
-        if (granter)
-            domain_put(granter);
-        return refuse(GNTST_bad_domain, "no such granting domain");
-    }
+    if (!(op->flags & HANDLE_MAPPED))
+        return reject(GNTST_bad_gntref, "grant map for neither CPU nor device");
+    granter = op->dom == DOMID_SELF ? NULL : grant_granter(op->dom);
+    if (!granter)
+        return reject(GNTST_bad_domain, "no such granting domain");
     handle = handle_take(d->grants);
-    if (handle == HANDLE_NONE) {
-        status = refuse(GNTST_no_device_space, "no free grant handle");
-    } else {
-        status = map_use(op, d, granter, handle);
-        if (status) {
-            spin_lock(&d->grants->lock);
-            handle_drop(d->grants, handle);
-            spin_unlock(&d->grants->lock);
-        }
+    if (handle == HANDLE_NONE)
+        return reject(GNTST_no_device_space, "no free grant handle");
+    status = map_use(op, d, granter, handle);
+    if (status) {
+        spin_hold(&d->grants->lock);
+        handle_drop(d->grants, handle);
     }
-    domain_put(granter);
     return status;
 }
 
@@ -329,20 +303,25 @@ s16 grant_map(struct gnttab_map_grant_ref *op)
 static struct grant_handle *handle_hold(struct grant_table *t, u32 number,
                                         struct grant_handle *copy)
 {
-    struct grant_handle *h = NULL;
+    struct grant_handle *h;
 
-    spin_lock(&t->lock);
-    if (number < t->handle_count) {
-        h = handle_at(t, (u32)index_clamp(number, t->handle_count));
-        if (!(h->flags & (GNTMAP_host_map | GNTMAP_device_map)) || (h->flags & HANDLE_BUSY)) {
-            h = NULL;
-        } else {
-            *copy = *h;
-            h->flags |= HANDLE_BUSY;
-        }
-    }
-    spin_unlock(&t->lock);
+    spin_hold(&t->lock);
+    if (number >= t->handle_count)
+        return NULL;
+    h = grant_handle_at(t, (u32)index_clamp(number, t->handle_count));
+    if (!(h->flags & HANDLE_MAPPED) || (h->flags & HANDLE_BUSY))
+        return NULL;
+    *copy = *h;
+    h->flags |= HANDLE_BUSY;
     return h;
+}
+
+struct grant_use grant_handle_use(const struct grant_handle *h)
+{
+    return (struct grant_use){.granter = h->granter,
+                              .frame = mfn_to_frame(mfn(h->frame)),
+                              .ref = h->ref,
+                              .writable = !(h->flags & GNTMAP_readonly)};
 }
 
 s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
@@ -357,11 +336,11 @@ s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
 
     *gone = (struct grant_unmapped){0};
     if (!h)
-        return refuse(GNTST_bad_handle, "no such grant handle");
+        return reject(GNTST_bad_handle, "no such grant handle");
     m = mfn(was.frame);
     if (dev_bus_addr && (was.flags & GNTMAP_device_map)) {
         if (dev_bus_addr != mfn_to_paddr(m).raw)
-            status = refuse(GNTST_bad_dev_addr, "device address of another frame");
+            status = reject(GNTST_bad_dev_addr, "device address of another frame");
         drop |= GNTMAP_device_map;
     }
     if (!status && host_addr && (was.flags & GNTMAP_host_map)) {
@@ -373,16 +352,12 @@ s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
     if (status)
         drop = 0;
 
-    spin_lock(&t->lock);
+    spin_hold(&t->lock);
     h->flags &= ~(drop | HANDLE_BUSY);
-    if (!(h->flags & (GNTMAP_host_map | GNTMAP_device_map))) {
-        gone->granter = was.granter;
-        gone->frame = mfn_to_frame(m);
-        gone->ref = was.ref;
-        gone->writable = !(was.flags & GNTMAP_readonly);
+    if (!(h->flags & HANDLE_MAPPED)) {
+        gone->use = grant_handle_use(&was);
         handle_drop(t, (u32)index_clamp(handle, t->handle_count));
     }
-    spin_unlock(&t->lock);
     return status;
 }
 
@@ -395,9 +370,6 @@ void grant_unmap_finish(struct grant_unmapped *gone, u32 n)
     if (flush)
         domain_flush(current->domain);
     for (u32 i = 0; i < n; i++)
-        if (gone[i].granter)
-            grant_use_end(&(struct grant_use){.granter = gone[i].granter,
-                                              .frame = gone[i].frame,
-                                              .ref = gone[i].ref,
-                                              .writable = gone[i].writable});
+        if (gone[i].use.granter)
+            grant_use_end(&gone[i].use);
 }

@@ -31,6 +31,7 @@ struct grant_handle {
 };
 #define HANDLE_BUSY      (1U << 31) /* an operation works on it without the lock */
 #define HANDLE_NONE      ~0U
+#define HANDLE_MAPPED    (GNTMAP_host_map | GNTMAP_device_map)
 #define HANDLES_PER_PAGE (PAGE_SIZE / sizeof(struct grant_handle))
 
 struct grant_table {
@@ -51,6 +52,10 @@ struct grant_table {
 s16 grant_use_begin(struct domain *granter, u32 ref, domid_t who, bool write, bool for_copy,
                     struct grant_use *use);
 void grant_use_end(const struct grant_use *use);
+/* The use that a mapping's handle stands for. */
+struct grant_use grant_handle_use(const struct grant_handle *h);
+/* A domain that may have granted something; reference taken. NULL: none. */
+struct domain *grant_granter(domid_t id);
 
 /* LOCK_GRANT held for all of these. */
 static inline u32 grant_entries(const struct grant_table *t)
@@ -69,6 +74,10 @@ static inline struct grant_active *grant_active_at(const struct grant_table *t, 
 {
     return &t->active[ref / V1_PER_FRAME][ref % V1_PER_FRAME];
 }
+static inline struct grant_handle *grant_handle_at(const struct grant_table *t, u32 number)
+{
+    return &t->handles[number / HANDLES_PER_PAGE][number % HANDLES_PER_PAGE];
+}
 static inline bool grant_in_use(const struct grant_active *a)
 {
     return a->readers || a->writers;
@@ -81,5 +90,3 @@ static inline u16 *grant_status_word(const struct grant_table *t, u32 ref)
     return t->version == 1 ? &grant_v1(t, ref)->flags
                            : &t->status[ref / STATUS_PER_FRAME][ref % STATUS_PER_FRAME];
 }
-/* A frame number from a guest: NULL unless it is RAM. */
-struct frame *grant_frame_from_guest(u64 number);

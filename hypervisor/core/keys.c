@@ -126,9 +126,7 @@ static void key_dom0(unsigned char key __unused)
 /* The port's line behind its number; false: it is closed. */
 static bool describe_port(struct event_port *p, char *text, size_t size)
 {
-    bool open = true;
-
-    port_lock(p);
+    byte_hold(&p->lock);
     switch (p->state) {
     case EVTCHNSTAT_unbound:
         snprintf(text, size, "unbound, for d%u", p->remote_id);
@@ -146,10 +144,9 @@ static bool describe_port(struct event_port *p, char *text, size_t size)
         snprintf(text, size, "ipi");
         break;
     default:
-        open = false;
+        return false;
     }
-    port_unlock(p);
-    return open;
+    return true;
 }
 
 static bool show_events(struct domain *d)

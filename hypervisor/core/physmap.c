@@ -18,28 +18,18 @@
 
 #include <xen/grant_table.h>
 
-static struct frame *get(struct domain *d, u64 machine)
-{
-    struct frame *f;
-
-    if (!mfn_is_ram(mfn(machine)))
-        return NULL;
-    f = mfn_to_frame(mfn(index_clamp(machine, frame_table_end)));
-    return frame_get(f, &d->frames) ? f : NULL;
-}
-
 struct frame *domain_frame_get(struct domain *d, u64 number)
 {
     struct p2m_entry e;
     struct frame *f;
 
     if (!d->p2m)
-        return get(d, number);
+        return frame_get_from_guest(number, &d->frames);
     for (;;) {
         e = p2m_lookup(d->p2m, number);
         if (e.kind != P2M_RAM && e.kind != P2M_LOGDIRTY)
             return NULL;
-        f = get(d, e.frame.raw);
+        f = frame_get_from_guest(e.frame.raw, &d->frames);
         if (!f || p2m_lookup(d->p2m, number).frame.raw == e.frame.raw)
             return f;
         frame_put(f);
@@ -114,15 +104,11 @@ static void let_go(struct domain *d, const struct p2m_entry *old)
 /* Takes one out; the caller flushes. */
 static int take_out(struct domain *d, u64 gfn, struct p2m_entry *old)
 {
-    int error;
-
-    spin_lock(&d->p2m->lock);
+    spin_hold(&d->p2m->lock);
     *old = p2m_lookup(d->p2m, gfn);
-    error = old->kind == P2M_GRANT || old->kind == P2M_GRANT_READONLY
-                ? -EINVAL
-                : p2m_remove(d->p2m, gfn, old);
-    spin_unlock(&d->p2m->lock);
-    return error;
+    if (old->kind == P2M_GRANT || old->kind == P2M_GRANT_READONLY)
+        return -EINVAL;
+    return p2m_remove(d->p2m, gfn, old);
 }
 
 #define TOGETHER 32 /* frames for one flush */
@@ -210,33 +196,25 @@ int physmap_move(struct domain *d, u64 from, u64 to)
 
 s16 physmap_map_grant(struct domain *d, u64 address, mfn_t frame, u32 flags)
 {
-    int error;
-
     if ((address & ~PAGE_MASK) || (flags & GNTMAP_contains_pte))
         return GNTST_general_error;
-    spin_lock(&d->p2m->lock);
-    error = p2m_add(d->p2m, address >> PAGE_SHIFT, frame, 0,
-                    flags & GNTMAP_readonly ? P2M_GRANT_READONLY : P2M_GRANT);
-    spin_unlock(&d->p2m->lock);
-    if (error)
-        (void)reject(error, "grant mapped where something is, or nothing can be");
-    return error ? GNTST_general_error : GNTST_okay;
+    spin_hold(&d->p2m->lock);
+    if (p2m_add(d->p2m, address >> PAGE_SHIFT, frame, 0,
+                flags & GNTMAP_readonly ? P2M_GRANT_READONLY : P2M_GRANT))
+        return reject(GNTST_general_error, "grant mapped where something is, or nothing can be");
+    return GNTST_okay;
 }
 
 s16 physmap_unmap_grant(struct domain *d, u64 address, mfn_t frame, u64 new_address)
 {
     struct p2m_entry e;
-    int error;
 
     if (new_address)
         return GNTST_general_error;
-    spin_lock(&d->p2m->lock);
+    spin_hold(&d->p2m->lock);
     e = p2m_lookup(d->p2m, address >> PAGE_SHIFT);
-    error = (e.kind == P2M_GRANT || e.kind == P2M_GRANT_READONLY) && e.frame.raw == frame.raw
-                ? p2m_remove(d->p2m, address >> PAGE_SHIFT, &e)
-                : -EINVAL;
-    spin_unlock(&d->p2m->lock);
-    if (error)
-        (void)reject(error, "no such grant mapping");
-    return error ? GNTST_general_error : GNTST_okay;
+    if ((e.kind != P2M_GRANT && e.kind != P2M_GRANT_READONLY) || e.frame.raw != frame.raw ||
+        p2m_remove(d->p2m, address >> PAGE_SHIFT, &e))
+        return reject(GNTST_general_error, "no such grant mapping");
+    return GNTST_okay;
 }

@@ -66,23 +66,18 @@ static void interrupt(u32 irq, void *arg)
 
 /* ---- numbers ---- */
 
-/* A run of free numbers; messages from the top, lines from the bottom. -1: none. */
+/* A run of free numbers; messages from the top, lines (one at a time) from the bottom. -1: none. */
 static int free_run(const struct domain *d, bool is_msi, u32 count)
 {
-    struct pirq **slots = d->pirqs->slots;
     u32 run = 0;
 
-    if (is_msi) {
-        for (u32 i = PIRQ_COUNT; i-- > LOWEST_GIVEN;) {
-            run = slots[i] ? 0 : run + 1;
-            if (run == count)
-                return (int)i;
-        }
-        return -1;
-    }
-    for (u32 i = LOWEST_GIVEN; i < PIRQ_COUNT; i++)
-        if (!slots[i])
+    for (u32 n = LOWEST_GIVEN; n < PIRQ_COUNT; n++) {
+        u32 i = is_msi ? PIRQ_COUNT - 1 - (n - LOWEST_GIVEN) : n;
+
+        run = d->pirqs->slots[i] ? 0 : run + 1;
+        if (run == count)
             return (int)i;
+    }
     return -1;
 }
 
@@ -108,15 +103,14 @@ int pirq_get_free(struct domain *d, int type, u32 *pirq)
     struct pirq *p;
     int number;
 
-    spin_lock(&d->events->lock);
+    spin_hold(&d->events->lock);
     number = d->pirqs ? free_run(d, type != MAP_PIRQ_TYPE_GSI, 1) : -1;
     p = number < 0 ? NULL : put_in(d, (u32)number);
-    if (p) {
-        p->reserved = true;
-        *pirq = p->number;
-    }
-    spin_unlock(&d->events->lock);
-    return p ? 0 : reject(-ENOSPC, "no free pirq");
+    if (!p)
+        return reject(-ENOSPC, "no free pirq");
+    p->reserved = true;
+    *pirq = p->number;
+    return 0;
 }
 
 /* ---- mapping ---- */
@@ -201,32 +195,25 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
 
 int pirq_map(struct domain *d, struct physdev_map_pirq *op)
 {
-    int error;
-
-    spin_lock(&d->events->lock);
+    spin_hold(&d->events->lock);
     if (READ_ONCE(d->dying) != DYING_NOT)
-        error = reject(-EINVAL, "interrupt for a dying domain");
-    else if (op->type == MAP_PIRQ_TYPE_GSI)
-        error = map_gsi(d, op);
-    else if (op->type == MAP_PIRQ_TYPE_MSI || op->type == MAP_PIRQ_TYPE_MSI_SEG ||
-             op->type == MAP_PIRQ_TYPE_MULTI_MSI)
-        error = map_msi(d, op);
-    else
-        error = reject(-EINVAL, "unknown kind of interrupt");
-    spin_unlock(&d->events->lock);
-    return error;
+        return reject(-EINVAL, "interrupt for a dying domain");
+    switch (op->type) {
+    case MAP_PIRQ_TYPE_GSI:
+        return map_gsi(d, op);
+    case MAP_PIRQ_TYPE_MSI:
+    case MAP_PIRQ_TYPE_MSI_SEG:
+    case MAP_PIRQ_TYPE_MULTI_MSI:
+        return map_msi(d, op);
+    default:
+        return reject(-EINVAL, "unknown kind of interrupt");
+    }
 }
 
 static void show_need(const struct domain *d, const struct pirq *p, bool needed)
 {
-    unsigned long *map = d->pirqs->eoi_map;
-
-    if (!map)
-        return;
-    if (needed)
-        atomic_bit_set(map, p->number);
-    else
-        atomic_bit_clear(map, p->number);
+    if (d->pirqs->eoi_map)
+        (needed ? atomic_bit_set : atomic_bit_clear)(d->pirqs->eoi_map, p->number);
 }
 
 static void unbind(struct domain *d, struct pirq *p)
@@ -253,32 +240,28 @@ static void unmap(struct domain *d, struct pirq *p)
 int pirq_unmap(struct domain *d, u32 pirq)
 {
     struct pirq *p;
-    int error = 0;
 
-    spin_lock(&d->events->lock);
+    spin_hold(&d->events->lock);
     p = find(d, pirq);
-    if (p)
-        unmap(d, p);
-    else
-        error = reject(-EINVAL, "pirq is not mapped");
-    spin_unlock(&d->events->lock);
-    return error;
+    if (!p)
+        return reject(-EINVAL, "pirq is not mapped");
+    unmap(d, p);
+    return 0;
 }
 
 /* ---- binding to ports ---- */
 
-int pirq_bind(struct domain *d, u32 pirq, u32 port, u32 vcpu, bool share)
+int pirq_bind(struct domain *d, u32 pirq, u32 port, bool share)
 {
     struct pirq *p = find(d, pirq);
-    struct vcpu *v = domain_vcpu(d, vcpu);
-    cpumask_t where;
+    struct vcpu *v = domain_vcpu(d, 0);
+    cpumask_t where = v ? cpumask_of(v->cpu) : cpus_online;
     int error;
 
     if (!p || p->reserved)
         return reject(-EINVAL, "pirq is not mapped");
     if (p->port)
         return reject(-EEXIST, "pirq is bound");
-    where = v ? cpumask_of(v->cpu) : cpus_online;
     p->port = port;
     p->shared = share;
     error = irq_bind_guest(p->irq, interrupt, p, &where, share);
@@ -312,20 +295,14 @@ void pirq_follow_vcpu(struct domain *d, u32 pirq, struct vcpu *v)
 int pirq_eoi(struct domain *d, u32 pirq)
 {
     struct pirq *p;
-    u32 port = 0;
 
-    spin_lock(&d->events->lock);
+    spin_hold(&d->events->lock);
     p = find(d, pirq);
-    if (p) {
-        if (atomic_xchg(&p->in_service, 0))
-            irq_eoi(p->irq);
-        if (d->pirqs->auto_unmask)
-            port = p->port;
-    }
-    spin_unlock(&d->events->lock);
     if (!p)
         return reject(-EINVAL, "pirq is not mapped");
-    return port ? event_unmask(d, port) : 0;
+    if (atomic_xchg(&p->in_service, 0))
+        irq_eoi(p->irq);
+    return d->pirqs->auto_unmask && p->port ? event_unmask(d, p->port) : 0;
 }
 
 int pirq_status(struct domain *d, u32 pirq, u32 *flags)
@@ -334,16 +311,12 @@ int pirq_status(struct domain *d, u32 pirq, u32 *flags)
 
     if (pirq >= PIRQ_COUNT)
         return reject(-EINVAL, "pirq out of range");
-    *flags = 0;
-    spin_lock(&d->events->lock);
+    spin_hold(&d->events->lock);
     p = find(d, pirq);
-    if (p && !p->reserved) {
-        if (irq_needs_eoi(p->irq))
-            *flags |= XENIRQSTAT_needs_eoi;
-        if (p->shared)
-            *flags |= XENIRQSTAT_shared;
-    }
-    spin_unlock(&d->events->lock);
+    *flags = 0;
+    if (p && !p->reserved)
+        *flags = (irq_needs_eoi(p->irq) ? XENIRQSTAT_needs_eoi : 0) |
+                 (p->shared ? XENIRQSTAT_shared : 0);
     return 0;
 }
 
@@ -352,21 +325,17 @@ int pirq_set_eoi_map(struct domain *d, u64 number, bool auto_unmask)
     struct pirq_table *t = d->pirqs;
     struct frame *f;
 
+    spin_hold(&d->events->lock);
+    if (t->eoi_map)
+        return reject(-EBUSY, "EOI map is set");
     if (domain_page_take(d, number, &f))
         return reject(-EINVAL, "EOI map in a page that is not the domain's to write");
-    spin_lock(&d->events->lock);
-    if (t->eoi_map) {
-        spin_unlock(&d->events->lock);
-        domain_page_drop(f);
-        return reject(-EBUSY, "EOI map is set");
-    }
     t->eoi_frame = frame_to_mfn(f);
     t->eoi_map = mfn_to_virt(t->eoi_frame);
     t->auto_unmask = auto_unmask;
     for (u32 i = 0; i < PIRQ_COUNT; i++)
         if (t->slots[i] && t->slots[i]->port)
             show_need(d, t->slots[i], irq_needs_eoi(t->slots[i]->irq));
-    spin_unlock(&d->events->lock);
     return 0;
 }
 

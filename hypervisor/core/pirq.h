@@ -13,8 +13,7 @@ void pirq_destroy(struct domain *d); /* unbinds and unmaps all */
 /* PHYSDEVOP_map_pirq family; op is a kernel copy, d resolved. */
 int pirq_map(struct domain *d, struct physdev_map_pirq *op);
 int pirq_unmap(struct domain *d, u32 pirq);
-int pirq_bind(struct domain *d, u32 pirq, u32 port, u32 vcpu,
-              bool share); /* from event_bind_pirq */
+int pirq_bind(struct domain *d, u32 pirq, u32 port, bool share); /* from event_bind_pirq */
 void pirq_unbind(struct domain *d, u32 pirq);
 int pirq_eoi(struct domain *d, u32 pirq);
 int pirq_status(struct domain *d, u32 pirq, u32 *flags); /* XENIRQSTAT_* */

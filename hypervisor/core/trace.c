@@ -183,7 +183,7 @@ void trace_write(u32 event, u32 words, const u32 *data)
 
 void trace_work(void)
 {
-    event_send_global_virq(NULL, VIRQ_TBUF);
+    event_send_global_virq(VIRQ_TBUF);
 }
 
 /* ---- control ---- */

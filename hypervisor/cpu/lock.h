@@ -54,6 +54,18 @@ void spin_lock(spinlock_t *lock);
 void spin_lock_second(spinlock_t *lock); /* another lock of the level already held */
 bool spin_trylock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
+
+/* The lock is held from here to the end of the block, whichever way that is left. */
+#define spin_hold(lock)                     HOLD_(spinlock_t, spin_lock, spin_unhold_, lock, __LINE__)
+#define HOLD_(type, take, drop, lock, line) HOLD_2_(type, take, drop, lock, line)
+#define HOLD_2_(type, take, drop, lock, line)                          \
+    type *held_##line __attribute__((cleanup(drop), unused)) = (lock); \
+    take(held_##line)
+static inline void spin_unhold_(spinlock_t **lock)
+{
+    spin_unlock(*lock);
+}
+
 /* True if this CPU holds it; for assertions (always true in non-debug builds). */
 bool spin_held(const spinlock_t *lock);
 /* Takes two locks of the same level in address order; a == b is allowed. */

@@ -91,7 +91,7 @@ static s64 requests_do(u32 cmd, u64 array, u32 count, size_t size)
             break;
         gone[pending] = (struct grant_unmapped){0};
         request_do(cmd, &r, &gone[pending], &copier);
-        if (gone[pending].granter || gone[pending].flush)
+        if (gone[pending].use.granter || gone[pending].flush)
             pending++;
         error = guest_copy_out_at(array, done, &r, size);
         done++;

@@ -34,17 +34,6 @@ static inline struct domain *frame_domain(const struct frame *f)
 }
 
 /*
- * A frame number from a guest, for RAM only: NULL when there is no such RAM.
- * The number cannot index beyond the frame table, not even speculatively.
- */
-static inline struct frame *frame_from_guest(u64 number)
-{
-    if (!mfn_is_ram(mfn(number)))
-        return NULL;
-    return mfn_to_frame(mfn(index_clamp(number, frame_table_end)));
-}
-
-/*
  * One more use of f as `type` (TYPE_L1..L4 or TYPE_SEGDESC), validating it if
  * it is the first. The caller holds a reference on f and keeps one as long as
  * the use lasts.

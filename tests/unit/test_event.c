@@ -36,7 +36,7 @@ static void limits(void **state)
         assert_int_equal(op.port, i);
     }
     assert_int_equal(event_alloc_unbound(d, &op), -ENOSPC);
-    assert_int_equal(event_close(d, 57, true), 0);
+    assert_int_equal(event_close(d, 57), 0);
     assert_int_equal(event_alloc_unbound(d, &op), 0);
     assert_int_equal(op.port, 57);
     assert_int_equal(event_send(d, 0), -EINVAL);
@@ -131,17 +131,17 @@ static void virq_routing(void **state)
     (void)state;
     world_as(a->vcpus[0]);
     assert_int_equal(event_bind_virq(&op), 0);
-    event_send_global_virq(NULL, VIRQ_CON_RING); /* nobody: no hardware domain here */
+    event_send_global_virq(VIRQ_CON_RING); /* nobody: no hardware domain here */
     assert_false(event_port_pending(a, op.port));
     assert_int_equal(event_set_virq_handler(a, VIRQ_TIMER), -EINVAL);
     assert_int_equal(event_set_virq_handler(b, VIRQ_CON_RING), 0);
     assert_int_equal(event_set_virq_handler(a, VIRQ_CON_RING), 0);
-    event_send_global_virq(NULL, VIRQ_CON_RING);
+    event_send_global_virq(VIRQ_CON_RING);
     assert_true(event_port_pending(a, op.port));
     world_destroy(b);
     world_destroy(a); /* the route's reference does not keep it */
     assert_null(domain_get(2));
-    event_send_global_virq(NULL, VIRQ_CON_RING);
+    event_send_global_virq(VIRQ_CON_RING);
 }
 
 static void random_play(bool scribble, u32 rounds)
