@@ -72,8 +72,9 @@ static inline void byte_unhold_(u8 **lock)
 {
     byte_unlock(*lock);
 }
-#define byte_hold(lock) HOLD_(u8, byte_lock, byte_unhold_, lock, __LINE__) /* to the block's end \
-                                                                            */
+#define byte_hold(lock)                                                      \
+    HOLD_(u8, byte_lock, byte_unhold_, lock, __LINE__) /* to the block's end \
+                                                        */
 
 struct event_port *event_port(const struct domain *d, u32 port); /* NULL: no such */
 /* Makes the port pending and tells its vCPU; p is locked, or the sender's end is. */
