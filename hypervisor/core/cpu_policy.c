@@ -78,91 +78,73 @@ static const u32 on_request[CPU_POLICY_WORDS] = {
     }
 static const struct {
     u16 feature, needs;
-} dependencies[] = {
-    NEEDS(MMX, FPU),
-    NEEDS(FXSR, FPU),
-    NEEDS(XSAVE, FPU),
-    NEEDS(SSE, FXSR),
-    NEEDS(FFXSR, FXSR),
-    NEEDS(SSE2, SSE),
-    NEEDS(MMXEXT, MMX),
-    NEEDS(3DNOW, MMX),
-    NEEDS(3DNOWEXT, 3DNOW),
-    NEEDS(SSE3, SSE2),
-    NEEDS(AESNI, SSE2),
-    NEEDS(PCLMULQDQ, SSE2),
-    NEEDS(SHA, SSE2),
-    NEEDS(GFNI, SSE2),
-    NEEDS(SSSE3, SSE3),
-    NEEDS(SSE4A, SSE3),
-    NEEDS(SSE4_1, SSSE3),
-    NEEDS(SSE4_2, SSE4_1),
-    NEEDS(XSAVEOPT, XSAVE),
-    NEEDS(XSAVEC, XSAVE),
-    NEEDS(XGETBV1, XSAVE),
-    NEEDS(AVX, XSAVE),
-    NEEDS(AVX, SSE4_2),
-    NEEDS(FMA, AVX),
-    NEEDS(FMA4, AVX),
-    NEEDS(F16C, AVX),
-    NEEDS(XOP, AVX),
-    NEEDS(AVX2, AVX),
-    NEEDS(VAES, AVX),
-    NEEDS(VPCLMULQDQ, AVX),
-    NEEDS(AVX_VNNI, AVX2),
-    NEEDS(AVX512F, AVX2),
-    NEEDS(AVX512DQ, AVX512F),
-    NEEDS(AVX512_IFMA, AVX512F),
-    NEEDS(AVX512PF, AVX512F),
-    NEEDS(AVX512ER, AVX512F),
-    NEEDS(AVX512CD, AVX512F),
-    NEEDS(AVX512BW, AVX512F),
-    NEEDS(AVX512VL, AVX512F),
-    NEEDS(AVX512_4VNNIW, AVX512F),
-    NEEDS(AVX512_4FMAPS, AVX512F),
-    NEEDS(AVX512_VNNI, AVX512F),
-    NEEDS(AVX512_VPOPCNTDQ, AVX512F),
-    NEEDS(AVX512_VP2INTERSECT, AVX512F),
-    NEEDS(AVX512_VBMI, AVX512BW),
-    NEEDS(AVX512_VBMI2, AVX512BW),
-    NEEDS(AVX512_BITALG, AVX512BW),
-    NEEDS(AVX512_BF16, AVX512BW),
-    NEEDS(LAHF_LM, LM),
-    NEEDS(SYSCALL, LM),
-    NEEDS(FSGSBASE, LM),
-    NEEDS(CX16, LM),
-};
+} dependencies[] = {NEEDS(MMX, FPU),
+                    NEEDS(FXSR, FPU),
+                    NEEDS(XSAVE, FPU),
+                    NEEDS(SSE, FXSR),
+                    NEEDS(FFXSR, FXSR),
+                    NEEDS(SSE2, SSE),
+                    NEEDS(MMXEXT, MMX),
+                    NEEDS(3DNOW, MMX),
+                    NEEDS(3DNOWEXT, 3DNOW),
+                    NEEDS(SSE3, SSE2),
+                    NEEDS(AESNI, SSE2),
+                    NEEDS(PCLMULQDQ, SSE2),
+                    NEEDS(SHA, SSE2),
+                    NEEDS(GFNI, SSE2),
+                    NEEDS(SSSE3, SSE3),
+                    NEEDS(SSE4A, SSE3),
+                    NEEDS(SSE4_1, SSSE3),
+                    NEEDS(SSE4_2, SSE4_1),
+                    NEEDS(XSAVEOPT, XSAVE),
+                    NEEDS(XSAVEC, XSAVE),
+                    NEEDS(XGETBV1, XSAVE),
+                    NEEDS(AVX, XSAVE),
+                    NEEDS(AVX, SSE4_2),
+                    NEEDS(FMA, AVX),
+                    NEEDS(FMA4, AVX),
+                    NEEDS(F16C, AVX),
+                    NEEDS(XOP, AVX),
+                    NEEDS(AVX2, AVX),
+                    NEEDS(VAES, AVX),
+                    NEEDS(VPCLMULQDQ, AVX),
+                    NEEDS(AVX_VNNI, AVX2),
+                    NEEDS(AVX512F, AVX2),
+                    NEEDS(AVX512DQ, AVX512F),
+                    NEEDS(AVX512_IFMA, AVX512F),
+                    NEEDS(AVX512PF, AVX512F),
+                    NEEDS(AVX512ER, AVX512F),
+                    NEEDS(AVX512CD, AVX512F),
+                    NEEDS(AVX512BW, AVX512F),
+                    NEEDS(AVX512VL, AVX512F),
+                    NEEDS(AVX512_4VNNIW, AVX512F),
+                    NEEDS(AVX512_4FMAPS, AVX512F),
+                    NEEDS(AVX512_VNNI, AVX512F),
+                    NEEDS(AVX512_VPOPCNTDQ, AVX512F),
+                    NEEDS(AVX512_VP2INTERSECT, AVX512F),
+                    NEEDS(AVX512_VBMI, AVX512BW),
+                    NEEDS(AVX512_VBMI2, AVX512BW),
+                    NEEDS(AVX512_BITALG, AVX512BW),
+                    NEEDS(AVX512_BF16, AVX512BW),
+                    NEEDS(LAHF_LM, LM),
+                    NEEDS(SYSCALL, LM),
+                    NEEDS(FSGSBASE, LM),
+                    NEEDS(CX16, LM)};
 
 u32 *cpu_policy_word(struct cpu_policy *p, u32 n)
 {
     u32 *const words[CPU_POLICY_WORDS] = {
-        &p->basic[1].d,
-        &p->basic[1].c,
-        &p->extended[1].d,
-        &p->extended[1].c,
-        &p->xsave_features,
-        &p->feature[0].b,
-        &p->feature[0].c,
-        &p->extended[7].d,
-        &p->extended[8].b,
-        &p->feature[0].d,
-        &p->feature[1].a,
-        &p->extended[0x21].a,
-        &p->feature[1].b,
-        &p->feature[2].d,
-        &p->feature[1].c,
-        &p->feature[1].d,
-        NULL,
-        NULL,
-        &p->extended[0x21].c,
-    };
+        &p->basic[1].d,     &p->basic[1].c,   &p->extended[1].d,   &p->extended[1].c,
+        &p->xsave_features, &p->feature[0].b, &p->feature[0].c,    &p->extended[7].d,
+        &p->extended[8].b,  &p->feature[0].d, &p->feature[1].a,    &p->extended[0x21].a,
+        &p->feature[1].b,   &p->feature[2].d, &p->feature[1].c,    &p->feature[1].d,
+        &p->hidden,         &p->hidden,       &p->extended[0x21].c};
     return words[n];
 }
 
 static u32 word_value(const struct cpu_policy *p, u32 n)
 {
-    const u32 *word = cpu_policy_word((struct cpu_policy *)p, n);
-    return word ? *word : 0;
+    return *cpu_policy_word((struct cpu_policy *)p, n);
 }
 
 static bool feature_test(const struct cpu_policy *p, u32 feature)
@@ -173,8 +155,8 @@ static bool feature_test(const struct cpu_policy *p, u32 feature)
 static void feature_put(struct cpu_policy *p, u32 feature, bool on)
 {
     u32 *word = cpu_policy_word(p, feature / 32), bit = 1U << (feature % 32);
-    if (word)
-        *word = on ? *word | bit : *word & ~bit;
+
+    *word = on ? *word | bit : *word & ~bit;
 }
 
 int cpu_policy_vendor(const struct cpu_policy *p)
@@ -259,11 +241,8 @@ void cpu_policy_restrict(struct cpu_policy *p, const struct cpu_policy *max)
 
     clear_beyond_max(p);
     copy_descriptive(p, max);
-    for (u32 n = 0; n < CPU_POLICY_WORDS; n++) {
-        u32 *word = cpu_policy_word(p, n);
-        if (word)
-            *word &= word_value(max, n);
-    }
+    for (u32 n = 0; n < CPU_POLICY_WORDS; n++)
+        *cpu_policy_word(p, n) &= word_value(max, n);
     for (u32 i = 0; i < ARRAY_SIZE(dependencies); i++)
         if (!feature_test(p, dependencies[i].needs))
             feature_put(p, dependencies[i].feature, false);
@@ -298,49 +277,41 @@ void cpu_policy_xsave_leaf(const struct cpu_policy *p, u32 subleaf, u64 xcr0,
     }
 }
 
-static void read_leaf(cpu_policy_reader *read, u32 leaf, u32 subleaf, struct cpuid_leaf *to)
-{
-    u32 out[4] = {0};
-
-    read(leaf, subleaf, out);
-    *to = (struct cpuid_leaf){out[0], out[1], out[2], out[3]};
-}
-
 static void gather_host(cpu_policy_reader *read)
 {
     struct cpu_policy *h = &cpu_policy_host;
     struct cpuid_leaf leaf;
 
     memset(h, 0, sizeof(*h));
-    read_leaf(read, 0, 0, &h->basic[0]);
+    read(0, 0, (u32 *)&h->basic[0]);
     h->basic[0].a = MIN(h->basic[0].a, BASIC_LAST);
     for (u32 i = 1; i <= h->basic[0].a; i++)
         if (i != 4 && i != 7 && i != 0xb && i != 0xd)
-            read_leaf(read, i, 0, &h->basic[i]);
+            read(i, 0, (u32 *)&h->basic[i]);
     /* Leaf 4 exists on Intel; its list ends with type 0. */
     for (u32 i = 0; h->basic[0].a >= 4 && i <= CACHE_LAST; i++) {
-        read_leaf(read, 4, i, &h->cache[i]);
+        read(4, i, (u32 *)&h->cache[i]);
         if (!(h->cache[i].a & 0x1f))
             break;
     }
     for (u32 i = 0; h->basic[0].a >= 7 && i <= FEATURE_LAST; i++) {
-        read_leaf(read, 7, i, &h->feature[i]);
+        read(7, i, (u32 *)&h->feature[i]);
         h->feature[0].a = MIN(h->feature[0].a, FEATURE_LAST);
         if (i == h->feature[0].a)
             break;
     }
     for (u32 i = 0; h->basic[0].a >= 0xb && i <= TOPOLOGY_LAST; i++)
-        read_leaf(read, 0xb, i, &h->topology[i]);
+        read(0xb, i, (u32 *)&h->topology[i]);
     if (h->basic[0].a >= 0xd) {
-        read_leaf(read, 0xd, 1, &leaf);
+        read(0xd, 1, (u32 *)&leaf);
         h->xsave_features = leaf.a;
         for (u32 i = 2; i <= STATES_LAST; i++)
-            read_leaf(read, 0xd, i, &host_states[i]);
+            read(0xd, i, (u32 *)&host_states[i]);
     }
-    read_leaf(read, 0x80000000, 0, &h->extended[0]);
+    read(0x80000000, 0, (u32 *)&h->extended[0]);
     clear_beyond_max(h);
     for (u32 i = 1; i <= (h->extended[0].a & 0xffff); i++)
-        read_leaf(read, 0x80000000 | i, 0, &h->extended[i]);
+        read(0x80000000 | i, 0, (u32 *)&h->extended[i]);
 }
 
 /* max: of the host what `first` and `more` have; by_default: without what must be asked for. */
@@ -355,11 +326,8 @@ static void derive(const u32 *first, const u32 *more, struct cpu_policy *max,
         limit.feature[0].b |= HVM_EMULATED_5;
         limit.basic[1].d |= FEATURE_BIT(MTRR);
     }
-    for (u32 n = 0; n < CPU_POLICY_WORDS; n++) {
-        u32 *word = cpu_policy_word(&limit, n);
-        if (word)
-            *word &= first[n] | (more ? more[n] : 0);
-    }
+    for (u32 n = 0; n < CPU_POLICY_WORDS; n++)
+        *cpu_policy_word(&limit, n) &= first[n] | (more ? more[n] : 0);
     /* Only Intel has SYSENTER in long mode. */
     if (!more && cpu_policy_vendor(&limit) != VENDOR_IS_INTEL)
         feature_put(&limit, XEN_X86_FEATURE_SEP, false);
@@ -373,11 +341,8 @@ static void derive(const u32 *first, const u32 *more, struct cpu_policy *max,
     *max = limit;
     cpu_policy_restrict(max, &limit);
     *by_default = *max;
-    for (u32 n = 0; n < CPU_POLICY_WORDS; n++) {
-        u32 *word = cpu_policy_word(by_default, n);
-        if (word)
-            *word &= ~on_request[n];
-    }
+    for (u32 n = 0; n < CPU_POLICY_WORDS; n++)
+        *cpu_policy_word(by_default, n) &= ~on_request[n];
     cpu_policy_restrict(by_default, max);
 }
 
@@ -496,26 +461,34 @@ static void adjust_for_vcpu(const struct vcpu *v, const struct cpu_policy *p, u3
     }
 }
 
+struct cpuid_leaf *cpu_policy_leaf(struct cpu_policy *p, u32 leaf, u32 subleaf)
+{
+    switch (leaf) {
+    case 4:
+        return subleaf <= CACHE_LAST ? &p->cache[subleaf] : NULL;
+    case 7:
+        return subleaf <= FEATURE_LAST ? &p->feature[subleaf] : NULL;
+    case 0xb:
+        return subleaf <= TOPOLOGY_LAST ? &p->topology[subleaf] : NULL;
+    case 0xd:
+        return NULL;
+    default:
+        if (leaf <= BASIC_LAST)
+            return &p->basic[leaf];
+        leaf -= 0x80000000U;
+        return leaf <= EXTENDED_LAST ? &p->extended[leaf] : NULL;
+    }
+}
+
+/* Leaves beyond those that p says it has are all zero. */
 static void policy_leaf(const struct cpu_policy *p, u32 leaf, u32 subleaf, struct cpuid_leaf *out)
 {
-    u32 extended = leaf - 0x80000000U;
+    const struct cpuid_leaf *kept = cpu_policy_leaf((struct cpu_policy *)p, leaf, subleaf);
 
-    *out = LEAF_NONE;
-    if (leaf <= p->basic[0].a && leaf <= BASIC_LAST) {
-        if (leaf == 4)
-            *out = subleaf <= CACHE_LAST ? p->cache[subleaf] : LEAF_NONE;
-        else if (leaf == 7)
-            *out = subleaf <= p->feature[0].a ? p->feature[subleaf] : LEAF_NONE;
-        else if (leaf == 0xb)
-            *out = subleaf <= TOPOLOGY_LAST ? p->topology[subleaf] : LEAF_NONE;
-        else if (leaf != 0xd)
-            *out = p->basic[leaf];
-        /* Beyond the last level the input subleaf is echoed (SDM, CPUID leaf 0BH). */
-        if (leaf == 0xb && subleaf > TOPOLOGY_LAST)
-            out->c = subleaf & 0xff;
-    } else if (extended <= (p->extended[0].a & 0xffff) && extended <= EXTENDED_LAST) {
-        *out = p->extended[extended];
-    }
+    *out = kept ? *kept : LEAF_NONE;
+    /* Beyond the last level the input subleaf is echoed (SDM, CPUID leaf 0BH). */
+    if (leaf == 0xb && !kept && p->basic[0].a >= 0xb)
+        out->c = subleaf & 0xff;
 }
 
 void cpu_policy_cpuid(const struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
@@ -534,21 +507,12 @@ void cpu_policy_cpuid(const struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
         policy_leaf(p, leaf, subleaf, &found);
         adjust_for_vcpu(v, p, leaf, &found);
     }
-    out[0] = found.a;
-    out[1] = found.b;
-    out[2] = found.c;
-    out[3] = found.d;
+    memcpy(out, &found, sizeof(found));
 }
 
 void cpu_policy_host_leaf(u32 leaf, u32 subleaf, u32 out[4])
 {
-    struct cpuid_leaf found;
-
-    policy_leaf(&cpu_policy_host, leaf, subleaf, &found);
-    out[0] = found.a;
-    out[1] = found.b;
-    out[2] = found.c;
-    out[3] = found.d;
+    policy_leaf(&cpu_policy_host, leaf, subleaf, (struct cpuid_leaf *)out);
 }
 
 static u32 bits_for(u32 count)

@@ -86,21 +86,15 @@ static int give(const struct cpu_policy *p, struct xen_cpuid_leaf *leaves, u32 *
 
 static const struct cpu_policy *system_policy(u32 index)
 {
-    switch (index) {
-    case XEN_SYSCTL_cpu_policy_raw:
-    case XEN_SYSCTL_cpu_policy_host:
-        return &cpu_policy_host;
-    case XEN_SYSCTL_cpu_policy_pv_max:
-        return &cpu_policy_pv_max;
-    case XEN_SYSCTL_cpu_policy_pv_default:
-        return &cpu_policy_pv_default;
-    case XEN_SYSCTL_cpu_policy_hvm_max:
-        return &cpu_policy_hvm_max;
-    case XEN_SYSCTL_cpu_policy_hvm_default:
-        return &cpu_policy_hvm_default;
-    default:
-        return NULL;
-    }
+    static const struct cpu_policy *const policies[] = {
+        [XEN_SYSCTL_cpu_policy_raw] = &cpu_policy_host,
+        [XEN_SYSCTL_cpu_policy_host] = &cpu_policy_host,
+        [XEN_SYSCTL_cpu_policy_pv_max] = &cpu_policy_pv_max,
+        [XEN_SYSCTL_cpu_policy_pv_default] = &cpu_policy_pv_default,
+        [XEN_SYSCTL_cpu_policy_hvm_max] = &cpu_policy_hvm_max,
+        [XEN_SYSCTL_cpu_policy_hvm_default] = &cpu_policy_hvm_default,
+    };
+    return index < ARRAY_SIZE(policies) ? policies[index] : NULL;
 }
 
 int cpu_policy_system(u32 index, struct xen_cpuid_leaf *leaves, u32 *nr_leaves,
@@ -122,31 +116,19 @@ int cpu_policy_get(struct domain *d, struct xen_cpuid_leaf *leaves, u32 *nr_leav
 /* Puts one leaf where it belongs. False: no policy has it. */
 static bool take_leaf(struct cpu_policy *p, const struct xen_cpuid_leaf *l)
 {
-    struct cpuid_leaf value = {l->a, l->b, l->c, l->d}, *to = NULL;
-    u32 extended = l->leaf - 0x80000000U;
+    struct cpuid_leaf *to = cpu_policy_leaf(p, l->leaf, l->subleaf);
+    bool list = l->leaf == 4 || l->leaf == 7 || l->leaf == 0xb;
 
-    if (l->leaf == 4)
-        to = l->subleaf <= CACHE_LAST ? &p->cache[l->subleaf] : NULL;
-    else if (l->leaf == 7)
-        to = l->subleaf <= FEATURE_LAST ? &p->feature[l->subleaf] : NULL;
-    else if (l->leaf == 0xb)
-        to = l->subleaf <= TOPOLOGY_LAST ? &p->topology[l->subleaf] : NULL;
-    else if (l->leaf == 0xd) {
+    if (l->leaf == 0xd) {
         if (l->subleaf == 1)
             p->xsave_features = l->a;
         return l->subleaf < 63; /* the sizes follow from the features */
-    } else if (l->subleaf != XEN_CPUID_NO_SUBLEAF)
+    }
+    if (!list && l->subleaf != XEN_CPUID_NO_SUBLEAF)
         return false;
-    else if (l->leaf <= BASIC_LAST)
-        to = &p->basic[l->leaf];
-    else if (l->leaf == 0x40000000 || l->leaf == 0x40000100)
-        return true;
-    else if (extended <= EXTENDED_LAST)
-        to = &p->extended[extended];
-    if (!to)
-        return false;
-    *to = value;
-    return true;
+    if (to)
+        *to = (struct cpuid_leaf){l->a, l->b, l->c, l->d};
+    return to || l->leaf == 0x40000000 || l->leaf == 0x40000100;
 }
 
 /* The leaf that says more leaves than the maximum has; ~0: none. */
@@ -223,10 +205,8 @@ u32 cpu_policy_featureset(u32 index, u32 *words, u32 max_words)
 
     if (!p)
         return 0;
-    for (n = 0; n < MIN(max_words, CPU_POLICY_WORDS + 0U); n++) {
-        const u32 *word = cpu_policy_word((struct cpu_policy *)p, n);
-        words[n] = word ? *word : 0;
-    }
+    for (n = 0; n < MIN(max_words, CPU_POLICY_WORDS + 0U); n++)
+        words[n] = *cpu_policy_word((struct cpu_policy *)p, n);
     return n;
 }
 

@@ -23,6 +23,7 @@ struct cpu_policy {
     struct cpuid_leaf feature[FEATURE_LAST + 1];
     struct cpuid_leaf topology[TOPOLOGY_LAST + 1];
     u32 xsave_features;                            /* leaf 0xd.1 eax */
+    u32 hidden;                                    /* 0: feature words that we do not give */
     struct cpuid_leaf extended[EXTENDED_LAST + 1]; /* 0x80000000 and up */
     struct cpu_policy_tsc tsc;
 };
@@ -33,8 +34,10 @@ int cpu_policy_vendor(const struct cpu_policy *p);
 extern struct cpu_policy cpu_policy_host, cpu_policy_pv_max, cpu_policy_pv_default,
     cpu_policy_hvm_max, cpu_policy_hvm_default;
 
-/* Word `n` of the feature set; NULL: not from CPUID (ARCH_CAPABILITIES, which we hide). */
+/* Word `n` of the feature set. */
 u32 *cpu_policy_word(struct cpu_policy *p, u32 n);
+/* Where p keeps a leaf; NULL: nowhere (0xd is made up). */
+struct cpuid_leaf *cpu_policy_leaf(struct cpu_policy *p, u32 leaf, u32 subleaf);
 /* Takes out of p what max lacks and what depends on it; sets what is always so. */
 void cpu_policy_restrict(struct cpu_policy *p, const struct cpu_policy *max);
 /* XCR0 bits that p's features allow. */

@@ -183,6 +183,7 @@ static inline void domain_unhold_(struct domain **d)
 
 int vcpu_create(struct domain *d, u32 id); /* slot below max_vcpus; -EINVAL, -EEXIST, -ENOMEM */
 void vcpu_release_info(struct vcpu *v);    /* domain_destroy: back to the dummy */
+void vcpu_kill_timers(struct vcpu *v);     /* none runs out any more */
 void vcpu_free_all(struct domain *d);      /* last step of a domain's life */
 struct vcpu *domain_vcpu(struct domain *d,
                          u32 id); /* NULL: out of range or not created; speculation safe */

@@ -156,9 +156,7 @@ static int destroy_steps(struct domain *d)
             pirq_destroy(d);
             domain_watchdog_kill(d);
             for_each_vcpu (d, v) {
-                timer_kill(&v->singleshot);
-                timer_kill(&v->periodic);
-                timer_kill(&v->poll_timer);
+                vcpu_kill_timers(v);
                 vcpu_release_info(v);
             }
             memory_claim(&d->frames, 0);

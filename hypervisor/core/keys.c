@@ -30,10 +30,8 @@ static void each_domain(bool (*show)(struct domain *d))
     struct domain *d;
     bool more = true;
 
-    for (u32 id = 0; more && (d = domain_get_next((domid_t)id)) != NULL; domain_put(d)) {
-        id = d->id + 1u;
-        more = show(d);
-    }
+    for_each_domain (d)
+        more = more && show(d);
 }
 
 /* ---- registers ---- */
@@ -179,16 +177,13 @@ static void key_events(unsigned char key __unused)
 /* The next grant in use from *ref on; its number stays in *ref. */
 static bool next_grant(struct grant_table *t, u32 *ref, struct grant_active *found)
 {
-    bool any = false;
-
-    spin_lock(&t->lock);
-    for (; !any && *ref < t->chunks * V1_PER_FRAME; (*ref)++)
-        if (grant_in_use(grant_active_at(t, *ref))) {
-            *found = *grant_active_at(t, *ref);
-            any = true;
-        }
-    spin_unlock(&t->lock);
-    return any;
+    spin_hold(&t->lock);
+    while (*ref < t->chunks * V1_PER_FRAME) {
+        *found = *grant_active_at(t, (*ref)++);
+        if (grant_in_use(found))
+            return true;
+    }
+    return false;
 }
 
 static bool show_grants(struct domain *d)
@@ -303,9 +298,8 @@ static void key_tsc(unsigned char key __unused)
 static void key_idle(unsigned char key __unused)
 {
     for_each_online_cpu (cpu) {
-        u64 idle;
+        u64 idle = sched_idle_time(cpu);
 
-        sched_idle_time(&idle, cpu);
         say("CPU %u: C1 by HLT, idle for %llu ms of %lld ms\n", cpu, idle / NS_MS,
             clock_now() / NS_MS);
     }

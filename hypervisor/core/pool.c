@@ -42,26 +42,17 @@ struct cpu_pool *pool_find(u32 id)
     return pool && pool->id == id ? pool : NULL;
 }
 
-/* Goes through the domains of a pool (NULL: of all); d is referenced, and the last one put. */
-static struct domain *next_domain(const struct cpu_pool *pool, struct domain *d)
-{
-    u32 from = 0;
-
-    do {
-        if (d) {
-            from = d->id + 1U;
-            domain_put(d);
-        }
-        d = from < DOMID_FIRST_RESERVED ? domain_get_next((domid_t)from) : NULL;
-    } while (d && d->sched.pool != pool);
-    return d;
-}
+/* As for_each_domain, those of a pool. */
+#define for_each_domain_in(pool_, d) \
+    for_each_domain (d)              \
+        if ((d)->sched.pool == (pool_))
 
 u32 pool_domain_count(const struct cpu_pool *pool)
 {
+    struct domain *d;
     u32 count = 0;
 
-    for (struct domain *d = NULL; (d = next_domain(pool, d)) != NULL;)
+    for_each_domain_in (pool, d)
         count++;
     return count;
 }
@@ -71,7 +62,8 @@ cpumask_t pool_free_cpus(void)
     cpumask_t free = cpus_online;
 
     for (struct cpu_pool *pool = &pool_zero; pool; pool = pool_next(pool->id + 1))
-        for_each_cpu_in(cpu, &pool->cpus) cpumask_clear(&free, cpu);
+        for_each_cpu_in (cpu, &pool->cpus)
+            cpumask_clear(&free, cpu);
     if (leaving_pool)
         cpumask_clear(&free, leaving_cpu);
     return free;
@@ -146,9 +138,10 @@ int pool_add_cpu(u32 id, u32 cpu)
 static void free_affinities(const struct cpu_pool *pool)
 {
     static const cpumask_t all = {{~0UL, ~0UL}};
+    struct domain *d;
     struct vcpu *v;
 
-    for (struct domain *d = NULL; (d = next_domain(pool, d)) != NULL;)
+    for_each_domain_in (pool, d)
         for_each_vcpu (d, v) {
             cpumask_t left = cpumask_and(&v->hard_affinity, &pool->cpus);
 
@@ -159,10 +152,11 @@ static void free_affinities(const struct cpu_pool *pool)
 
 static bool rehome_all(const struct cpu_pool *pool)
 {
+    struct domain *d;
     bool all = true;
     struct vcpu *v;
 
-    for (struct domain *d = NULL; (d = next_domain(pool, d)) != NULL;)
+    for_each_domain_in (pool, d)
         for_each_vcpu (d, v)
             all &= sched_vcpu_rehome(v);
     return all;
@@ -171,14 +165,14 @@ static bool rehome_all(const struct cpu_pool *pool)
 /* The last CPU may go if nobody needs it: whoever is dying does so in pool 0. */
 static int empty_pool(struct cpu_pool *pool)
 {
-    struct domain *d = NULL;
+    struct domain *d;
 
-    while ((d = next_domain(pool, d)) != NULL)
+    for_each_domain_in (pool, d)
         if (READ_ONCE(d->dying) == DYING_NOT || pool == &pool_zero) {
             domain_put(d);
             return reject(-EBUSY, "the last CPU of a pool with domains");
         }
-    while ((d = next_domain(pool, d)) != NULL)
+    for_each_domain_in (pool, d)
         pool_move_domain(d, &pool_zero);
     return 0;
 }
@@ -193,7 +187,8 @@ int pool_remove_cpu(u32 id, u32 cpu)
     if (cpu == POOL_ANY) {
         cpu = leaving_pool == pool ? leaving_cpu : MAX_CPUS;
         if (cpu == MAX_CPUS)
-            for_each_cpu_in(other, &pool->cpus) cpu = other;
+            for_each_cpu_in (other, &pool->cpus)
+                cpu = other;
     }
     if (cpu >= MAX_CPUS || !cpumask_test(&cpus_online, cpu))
         return reject(-EINVAL, "no such CPU");

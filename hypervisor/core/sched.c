@@ -66,9 +66,9 @@ u64 vcpu_cpu_time(struct vcpu *v)
     return r.time[RUNSTATE_running];
 }
 
-void sched_idle_time(u64 *ns, u32 cpu)
+u64 sched_idle_time(u32 cpu)
 {
-    *ns = vcpu_cpu_time(idle_domain->vcpus[cpu]);
+    return vcpu_cpu_time(idle_domain->vcpus[cpu]);
 }
 
 static int state_to_show(const struct vcpu *v)
@@ -93,11 +93,10 @@ static void set_slice(struct sched_cpu *c, ns_t until)
 /* s waits: finds it a CPU now, or makes sure that one looks in time. */
 static void kick(struct sched_queue *q, struct sched_vcpu *s, ns_t now)
 {
+    struct sched_cpu *me = &sched_cpus[this_cpu_id()], *c;
     ns_t when;
-    struct sched_cpu *c = &sched_cpus[this_cpu_id()];
 
-    c = policy_preempt(q, s, now, c->sending ? c : NULL, &when);
-
+    c = policy_preempt(q, s, now, me->sending ? me : NULL, &when);
     if (c && when <= now) {
         q->idle &= ~(1U << c->slot); /* the next one shall try another */
         cpu_raise_work(c->cpu, WORK_SCHEDULE);
@@ -129,9 +128,7 @@ static struct sched_queue *choose_queue(struct sched_queue *q, const struct vcpu
 
     if ((sched_queue_count == 1 && queue_allowed(q, v)) || policy_find_idle(q, v) >= 0)
         return q;
-    for (u32 i = 0; i < sched_queue_count; i++) {
-        struct sched_queue *other = sched_queues[i];
-
+    for_each_queue (other) {
         if (!queue_allowed(other, v))
             continue;
         if (policy_find_idle(other, v) >= 0)
@@ -250,22 +247,24 @@ static bool take(struct sched_queue *q, struct sched_cpu *c, struct sched_queue 
     return ok;
 }
 
+/* Somebody of q's pool waits there. */
+static bool has_waiting(const struct sched_queue *q, const struct sched_queue *other)
+{
+    return other != q && READ_ONCE(other->pool) == q->pool && READ_ONCE(other->waiting);
+}
+
 /* c has nothing to do: whoever may run there is welcome, from the fullest queue first. */
 static void steal(struct sched_queue *q, struct sched_cpu *c)
 {
     struct sched_queue *busiest = NULL;
 
-    for (u32 i = 0; i < sched_queue_count; i++)
-        if (sched_queues[i] != q && READ_ONCE(sched_queues[i]->pool) == q->pool &&
-            READ_ONCE(sched_queues[i]->waiting) &&
-            (!busiest || load_of(sched_queues[i]) > load_of(busiest)))
-            busiest = sched_queues[i];
+    for_each_queue (other)
+        if (has_waiting(q, other) && (!busiest || load_of(other) > load_of(busiest)))
+            busiest = other;
     if (!busiest || take(q, c, busiest, UINT32_MAX))
         return;
-    for (u32 i = 0; i < sched_queue_count; i++)
-        if (sched_queues[i] != q && sched_queues[i] != busiest &&
-            READ_ONCE(sched_queues[i]->pool) == q->pool && READ_ONCE(sched_queues[i]->waiting) &&
-            take(q, c, sched_queues[i], UINT32_MAX))
+    for_each_queue (other)
+        if (other != busiest && has_waiting(q, other) && take(q, c, other, UINT32_MAX))
             return;
 }
 
@@ -279,9 +278,7 @@ static void balance(struct sched_queue *q, struct sched_cpu *c, ns_t now)
     u64 own = load_of(q), most = own, least = own, load;
     struct sched_queue *from = NULL, *to = NULL;
 
-    for (u32 i = 0; i < sched_queue_count; i++) {
-        struct sched_queue *other = sched_queues[i];
-
+    for_each_queue (other) {
         if (other == q || READ_ONCE(other->pool) != q->pool)
             continue;
         load = load_of(other);
@@ -663,7 +660,7 @@ void sched_domain_free(struct domain *d)
     timer_kill(&d->sched.refill);
 }
 
-int sched_vcpu_init(struct vcpu *v)
+void sched_vcpu_init(struct vcpu *v)
 {
     static u32 last = MAX_CPUS;
     const cpumask_t *cpus = &v->domain->sched.pool->cpus;
@@ -688,7 +685,6 @@ int sched_vcpu_init(struct vcpu *v)
     bitmap_fill((unsigned long *)v->soft_affinity.bits, MAX_CPUS);
     v->runstate.state = RUNSTATE_offline;
     v->runstate.state_entry_time = (u64)clock_now();
-    return 0;
 }
 
 void sched_vcpu_free(struct vcpu *v)

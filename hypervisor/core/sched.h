@@ -56,7 +56,7 @@ struct sched_group {
 void sched_init(void);                    /* after CPUs are up; creates per-CPU state */
 void sched_domain_init(struct domain *d); /* weight 256, no cap, pool 0 */
 void sched_domain_free(struct domain *d);
-int sched_vcpu_init(struct vcpu *v); /* chooses a CPU */
+void sched_vcpu_init(struct vcpu *v); /* chooses a CPU */
 void sched_vcpu_free(struct vcpu *v);
 void sched_wake(struct vcpu *v); /* may have become runnable */
 /* Around waking somebody as the current vCPU's request: it may go on for a moment. */
@@ -68,8 +68,8 @@ void sched_work(void); /* WORK_SCHEDULE handler; does not return if it switches 
 /* Affinity: -EINVAL when no CPU of its pool is in it. cpumask_t*, NULL: keep. */
 int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft);
 int sched_set_params(struct domain *d, u32 weight, u32 cap); /* -EINVAL; weight 0: keep */
-void sched_idle_time(u64 *ns, u32 cpu);
-u64 vcpu_cpu_time(struct vcpu *v); /* ns it has run */
+u64 sched_idle_time(u32 cpu);                                /* ns */
+u64 vcpu_cpu_time(struct vcpu *v);                           /* ns it has run */
 
 /* CPUs come to pools and go: core/pool.c, one call at a time. */
 int sched_cpu_join(struct cpu_pool *pool, u32 cpu); /* of no pool before; -ENOMEM */

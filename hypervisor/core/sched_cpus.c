@@ -23,25 +23,13 @@ struct sched_queue *sched_queues[MAX_CPUS];
 u32 sched_queue_count; /* of those; they are never freed */
 struct sched_queue *sched_limbo;
 
-struct sched_queue *sched_lock_vcpu(const struct vcpu *v)
+struct sched_queue *sched_lock_at(const u32 *cpu)
 {
     for (;;) {
-        struct sched_queue *q = sched_queue_of(READ_ONCE(v->cpu));
+        struct sched_queue *q = sched_queue_of(READ_ONCE(*cpu));
 
         spin_lock(&q->lock);
-        if (sched_queue_of(READ_ONCE(v->cpu)) == q)
-            return q;
-        spin_unlock(&q->lock);
-    }
-}
-
-struct sched_queue *sched_lock_cpu(u32 cpu)
-{
-    for (;;) {
-        struct sched_queue *q = sched_queue_of(cpu);
-
-        spin_lock(&q->lock);
-        if (sched_queue_of(cpu) == q)
+        if (sched_queue_of(READ_ONCE(*cpu)) == q)
             return q;
         spin_unlock(&q->lock);
     }
@@ -67,18 +55,16 @@ static struct sched_queue *queue_with_room(const struct cpu_pool *pool)
 {
     struct sched_queue *unused = NULL;
 
-    for (u32 i = 0; i < sched_queue_count; i++) {
-        struct sched_queue *q = sched_queues[i];
-
+    for_each_queue (q) {
         if (q->pool == pool && q->online != (1U << QUEUE_CPUS) - 1)
             return q;
         if (!q->pool)
             unused = q;
     }
-    if (!unused) {
-        unused = new_queue();
-        if (!unused)
-            return NULL;
+    if (unused)
+        return unused;
+    unused = new_queue();
+    if (unused) {
         sched_queues[sched_queue_count] = unused;
         store_release(&sched_queue_count, sched_queue_count + 1);
     }
@@ -88,13 +74,10 @@ static struct sched_queue *queue_with_room(const struct cpu_pool *pool)
 /* Those who wait may run elsewhere than before. */
 static void pool_changed(const struct cpu_pool *pool)
 {
-    for (u32 i = 0; i < sched_queue_count; i++) {
-        struct sched_queue *q = sched_queues[i];
-
-        spin_lock(&q->lock);
+    for_each_queue (q) {
+        spin_hold(&q->lock);
         if (q->pool == pool)
             policy_reclassify(q);
-        spin_unlock(&q->lock);
     }
 }
 
@@ -107,9 +90,9 @@ int sched_cpu_join(struct cpu_pool *pool, u32 cpu)
 
     if (!q)
         return -ENOMEM;
-    for (u32 i = 0; i < sched_queue_count; i++)
-        if (sched_queues[i]->pool == pool)
-            floor = MAX(floor, READ_ONCE(sched_queues[i]->floor));
+    for_each_queue (other)
+        if (other->pool == pool)
+            floor = MAX(floor, READ_ONCE(other->floor));
     slot = (u32)__builtin_ctz(~q->online);
     spin_lock(&q->lock);
     q->floor = MAX(q->floor, floor);

@@ -68,12 +68,24 @@ extern struct sched_queue *sched_queues[MAX_CPUS];
 extern u32 sched_queue_count; /* of those; they are never freed, some may be out of use */
 extern struct sched_queue *sched_limbo;
 
+#define for_each_queue(q)                                \
+    for (struct sched_queue **at_##q = sched_queues, *q; \
+         at_##q < sched_queues + sched_queue_count && (q = *at_##q) != NULL; at_##q++)
+
 static inline struct sched_queue *sched_queue_of(u32 cpu)
 {
     return READ_ONCE(sched_cpus[cpu].queue);
 }
-struct sched_queue *sched_lock_vcpu(const struct vcpu *v); /* the one it belongs to, locked */
-struct sched_queue *sched_lock_cpu(u32 cpu);
+/* The queue of the CPU that *cpu says, locked; either may change until it is. */
+struct sched_queue *sched_lock_at(const u32 *cpu);
+static inline struct sched_queue *sched_lock_cpu(u32 cpu)
+{
+    return sched_lock_at(&cpu);
+}
+static inline struct sched_queue *sched_lock_vcpu(const struct vcpu *v)
+{
+    return sched_lock_at(&v->cpu);
+}
 
 static inline struct vcpu *sched_to_vcpu(struct sched_vcpu *s)
 {

@@ -159,9 +159,8 @@ u32 timer_list(u32 cpu, struct timer *out, u32 most)
     struct timer_cpu *tc = &timer_cpus[cpu];
     u32 n = 0;
 
-    spin_lock(&tc->lock);
+    spin_hold(&tc->lock);
     for (struct tree_node *t = tree_first(&tc->tree); t && n < most; t = tree_next(t))
         out[n++] = *tree_entry(t, struct timer, node);
-    spin_unlock(&tc->lock);
     return n;
 }

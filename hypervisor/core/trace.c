@@ -98,9 +98,14 @@ static void put_word(struct trace_ring *r, u32 cpu, u32 word)
     r->prod = advance(r->prod, sizeof(u32));
 }
 
-static void put_head(struct trace_ring *r, u32 cpu, u32 event, u32 words)
+/* The beginning of a record, with its time unless that is 0. */
+static void put_head(struct trace_ring *r, u32 cpu, u32 event, u64 now, u32 words)
 {
-    put_word(r, cpu, event | words << TRACE_EXTRA_SHIFT);
+    put_word(r, cpu, event | words << TRACE_EXTRA_SHIFT | (now ? TRC_HD_CYCLE_FLAG : 0));
+    if (now) {
+        put_word(r, cpu, (u32)now);
+        put_word(r, cpu, (u32)(now >> 32));
+    }
 }
 
 /* Fills the ring up to its end: less than the longest record. */
@@ -108,14 +113,11 @@ static void put_wrap(struct trace_ring *r, u32 cpu, u64 now)
 {
     u32 words = bytes_to_end(r->prod) / sizeof(u32) - 1;
 
-    if (words > TRACE_EXTRA_MAX) {
+    if (words > TRACE_EXTRA_MAX)
         words -= 2;
-        put_head(r, cpu, TRC_TRACE_WRAP_BUFFER | TRC_HD_CYCLE_FLAG, words);
-        put_word(r, cpu, (u32)now);
-        put_word(r, cpu, (u32)(now >> 32));
-    } else {
-        put_head(r, cpu, TRC_TRACE_WRAP_BUFFER, words);
-    }
+    else
+        now = 0; /* no room for the time */
+    put_head(r, cpu, TRC_TRACE_WRAP_BUFFER, now, words);
     while (words--)
         put_word(r, cpu, 0);
 }
@@ -125,9 +127,7 @@ static void put_record(struct trace_ring *r, u32 cpu, u32 event, u64 now, u32 wo
 {
     if (RECORD_BYTES(words) > bytes_to_end(r->prod))
         put_wrap(r, cpu, now);
-    put_head(r, cpu, event | TRC_HD_CYCLE_FLAG, words);
-    put_word(r, cpu, (u32)now);
-    put_word(r, cpu, (u32)(now >> 32));
+    put_head(r, cpu, event, now, words);
     for (u32 i = 0; i < words; i++)
         put_word(r, cpu, data[i]);
 }

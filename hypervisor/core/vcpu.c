@@ -61,7 +61,7 @@ static void poll_over(void *arg)
 int vcpu_create(struct domain *d, u32 id)
 {
     struct vcpu *v;
-    int error;
+    int error = 0;
 
     if (id >= d->max_vcpus)
         return reject(-EINVAL, "vCPU number beyond the domain's maximum");
@@ -77,11 +77,11 @@ int vcpu_create(struct domain *d, u32 id)
     v->info = d->shared_info && id < XEN_LEGACY_MAX_VCPUS ? &d->shared_info->vcpu_info[id]
                                                           : &dummy_info;
     v->pause_flags = d->is_idle ? 0 : PAUSE_DOWN;
-    error = sched_vcpu_init(v);
+    sched_vcpu_init(v);
     timer_init(&v->singleshot, singleshot_over, v, v->cpu);
     timer_init(&v->periodic, period_over, v, v->cpu);
     timer_init(&v->poll_timer, poll_over, v, v->cpu);
-    if (!error && !d->is_idle) {
+    if (!d->is_idle) {
         v->fpu = fpu_state_new();
         error = v->fpu ? 0 : -ENOMEM;
     }
@@ -99,14 +99,19 @@ int vcpu_create(struct domain *d, u32 id)
     return 0;
 }
 
+void vcpu_kill_timers(struct vcpu *v)
+{
+    timer_kill(&v->singleshot);
+    timer_kill(&v->periodic);
+    timer_kill(&v->poll_timer);
+}
+
 void vcpu_free_all(struct domain *d)
 {
     struct vcpu *v;
 
     for_each_vcpu (d, v) {
-        timer_kill(&v->singleshot);
-        timer_kill(&v->periodic);
-        timer_kill(&v->poll_timer);
+        vcpu_kill_timers(v);
         if (v->ops->vcpu_free)
             v->ops->vcpu_free(v);
         fpu_state_free(v->fpu);

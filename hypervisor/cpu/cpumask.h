@@ -60,4 +60,4 @@ static inline u32 cpumask_next(const cpumask_t *m, u32 from)
 }
 #define for_each_cpu_in(cpu, mask) \
     for (u32 cpu = cpumask_next(mask, 0); cpu < MAX_CPUS; cpu = cpumask_next(mask, cpu + 1))
-#define for_each_online_cpu(cpu) for_each_cpu_in(cpu, &cpus_online)
+#define for_each_online_cpu(cpu) for_each_cpu_in (cpu, &cpus_online)

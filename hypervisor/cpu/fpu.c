@@ -12,7 +12,6 @@
 #include "lib/string.h"
 
 #define LEGACY_SIZE 512
-#define HEADER_SIZE 64
 #define FCW_RESET   0x37f
 #define MXCSR_RESET 0x1f80
 #define XCR0_X87    BIT(0)
@@ -22,16 +21,24 @@
 /* What we know how to check: x87 to AVX-512 without MPX, and PKRU is left out
  * (PV guests cannot use protection keys: the hypervisor's CR4 has them off). */
 #define XCR0_KNOWN (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
-/* Offsets in the area: Intel SDM vol. 1, 10.5.1 and 13.4. */
-#define OFFSET_FCW    0
-#define OFFSET_MXCSR  24
-#define OFFSET_HEADER 512
+
+/* The area as XSAVE writes it in the standard format (Intel SDM vol. 1, 10.5.1 and 13.4);
+ * FXSAVE ends before the header. */
+struct fpu_area {
+    u16 fcw, fsw, ftw, opcode;
+    u64 last_instruction, last_operand;
+    u32 mxcsr, mxcsr_mask;
+    u8 x87[128], sse[256];
+    u8 reserved[96];
+    u64 present;   /* the header: components that are in the area */
+    u64 header[7]; /* must be 0 */
+};
 
 struct fpu_state {
     void *block; /* as the heap gave it */
     u64 xcr0;    /* the guest's, 0 without XSAVE */
     u8 pad[48];
-    u8 area[] __aligned_to(64);
+    struct fpu_area area; /* and more components behind it; 64-byte aligned */
 };
 
 static u64 supported __ro_after_init; /* XCR0 bits; 0: no XSAVE */
@@ -44,15 +51,13 @@ static struct {
 
 __init void fpu_init(void)
 {
-    u8 image[LEGACY_SIZE] __aligned_to(16);
+    struct fpu_area image __aligned_to(16) = {0};
     u32 r[4];
 
     clts();
-    memset(image, 0, sizeof(image));
     __asm__ volatile("fninit; fxsave64 %0" : "+m"(image));
-    memcpy(r, image + 28, sizeof(r[0]));
-    if (r[0])
-        mxcsr_mask = r[0];
+    if (image.mxcsr_mask)
+        mxcsr_mask = image.mxcsr_mask;
     if (!cpu_has(FEATURE_XSAVE))
         return;
     cpuid(0xd, 0, r);
@@ -80,7 +85,7 @@ void fpu_init_secondary(void)
 
 u32 fpu_xsave_size(u64 xcr0)
 {
-    u32 size = LEGACY_SIZE + HEADER_SIZE;
+    u32 size = sizeof(struct fpu_area);
 
     for (u32 i = 2; i < ARRAY_SIZE(components); i++)
         if (xcr0 & BIT(i))
@@ -95,18 +100,16 @@ u64 fpu_xcr0_supported(void)
 
 struct fpu_state *fpu_state_new(void)
 {
-    void *block = heap_zalloc(sizeof(struct fpu_state) + area_size + 64);
+    void *block = heap_zalloc(offsetof(struct fpu_state, area) + area_size + 64);
     struct fpu_state *state;
-    u16 fcw = FCW_RESET;
-    u32 mxcsr = MXCSR_RESET;
 
     if (!block)
         return NULL;
     state = (struct fpu_state *)ROUND_UP((u64)block, 64UL);
     state->block = block;
     state->xcr0 = supported ? XCR0_X87 : 0;
-    memcpy(state->area + OFFSET_FCW, &fcw, sizeof(fcw));
-    memcpy(state->area + OFFSET_MXCSR, &mxcsr, sizeof(mxcsr));
+    state->area.fcw = FCW_RESET;
+    state->area.mxcsr = MXCSR_RESET;
     return state;
 }
 
@@ -120,13 +123,13 @@ void fpu_save(struct fpu_state *state)
 {
     clts();
     if (!supported) {
-        __asm__ volatile("fxsave64 (%0)" ::"r"(state->area) : "memory");
+        __asm__ volatile("fxsave64 (%0)" ::"r"(&state->area) : "memory");
         return;
     }
     if (state->xcr0 != supported)
         xsetbv(0, supported);
     /* XSAVEOPT would trust that nobody moved the area; a copy may have. */
-    __asm__ volatile("xsave64 (%0)" ::"r"(state->area), "a"((u32)supported),
+    __asm__ volatile("xsave64 (%0)" ::"r"(&state->area), "a"((u32)supported),
                      "d"((u32)(supported >> 32))
                      : "memory");
 }
@@ -134,21 +137,19 @@ void fpu_save(struct fpu_state *state)
 void fpu_restore(struct fpu_state *state)
 {
     static const u32 zero;
-    u16 fsw;
 
     clts();
-    memcpy(&fsw, state->area + 2, sizeof(fsw));
     /* AMD leaves the last instruction's and operand's addresses alone unless an
      * exception is pending (APM vol. 2, 11.4.4): overwrite the last guest's. */
-    if (cpu_vendor == VENDOR_AMD && !(fsw & BIT(7)))
+    if (cpu_vendor == VENDOR_AMD && !(state->area.fsw & BIT(7)))
         __asm__ volatile("fnclex; ffree %%st(7); fildl %0" ::"m"(zero));
     if (!supported) {
-        __asm__ volatile("fxrstor64 (%0)" ::"r"(state->area) : "memory");
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(&state->area) : "memory");
         return;
     }
     if (xgetbv(0) != supported)
         xsetbv(0, supported);
-    __asm__ volatile("xrstor64 (%0)" ::"r"(state->area), "a"((u32)supported),
+    __asm__ volatile("xrstor64 (%0)" ::"r"(&state->area), "a"((u32)supported),
                      "d"((u32)(supported >> 32))
                      : "memory");
     if (state->xcr0 != supported)
@@ -190,39 +191,30 @@ int fpu_set_xcr0(struct fpu_state *state, u64 value)
 
 void fpu_get_legacy(const struct fpu_state *state, void *image512)
 {
-    u64 present;
-    u16 fcw = FCW_RESET;
-    u32 mxcsr = MXCSR_RESET;
+    u64 present = supported ? state->area.present : ~0UL;
+    struct fpu_area *image = image512;
 
-    memcpy(image512, state->area, LEGACY_SIZE);
-    if (!supported)
-        return;
+    memcpy(image, &state->area, LEGACY_SIZE);
     /* A component in its initial state is not written by XSAVE. */
-    memcpy(&present, state->area + OFFSET_HEADER, sizeof(present));
     if (!(present & XCR0_X87)) {
-        memset(image512, 0, OFFSET_MXCSR);
-        memset((u8 *)image512 + 32, 0, 128);
-        memcpy(image512, &fcw, sizeof(fcw));
+        memset(image, 0, offsetof(struct fpu_area, mxcsr));
+        memset(image->x87, 0, sizeof(image->x87));
+        image->fcw = FCW_RESET;
     }
     if (!(present & XCR0_SSE))
-        memset((u8 *)image512 + 160, 0, 256);
+        memset(image->sse, 0, sizeof(image->sse));
     if (!(present & (XCR0_SSE | XCR0_AVX)))
-        memcpy((u8 *)image512 + OFFSET_MXCSR, &mxcsr, sizeof(mxcsr));
+        image->mxcsr = MXCSR_RESET;
 }
 
 void fpu_set_legacy(struct fpu_state *state, const void *image512)
 {
-    u64 present = XCR0_X87 | XCR0_SSE;
-    u32 mxcsr;
-
-    memset(state->area, 0, area_size);
-    memcpy(state->area, image512, LEGACY_SIZE);
+    memset(&state->area, 0, area_size);
+    memcpy(&state->area, image512, LEGACY_SIZE);
     /* A reserved bit set would make the restore fault. */
-    memcpy(&mxcsr, state->area + OFFSET_MXCSR, sizeof(mxcsr));
-    mxcsr &= mxcsr_mask;
-    memcpy(state->area + OFFSET_MXCSR, &mxcsr, sizeof(mxcsr));
+    state->area.mxcsr &= mxcsr_mask;
     if (supported)
-        memcpy(state->area + OFFSET_HEADER, &present, sizeof(present));
+        state->area.present = XCR0_X87 | XCR0_SSE;
 }
 
 u32 fpu_get_image(const struct fpu_state *state, void *image)
@@ -230,29 +222,23 @@ u32 fpu_get_image(const struct fpu_state *state, void *image)
     if (!supported)
         return 0;
     if (image)
-        memcpy(image, state->area, area_size);
+        memcpy(image, &state->area, area_size);
     return area_size;
 }
 
 int fpu_set_image(struct fpu_state *state, u64 xcr0, const void *image, u32 size)
 {
-    /* The header (SDM vol. 1, 13.4.2): components present, compaction, zeros. */
-    u64 header[HEADER_SIZE / sizeof(u64)];
-    u32 mxcsr;
+    const struct fpu_area *a = image;
 
-    if (!xcr0_valid(xcr0) || size < LEGACY_SIZE + HEADER_SIZE || size > area_size)
+    if (!xcr0_valid(xcr0) || size < sizeof(*a) || size > area_size || (a->present & ~supported) ||
+        size < fpu_xsave_size(a->present) || (a->mxcsr & ~mxcsr_mask))
         return -EINVAL;
-    memcpy(header, (const u8 *)image + OFFSET_HEADER, sizeof(header));
-    if (header[0] & ~supported || size < fpu_xsave_size(header[0]))
-        return -EINVAL;
-    for (u32 i = 1; i < ARRAY_SIZE(header); i++)
-        if (header[i])
+    /* The rest of the header: compaction, zeros (SDM vol. 1, 13.4.2). */
+    for (u32 i = 0; i < ARRAY_SIZE(a->header); i++)
+        if (a->header[i])
             return -EINVAL;
-    memcpy(&mxcsr, (const u8 *)image + OFFSET_MXCSR, sizeof(mxcsr));
-    if (mxcsr & ~mxcsr_mask)
-        return -EINVAL;
-    memset(state->area, 0, area_size);
-    memcpy(state->area, image, size);
+    memset(&state->area, 0, area_size);
+    memcpy(&state->area, image, size);
     state->xcr0 = xcr0;
     return 0;
 }

@@ -80,16 +80,9 @@ bool cpu_load_gs_other_selector(u16 selector)
     return ok;
 }
 
-static u16 read_selector_ds(void)
-{
-    u16 s;
-    __asm__ volatile("mov %%ds, %0" : "=r"(s));
-    return s;
-}
-
 void cpu_save_segments(struct guest_segments *s)
 {
-    s->ds = read_selector_ds();
+    __asm__ volatile("mov %%ds, %0" : "=r"(s->ds));
     __asm__ volatile("mov %%es, %0" : "=r"(s->es));
     __asm__ volatile("mov %%fs, %0" : "=r"(s->fs));
     __asm__ volatile("mov %%gs, %0" : "=r"(s->gs));
@@ -100,10 +93,10 @@ void cpu_save_segments(struct guest_segments *s)
 
 bool cpu_load_segments(const struct guest_segments *s)
 {
-    bool ok = true;
     /* Selectors first: loading FS and GS overwrites the bases. Null ones are
      * loaded too: the last guest's must not shine through. */
-    ok &= LOAD_SELECTOR("ds", s->ds);
+    bool ok = LOAD_SELECTOR("ds", s->ds);
+
     ok &= LOAD_SELECTOR("es", s->es);
     ok &= LOAD_SELECTOR("fs", s->fs);
     ok &= LOAD_SELECTOR("gs", s->gs);
@@ -113,30 +106,22 @@ bool cpu_load_segments(const struct guest_segments *s)
     return ok;
 }
 
+#define CASE_DEBUG(n)                                     \
+    case n:                                               \
+        __asm__ volatile("mov %0, %%db" #n ::"r"(value)); \
+        return
+
 void cpu_set_debug(u32 n, u64 value)
 {
     switch (n) {
-    case 0:
-        __asm__ volatile("mov %0, %%db0" ::"r"(value));
-        break;
-    case 1:
-        __asm__ volatile("mov %0, %%db1" ::"r"(value));
-        break;
-    case 2:
-        __asm__ volatile("mov %0, %%db2" ::"r"(value));
-        break;
-    case 3:
-        __asm__ volatile("mov %0, %%db3" ::"r"(value));
-        break;
-    case 6:
-        __asm__ volatile("mov %0, %%db6" ::"r"(value));
-        break;
-    case 7:
-        __asm__ volatile("mov %0, %%db7" ::"r"(value));
-        break;
-    default:
-        BUG();
+        CASE_DEBUG(0);
+        CASE_DEBUG(1);
+        CASE_DEBUG(2);
+        CASE_DEBUG(3);
+        CASE_DEBUG(6);
+        CASE_DEBUG(7);
     }
+    BUG();
 }
 
 void cpu_load_debug(const u64 dr[8])

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "cpu/regs.h"
 #include "lib/types.h"
 
 #define CR0_PE             BIT(0)
@@ -29,15 +30,6 @@
 #define CR4_SMEP           BIT(20)
 #define CR4_SMAP           BIT(21)
 
-#define RFLAGS_TF          BIT(8)
-#define RFLAGS_IF          BIT(9)
-#define RFLAGS_DF          BIT(10)
-#define RFLAGS_IOPL        (3UL << 12)
-#define RFLAGS_NT          BIT(14)
-#define RFLAGS_RF          BIT(16)
-#define RFLAGS_VM          BIT(17)
-#define RFLAGS_AC          BIT(18)
-
 #define EFER_SCE           BIT(0)
 #define EFER_LME           BIT(8)
 #define EFER_LMA           BIT(10)
@@ -60,28 +52,6 @@
 #define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX        0xc0000103
-
-/* Exception vectors. */
-enum {
-    VECTOR_DE,
-    VECTOR_DB,
-    VECTOR_NMI,
-    VECTOR_BP,
-    VECTOR_OF,
-    VECTOR_BR,
-    VECTOR_UD,
-    VECTOR_NM,
-    VECTOR_DF,
-    VECTOR_TS = 10,
-    VECTOR_NP,
-    VECTOR_SS,
-    VECTOR_GP,
-    VECTOR_PF,
-    VECTOR_MF = 16,
-    VECTOR_AC,
-    VECTOR_MC,
-    VECTOR_XM,
-};
 
 #define DEFINE_READ(name, reg)                                         \
     static inline u64 name(void)                                       \

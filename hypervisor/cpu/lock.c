@@ -8,6 +8,10 @@
 #include "cpu/work.h"
 
 #ifdef TENON_DEBUG
+#define CHECKING true
+#else
+#define CHECKING false
+#endif
 #define LEVELS (LOCK_CONSOLE + 1)
 typedef u8 held_t[LEVELS];
 static DEFINE_PER_CPU(held_t, held); /* how many locks of each level */
@@ -15,39 +19,20 @@ static DEFINE_PER_CPU(held_t, held); /* how many locks of each level */
 /* lowest: the lowest level that must not be held already. */
 static void check_order(u32 lowest)
 {
-    for (u32 level = lowest; level < LEVELS; level++)
+    for (u32 level = lowest; CHECKING && level < LEVELS; level++)
         ASSERT(this_cpu(held)[level] == 0);
 }
 static void note_locked(spinlock_t *lock)
 {
-    lock->owner = (u16)(this_cpu_id() + 1);
-    this_cpu(held)[lock->level]++;
-}
-static void note_unlocked(spinlock_t *lock)
-{
-    ASSERT(spin_held(lock));
-    lock->owner = 0;
-    this_cpu(held)[lock->level]--;
+    if (CHECKING) {
+        lock->owner = (u16)(this_cpu_id() + 1);
+        this_cpu(held)[lock->level]++;
+    }
 }
 bool spin_held(const spinlock_t *lock)
 {
-    return READ_ONCE(lock->owner) == this_cpu_id() + 1;
+    return !CHECKING || READ_ONCE(lock->owner) == this_cpu_id() + 1;
 }
-#else
-static void check_order(u32 lowest __unused)
-{
-}
-static void note_locked(spinlock_t *lock __unused)
-{
-}
-static void note_unlocked(spinlock_t *lock __unused)
-{
-}
-bool spin_held(const spinlock_t *lock __unused)
-{
-    return true;
-}
-#endif
 
 static void acquire(spinlock_t *lock)
 {
@@ -85,7 +70,11 @@ bool spin_trylock(spinlock_t *lock)
 
 void spin_unlock(spinlock_t *lock)
 {
-    note_unlocked(lock);
+    if (CHECKING) {
+        ASSERT(spin_held(lock));
+        lock->owner = 0;
+        this_cpu(held)[lock->level]--;
+    }
     /* Only the holder writes serving. */
     __atomic_store_n(&lock->serving, (u16)(lock->serving + 1), __ATOMIC_RELEASE);
 }

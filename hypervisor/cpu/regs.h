@@ -9,6 +9,37 @@
 #include "lib/types.h"
 #include "lib/xen.h"
 
+#define RFLAGS_TF   BIT(8)
+#define RFLAGS_IF   BIT(9)
+#define RFLAGS_DF   BIT(10)
+#define RFLAGS_IOPL (3UL << 12)
+#define RFLAGS_NT   BIT(14)
+#define RFLAGS_RF   BIT(16)
+#define RFLAGS_VM   BIT(17)
+#define RFLAGS_AC   BIT(18)
+
+/* Exception vectors. */
+enum {
+    VECTOR_DE,
+    VECTOR_DB,
+    VECTOR_NMI,
+    VECTOR_BP,
+    VECTOR_OF,
+    VECTOR_BR,
+    VECTOR_UD,
+    VECTOR_NM,
+    VECTOR_DF,
+    VECTOR_TS = 10,
+    VECTOR_NP,
+    VECTOR_SS,
+    VECTOR_GP,
+    VECTOR_PF,
+    VECTOR_MF = 16,
+    VECTOR_AC,
+    VECTOR_MC,
+    VECTOR_XM,
+};
+
 struct vcpu;
 
 /* At the top of each CPU's stack; `guest` is where the CPU's own push on

@@ -58,7 +58,7 @@ void cpu_do_work(void)
     }
 }
 
-static void serve_inbox(void)
+void cpu_call_work(void)
 {
     cpumask_t *mask = &this_cpu(inbox);
 
@@ -78,14 +78,9 @@ static void serve_inbox(void)
     }
 }
 
-void cpu_call_work(void)
-{
-    serve_inbox();
-}
-
 void cpu_wait(void)
 {
-    serve_inbox();
+    cpu_call_work();
     cpu_pause();
 }
 
@@ -110,14 +105,14 @@ void cpu_call(const cpumask_t *mask, void (*fn)(void *), void *arg)
 
     ASSERT(!this_cpu(serving)); /* fn of another's request must not make its own */
     to.bits[me / 64] &= ~BIT(me % 64);
-    for_each_cpu_in(cpu, &to) count++;
+    for_each_cpu_in (cpu, &to)
+        count++;
     if (count) {
         perfc_inc(calls_sent);
         r->fn = fn;
         r->arg = arg;
         store_release(&r->remaining, count);
-        for_each_cpu_in(cpu, &to)
-        {
+        for_each_cpu_in (cpu, &to) {
             cpumask_set(&per_cpu(inbox, cpu), me);
             cpu_raise_work(cpu, WORK_CALL);
         }
@@ -154,8 +149,9 @@ void flush_clock_filter(cpumask_t *mask, u32 stamp)
 
     if (then > now)
         then -= 1UL << 32;
-    for_each_cpu_in(cpu, mask) if (READ_ONCE(per_cpu(flushed_at, cpu)) > then)
-        mask->bits[cpu / 64] &= ~BIT(cpu % 64);
+    for_each_cpu_in (cpu, mask)
+        if (READ_ONCE(per_cpu(flushed_at, cpu)) > then)
+            mask->bits[cpu / 64] &= ~BIT(cpu % 64);
 }
 
 void cpu_flush_local(enum flush_kind kind, u64 addr)

@@ -104,7 +104,7 @@ static s64 get_idle_time(struct xenpf_getidletime *op)
                 wanted &= ~(1u << (cpu - base));
                 continue;
             }
-            sched_idle_time(&idle, cpu);
+            idle = sched_idle_time(cpu);
             if (guest_copy_out_at(times, cpu, &idle, sizeof(idle)))
                 return reject(-EFAULT, "idle times not writable");
         }

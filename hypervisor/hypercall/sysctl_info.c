@@ -31,7 +31,8 @@ s64 sysctl_physinfo(struct xen_sysctl *op)
     for_each_online_cpu (cpu) {
         u32 package = machine_apic_id[cpu] >> package_bits;
         bool seen = false;
-        for_each_cpu_in(other, &counted) seen |= machine_apic_id[other] >> package_bits == package;
+        for_each_cpu_in (other, &counted)
+            seen |= machine_apic_id[other] >> package_bits == package;
         packages += !seen;
         threads += machine_apic_id[cpu] >> thread_bits == first_core;
         cpumask_set(&counted, cpu);
@@ -140,7 +141,7 @@ s64 sysctl_getcpuinfo(struct xen_sysctl *op)
         struct xen_sysctl_cpuinfo one = {0};
         u64 idle = 0;
         if (cpumask_test(&cpus_online, cpu))
-            sched_idle_time(&idle, cpu);
+            idle = sched_idle_time(cpu);
         one.idletime = idle;
         if (guest_copy_out_at(handle_address(info->info), cpu, &one, sizeof(one)))
             return reject(-EFAULT, "CPU list not writable");

@@ -21,8 +21,12 @@ struct output {
     size_t length; /* of the whole text, written or not */
 };
 
+/* Flags, in the order of their letters. */
+static const char flag_letters[] = "-0+ #";
+enum { LEFT = 1, ZERO = 2, PLUS = 4, SPACE = 8, ALTERNATIVE = 16 };
+
 struct spec {
-    bool left, zero, plus, space, alternative;
+    u32 flags;
     int width;
     int precision; /* -1: none given */
     int bytes;     /* of the integer argument */
@@ -45,11 +49,11 @@ static void put_many(struct output *out, char c, int count)
 /* Pads `text` with spaces to the width. */
 static void put_text(struct output *out, const struct spec *spec, const char *text, int length)
 {
-    if (!spec->left)
+    if (!(spec->flags & LEFT))
         put_many(out, ' ', spec->width - length);
     for (int i = 0; i < length; i++)
         put(out, text[i]);
-    if (spec->left)
+    if (spec->flags & LEFT)
         put_many(out, ' ', spec->width - length);
 }
 
@@ -64,24 +68,24 @@ static void put_number(struct output *out, const struct spec *spec, u64 value, u
     for (u64 rest = value; rest; rest /= base)
         digits[length++] = set[rest % base];
     zeros = (spec->precision < 0 ? 1 : spec->precision) - length;
-    if (base == 8 && spec->alternative && zeros <= 0)
+    if (base == 8 && (spec->flags & ALTERNATIVE) && zeros <= 0)
         zeros = 1;
     zeros = MAX(zeros, 0);
     pad = spec->width - (int)strlen(sign) - zeros - length;
     pad = MAX(pad, 0);
-    if (spec->zero && !spec->left && spec->precision < 0) {
+    if ((spec->flags & (ZERO | LEFT)) == ZERO && spec->precision < 0) {
         zeros += pad;
         pad = 0;
     }
 
-    if (!spec->left)
+    if (!(spec->flags & LEFT))
         put_many(out, ' ', pad);
     while (*sign)
         put(out, *sign++);
     put_many(out, '0', zeros);
     while (length)
         put(out, digits[--length]);
-    if (spec->left)
+    if (spec->flags & LEFT)
         put_many(out, ' ', pad);
 }
 
@@ -98,47 +102,24 @@ static int read_count(const char **format)
 
 static const char *read_flags(const char *format, struct spec *spec)
 {
-    for (;; format++) {
-        switch (*format) {
-        case '-':
-            spec->left = true;
-            break;
-        case '0':
-            spec->zero = true;
-            break;
-        case '+':
-            spec->plus = true;
-            break;
-        case ' ':
-            spec->space = true;
-            break;
-        case '#':
-            spec->alternative = true;
-            break;
-        default:
-            return format;
-        }
-    }
+    for (const char *letter; *format && (letter = strchr(flag_letters, *format)); format++)
+        spec->flags |= 1U << (letter - flag_letters);
+    return format;
 }
 
 static const char *read_length(const char *format, struct spec *spec)
 {
+    char c = *format;
+    bool twice = (c == 'h' || c == 'l') && format[1] == c;
+
     spec->bytes = sizeof(int);
-    switch (*format) {
-    case 'h':
-        spec->bytes = format[1] == 'h' ? 1 : 2;
-        return format + (format[1] == 'h' ? 2 : 1);
-    case 'l':
+    if (c == 'h')
+        spec->bytes = twice ? 1 : 2;
+    else if (c && strchr("lztj", c))
         spec->bytes = 8;
-        return format + (format[1] == 'l' ? 2 : 1);
-    case 'z':
-    case 't':
-    case 'j':
-        spec->bytes = 8;
-        return format + 1;
-    default:
+    else
         return format;
-    }
+    return format + 1 + twice;
 }
 
 static s64 sign_extend(u64 value, int bytes)
@@ -151,37 +132,23 @@ static s64 sign_extend(u64 value, int bytes)
 /* Writes an integer argument, already fetched at full width. */
 static void put_integer(struct output *out, const struct spec *spec, u64 value)
 {
+    char c = spec->conversion;
     const char *sign = "";
-    s64 number;
+    s64 number = sign_extend(value, spec->bytes);
 
-    switch (spec->conversion) {
-    case 'd':
-    case 'i':
-        number = sign_extend(value, spec->bytes);
+    if (c == 'd' || c == 'i') {
         if (number < 0)
             sign = "-";
-        else if (spec->plus)
-            sign = "+";
-        else if (spec->space)
-            sign = " ";
+        else if (spec->flags & (PLUS | SPACE))
+            sign = spec->flags & PLUS ? "+" : " ";
         put_number(out, spec, number < 0 ? -(u64)number : (u64)number, 10, sign);
         return;
-    case 'p':
-        put_number(out, spec, value, 16, "0x");
-        return;
     }
-
-    if (spec->bytes < 8)
+    if (c != 'p' && spec->bytes < 8)
         value &= (1UL << (8 * spec->bytes)) - 1;
-    if (spec->alternative && value && spec->conversion == 'x')
-        sign = "0x";
-    if (spec->alternative && value && spec->conversion == 'X')
-        sign = "0X";
-    put_number(out, spec, value,
-               spec->conversion == 'u'   ? 10
-               : spec->conversion == 'o' ? 8
-                                         : 16,
-               sign);
+    if (c == 'p' || ((spec->flags & ALTERNATIVE) && value && (c | 0x20) == 'x'))
+        sign = c == 'X' ? "0X" : "0x";
+    put_number(out, spec, value, c == 'u' ? 10 : c == 'o' ? 8 : 16, sign);
 }
 
 static void put_string(struct output *out, const struct spec *spec, const char *text)
@@ -201,15 +168,14 @@ static const char *read_spec(const char *format, struct spec *spec, va_list *arg
         format++;
         spec->width = va_arg(*arguments, int);
         if (spec->width < 0) {
-            spec->left = true;
+            spec->flags |= LEFT;
             spec->width = -spec->width;
         }
     } else {
         spec->width = read_count(&format);
     }
     if (*format == '.') {
-        format++;
-        if (*format == '*') {
+        if (*++format == '*') {
             format++;
             spec->precision = va_arg(*arguments, int);
         } else {

@@ -31,8 +31,8 @@
 
 static spinlock_t frames_lock = SPINLOCK(LOCK_FRAMES);
 static struct frame_list free_lists[ZONES][MAX_ORDER + 1];
-static u32 free_orders[ZONES];                        /* bit set: that list is not empty */
-static u64 frames_total, frames_free, frames_claimed; /* total: all RAM, ours included */
+static u32 free_orders[ZONES]; /* bit set: that list is not empty */
+static u64 frames_free, frames_claimed;
 static u64 frames_dirty; /* atomic: also counted down without the lock */
 
 static u32 block_order(const struct frame *f)
@@ -127,7 +127,7 @@ static struct frame *block_take(u32 order, u32 max_zone)
 }
 
 /* Marks the frames of a block nobody has and gives it in. */
-static void frames_put_in(struct frame *f, u32 order)
+void frames_free_unowned(struct frame *f, u32 order)
 {
     u32 now = flush_clock_now();
     u64 n = 1UL << order;
@@ -140,10 +140,9 @@ static void frames_put_in(struct frame *f, u32 order)
         f[i].stamp = now;
     }
     atomic_add(&frames_dirty, n);
-    spin_lock(&frames_lock);
+    spin_hold(&frames_lock);
     block_free(f, order, 0);
     frames_free += n;
-    spin_unlock(&frames_lock);
 }
 
 void page_allocator_add(paddr_t start, paddr_t end)
@@ -157,7 +156,7 @@ void page_allocator_add(paddr_t start, paddr_t end)
 
         while (at + (1UL << order) > last)
             order--;
-        frames_put_in(&frame_table[at], order);
+        frames_free_unowned(&frame_table[at], order);
         at += 1UL << order;
     }
 }
@@ -165,23 +164,21 @@ void page_allocator_add(paddr_t start, paddr_t end)
 /* Takes frames for `owner` out of the free memory that is not claimed by others. */
 static struct frame *frames_take(struct frame_owner *owner, u32 order, u32 max_zone)
 {
-    u64 n = 1UL << order, reserved;
+    u64 n = 1UL << order, claimed;
     struct frame *f = NULL;
 
-    spin_lock(&frames_lock);
-    reserved = frames_claimed - (owner ? owner->claimed : 0);
-    if (frames_free >= n + reserved)
+    spin_hold(&frames_lock);
+    claimed = owner ? owner->claimed : 0;
+    if (frames_free >= n + frames_claimed - claimed)
         f = block_take(order, max_zone);
-    if (f) {
-        frames_free -= n;
-        if (owner && owner->claimed) {
-            u64 used = MIN((u64)owner->claimed, n);
-
-            owner->claimed -= (u32)used;
-            frames_claimed -= used;
-        }
+    if (!f)
+        return NULL;
+    frames_free -= n;
+    if (claimed) {
+        claimed = MIN(claimed, n);
+        owner->claimed -= (u32)claimed;
+        frames_claimed -= claimed;
     }
-    spin_unlock(&frames_lock);
     return f;
 }
 
@@ -211,21 +208,17 @@ static void frames_prepare(struct frame *f, u64 n, bool zero)
 /* Nobody's frames become the owner's. The count, written last, makes them live. */
 static int frames_attach(struct frame *f, u64 n, struct frame_owner *owner, u32 flags)
 {
-    int error = 0;
-
-    spin_lock(&owner->lock);
+    spin_hold(&owner->lock);
     if (owner->dying)
-        error = -EINVAL;
-    else if (!(flags & ALLOC_FORCE) && owner->frames.count + n > owner->max)
-        error = -ENOMEM;
-    else
-        for (u64 i = 0; i < n; i++) {
-            frame_set_owner(&f[i], owner);
-            frame_list_add_tail(&owner->frames, &f[i]);
-            store_release(&f[i].count, FRAME_ALLOCATED | 1);
-        }
-    spin_unlock(&owner->lock);
-    return error;
+        return -EINVAL;
+    if (!(flags & ALLOC_FORCE) && owner->frames.count + n > owner->max)
+        return -ENOMEM;
+    for (u64 i = 0; i < n; i++) {
+        frame_set_owner(&f[i], owner);
+        frame_list_add_tail(&owner->frames, &f[i]);
+        store_release(&f[i].count, FRAME_ALLOCATED | 1);
+    }
+    return 0;
 }
 
 struct frame *frames_alloc(struct frame_owner *owner, u32 order, u32 address_bits, u32 flags)
@@ -246,11 +239,6 @@ struct frame *frames_alloc(struct frame_owner *owner, u32 order, u32 address_bit
         return NULL;
     }
     return f;
-}
-
-void frames_free_unowned(struct frame *f, u32 order)
-{
-    frames_put_in(f, order);
 }
 
 /* Takes a frame off its owner's list; raises the reaper after a dying owner's last. */
@@ -277,7 +265,7 @@ void frame_give_back(struct frame *f)
     frame_unlink(f, owner, flags & FRAME_HV ? &owner->hv : &owner->frames);
     m2p_set(frame_to_mfn(f), M2P_INVALID);
     f->count = 0;
-    frames_put_in(f, 0);
+    frames_free_unowned(f, 0);
 }
 
 int frame_steal(struct frame *f, struct frame_owner *from)
@@ -336,11 +324,10 @@ void frame_share(void *page, struct frame_owner *owner, bool writable)
 
     ASSERT(!f->owner && !f->count);
     f->type = (writable ? TYPE_WRITABLE : TYPE_NONE) | TYPE_VALIDATED | 1;
-    spin_lock(&owner->lock);
+    spin_hold(&owner->lock);
     frame_set_owner(f, owner);
     frame_list_add_tail(&owner->hv, f);
     store_release(&f->count, FRAME_HV | 1);
-    spin_unlock(&owner->lock);
 }
 
 void frame_unshare(void *page)
@@ -353,16 +340,6 @@ void frame_unshare(void *page)
     else
         atomic_sub(&f->type, 1UL);
     frame_put(f);
-}
-
-void memory_total_set(u64 frames)
-{
-    frames_total = frames;
-}
-
-u64 memory_total(void)
-{
-    return frames_total;
 }
 
 u64 memory_free(void)
@@ -391,26 +368,20 @@ u64 memory_scrub_pending(void)
 
 int memory_claim(struct frame_owner *o, u64 frames)
 {
-    u64 want;
-    int error = 0;
+    u64 want = 0;
 
-    spin_lock(&o->lock);
-    spin_lock(&frames_lock);
-    want = frames > o->frames.count ? frames - o->frames.count : 0;
-    if (frames == 0) {
-        frames_claimed -= o->claimed;
-        o->claimed = 0;
-    } else if (o->claimed || !want || frames > o->max || o->dying) {
-        error = -EINVAL;
-    } else if (want > frames_free - frames_claimed) {
-        error = -ENOMEM;
-    } else {
-        o->claimed = (u32)want;
-        frames_claimed += want;
+    spin_hold(&o->lock);
+    spin_hold(&frames_lock);
+    if (frames) {
+        want = frames - MIN(frames, (u64)o->frames.count);
+        if (o->claimed || !want || frames > o->max || o->dying)
+            return -EINVAL;
+        if (want > frames_free - frames_claimed)
+            return -ENOMEM;
     }
-    spin_unlock(&frames_lock);
-    spin_unlock(&o->lock);
-    return error;
+    frames_claimed += want - o->claimed;
+    o->claimed = (u32)want;
+    return 0;
 }
 
 /* A free block with dirty frames, NULL: none. LOCK_FRAMES held. */
@@ -454,10 +425,8 @@ bool memory_scrub_some(void)
         if (i < n) {
             f->type = i << 32 | block_order(f);
         } else {
-            u32 order = block_order(f);
-
             block_remove(f);
-            block_insert(f, order, BLOCK_CLEAN);
+            block_insert(f, block_order(f), BLOCK_CLEAN);
         }
     }
     spin_unlock(&frames_lock);

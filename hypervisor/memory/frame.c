@@ -163,59 +163,47 @@ void frame_put_writable(struct frame *f)
     } while (seen != old);
 }
 
-/* The frame whose number is `number`, or NULL for the lists' end. */
-static struct frame *frame_at(u32 number)
+/* Where the frame of that number (0: the list's end) is linked from the one side and the other. */
+static u32 *next_of(struct frame_list *l, u32 number)
 {
-    return number ? &frame_table[number] : NULL;
+    return number ? &frame_table[number].next : &l->head;
 }
 
-static u32 frame_number(const struct frame *f)
+static u32 *prev_of(struct frame_list *l, u32 number)
 {
-    return (u32)(f - frame_table);
+    return number ? &frame_table[number].prev : &l->tail;
+}
+
+static void insert_between(struct frame_list *l, struct frame *f, u32 prev, u32 next)
+{
+    f->prev = prev;
+    f->next = next;
+    *next_of(l, prev) = *prev_of(l, next) = (u32)(f - frame_table);
+    l->count++;
 }
 
 void frame_list_add(struct frame_list *l, struct frame *f)
 {
-    f->prev = 0;
-    f->next = l->head;
-    if (l->head)
-        frame_at(l->head)->prev = frame_number(f);
-    else
-        l->tail = frame_number(f);
-    l->head = frame_number(f);
-    l->count++;
+    insert_between(l, f, 0, l->head);
 }
 
 void frame_list_add_tail(struct frame_list *l, struct frame *f)
 {
-    f->next = 0;
-    f->prev = l->tail;
-    if (l->tail)
-        frame_at(l->tail)->next = frame_number(f);
-    else
-        l->head = frame_number(f);
-    l->tail = frame_number(f);
-    l->count++;
+    insert_between(l, f, l->tail, 0);
 }
 
 void frame_list_del(struct frame_list *l, struct frame *f)
 {
-    ASSERT(l->count && (f->prev || l->head == frame_number(f)));
-    if (f->prev)
-        frame_at(f->prev)->next = f->next;
-    else
-        l->head = f->next;
-    if (f->next)
-        frame_at(f->next)->prev = f->prev;
-    else
-        l->tail = f->prev;
+    ASSERT(l->count && *next_of(l, f->prev) == (u32)(f - frame_table));
+    *next_of(l, f->prev) = f->next;
+    *prev_of(l, f->next) = f->prev;
     f->next = f->prev = 0;
     l->count--;
 }
 
 struct frame *frame_list_first(const struct frame_list *l)
 {
-    return frame_at(l->head);
+    return l->head ? &frame_table[l->head] : NULL;
 }
 
 void frame_owner_init(struct frame_owner *o)

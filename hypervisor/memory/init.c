@@ -34,6 +34,7 @@ extern char __init_start[], __init_text_end[], __init_end[];
 static struct memory_ranges ram;                 /* at and above LOW_END; kept for memory_is_io */
 static struct memory_ranges low_ram __initdata;  /* below */
 static struct memory_ranges free_ram __initdata; /* of ram, what nobody has yet */
+static u64 frames_total __ro_after_init;         /* those we use ourselves included */
 
 bool memory_is_io(paddr_t start, u64 size)
 {
@@ -42,6 +43,11 @@ bool memory_is_io(paddr_t start, u64 size)
     if (__builtin_add_overflow(start.raw, size, &end))
         return false;
     return !ranges_overlap(&ram, start.raw, end);
+}
+
+u64 memory_total(void)
+{
+    return frames_total;
 }
 
 /* RAM is what some region calls RAM and no region calls anything else. */
@@ -184,7 +190,7 @@ void __init memory_init(const struct memory_reserved *reserved, u32 n)
         page_allocator_add(paddr(free_ram.r[i].start), paddr(free_ram.r[i].end));
     for (u32 i = 0; i < ram.count; i++)
         bytes += ram.r[i].end - ram.r[i].start;
-    memory_total_set(bytes >> PAGE_SHIFT);
+    frames_total = bytes >> PAGE_SHIFT;
     printk(LOG_INFO, "System RAM: %lu MiB (%lu KiB), %lu MiB free\n", bytes >> 20, bytes >> 10,
            memory_free() >> (20 - PAGE_SHIFT));
 }

@@ -37,6 +37,3 @@ void *table_page_alloc(void);
 
 /* m2p.c: at boot, after the frame table. */
 void m2p_init(const struct memory_ranges *ram, struct memory_ranges *free);
-
-/* alloc.c: what memory_total() says: all frames of RAM, those we use ourselves included. */
-void memory_total_set(u64 frames);

@@ -117,7 +117,11 @@ static void flush_all_cpus(void)
         cpu_flush(&mask, FLUSH_TLB_GLOBAL, 0);
 }
 
-int map_pages(u64 va, mfn_t first, u64 n, u64 flags)
+/*
+ * What the functions below do to each entry of [va, va + n pages): with
+ * `create` it maps `first` and on, else it gets new flags if it is there (0: none).
+ */
+static int set_pages(u64 va, mfn_t first, u64 n, u64 flags, bool create)
 {
     bool replaced = false;
     int error = 0;
@@ -125,20 +129,23 @@ int map_pages(u64 va, mfn_t first, u64 n, u64 flags)
     ASSERT(va >= HV_START && va + (n << PAGE_SHIFT) <= HV_END);
     ASSERT((flags & PTE_NX) || !(flags & PTE_WRITE));
     spin_lock(&map_lock);
-    while (n) {
+    for (u64 step; n && !error; n -= step) {
         u32 level = best_level(va, first, n);
-        u64 *entry = entry_find(va, &level, true), step;
+        u64 *entry = entry_find(va, &level, create);
+        bool present = entry && (*entry & PTE_PRESENT);
 
-        if (!entry) {
+        /* Not mapped at all at some level: go on behind this page. */
+        step = entry ? level_pages(level) : 1;
+        if (entry && (create || present))
+            atomic_store(entry, flags ? pte_make(create ? first : pte_mfn(*entry),
+                                                 flags | (level > 1 ? PTE_PSE : 0))
+                                      : 0);
+        else if (!entry && (create || !mfn_is_none(map_lookup(va))))
             error = -ENOMEM;
-            break;
-        }
-        step = level_pages(level);
-        replaced |= (*entry & PTE_PRESENT) != 0;
-        atomic_store(entry, pte_make(first, flags | (level > 1 ? PTE_PSE : 0)));
+        replaced |= present || !create;
         va += step << PAGE_SHIFT;
-        first = mfn_add(first, step);
-        n -= step;
+        if (create)
+            first = mfn_add(first, step);
     }
     spin_unlock(&map_lock);
     if (replaced)
@@ -146,45 +153,21 @@ int map_pages(u64 va, mfn_t first, u64 n, u64 flags)
     return error;
 }
 
-/* Gives mapped pages new flags, or clears them (flags 0). */
-static int change_pages(u64 va, u64 n, u64 flags)
+int map_pages(u64 va, mfn_t first, u64 n, u64 flags)
 {
-    int error = 0;
-
-    ASSERT(va >= HV_START && va + (n << PAGE_SHIFT) <= HV_END);
-    spin_lock(&map_lock);
-    while (n) {
-        u32 level = best_level(va, mfn(0), n);
-        u64 *entry = entry_find(va, &level, false), step;
-
-        /* Not mapped at all at some level: go on behind this page. */
-        step = entry ? level_pages(level) : 1;
-        if (entry && (*entry & PTE_PRESENT)) {
-            u64 keep = (*entry & PTE_ADDRESS) | (level > 1 ? PTE_PSE : 0);
-
-            atomic_store(entry, flags ? keep | flags : 0);
-        } else if (!entry && !mfn_is_none(map_lookup(va))) {
-            error = -ENOMEM;
-            break;
-        }
-        va += step << PAGE_SHIFT;
-        n -= step;
-    }
-    spin_unlock(&map_lock);
-    flush_all_cpus();
-    return error;
+    return set_pages(va, first, n, flags, true);
 }
 
 int protect_pages(u64 va, u64 n, u64 flags)
 {
-    ASSERT((flags & PTE_PRESENT) && ((flags & PTE_NX) || !(flags & PTE_WRITE)));
-    return change_pages(va, n, flags);
+    ASSERT(flags & PTE_PRESENT);
+    return set_pages(va, mfn(0), n, flags, false);
 }
 
 void unmap_pages(u64 va, u64 n)
 {
     /* Fails only when a large page has to be split, which our users never need. */
-    if (change_pages(va, n, 0))
+    if (set_pages(va, mfn(0), n, 0, false))
         panic("no memory to split a mapping at %016lx", va);
 }
 
@@ -259,10 +242,9 @@ void unmap_io(void *p, size_t length)
     u64 pages = (((u64)p & ~PAGE_MASK) + length + PAGE_SIZE - 1) >> PAGE_SHIFT;
 
     unmap_pages(va, pages);
-    spin_lock(&map_lock);
+    spin_hold(&map_lock);
     if (io_next == va + ((pages + 1) << PAGE_SHIFT))
         io_next = va; /* the last piece: firmware tables come and go like a stack */
-    spin_unlock(&map_lock);
 }
 
 void hv_slots_fill(u64 *l4, mfn_t perdomain_l3)

@@ -164,18 +164,21 @@ static bool is_empty(const struct p2m *p, u64 entry, u32 level)
     return true;
 }
 
-/* Tables that are there stay: a large mapping then becomes many small ones. */
+/*
+ * Writes a mapping, or (P2M_NONE) none. Tables that are there stay: a large mapping
+ * then becomes many small ones.
+ */
 static void fill(const struct p2m *p, u64 *entry, mfn_t frame, u32 level, enum p2m_kind kind)
 {
     u64 *table;
 
     if (!is_table(p, *entry, level)) {
-        store_release(entry, leaf(p, frame, level, kind));
+        store_release(entry, kind == P2M_NONE ? 0 : leaf(p, frame, level, kind));
         return;
     }
     table = mfn_to_virt(pte_mfn(*entry));
     for (u64 i = 0; i < 512; i++)
-        fill(p, &table[i], mfn(frame.raw + (i << ((level - 1) * TABLE_ORDER))), level - 1, kind);
+        fill(p, &table[i], mfn_add(frame, i << ((level - 1) * TABLE_ORDER)), level - 1, kind);
 }
 
 int p2m_add(struct p2m *p, u64 gfn, mfn_t frame, u32 order, enum p2m_kind kind)
@@ -199,25 +202,12 @@ int p2m_add(struct p2m *p, u64 gfn, mfn_t frame, u32 order, enum p2m_kind kind)
     return 0;
 }
 
-static void clear(const struct p2m *p, u64 *entry, u32 level)
-{
-    u64 *table;
-
-    if (!is_table(p, *entry, level)) {
-        store_release(entry, 0);
-        return;
-    }
-    table = mfn_to_virt(pte_mfn(*entry));
-    for (u32 i = 0; i < 512; i++)
-        clear(p, &table[i], level - 1);
-}
-
 void p2m_take_back(struct p2m *p, u64 gfn, u32 order)
 {
     u64 *entry = entry_at(p, gfn, order / TABLE_ORDER, false);
 
     ASSERT(spin_held(&p->lock) && entry);
-    clear(p, entry, order / TABLE_ORDER);
+    fill(p, entry, mfn(0), order / TABLE_ORDER, P2M_NONE);
 }
 
 /* The entry of one frame that is mapped, split out of a large mapping if need be. */

@@ -131,8 +131,9 @@ static int vector_assign(struct irq *irq, u32 n)
 /* A CPU of the mask that is online and can be named in a message, else CPU 0. */
 static u32 choose_cpu(const cpumask_t *where)
 {
-    for_each_cpu_in(cpu, where) if (cpumask_test(&cpus_online, cpu) &&
-                                    apic_can_route_to(cpu)) return cpu;
+    for_each_cpu_in (cpu, where)
+        if (cpumask_test(&cpus_online, cpu) && apic_can_route_to(cpu))
+            return cpu;
     return 0;
 }
 

@@ -20,14 +20,6 @@
 #include "pv/entry.h"
 #include "pv/traps.h"
 
-#define FLAG_TF   0x100u
-#define FLAG_IF   0x200u
-#define FLAG_IOPL 0x3000u
-#define FLAG_NT   0x4000u
-#define FLAG_RF   0x10000u
-#define FLAG_VM   0x20000u
-#define FLAG_AC   0x40000u
-
 void pv_enter_kernel(struct cpu_user_regs *regs, const struct pv_entry *entry)
 {
     struct pv_vcpu *v = to_pv(current);
@@ -58,7 +50,7 @@ void pv_enter_kernel(struct cpu_user_regs *regs, const struct pv_entry *entry)
     frame[n++] = regs->rip;
     /* The kernel tells its own mode from its processes' by the selector's RPL. */
     frame[n++] = (from_user ? regs->cs : regs->cs & ~3u) | (u64)masked << 32;
-    frame[n++] = (regs->rflags & ~(u64)(FLAG_IF | FLAG_IOPL)) | (masked ? 0 : FLAG_IF) |
+    frame[n++] = (regs->rflags & ~(RFLAGS_IF | RFLAGS_IOPL)) | (masked ? 0 : RFLAGS_IF) |
                  ((v->v.domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl))
                       ? (u64)v->iopl << 12
                       : 0);
@@ -79,9 +71,9 @@ void pv_enter_kernel(struct cpu_user_regs *regs, const struct pv_entry *entry)
     regs->rsp = sp;
     regs->cs = GUEST_CS64;
     regs->ss = GUEST_SS;
-    regs->rflags =
-        (regs->rflags & ~(u64)(FLAG_TF | FLAG_IOPL | FLAG_NT | FLAG_RF | FLAG_VM | FLAG_AC)) |
-        FLAG_IF;
+    regs->rflags = (regs->rflags &
+                    ~(RFLAGS_TF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)) |
+                   RFLAGS_IF;
     regs->entry_vector = ENTRY_SYSCALL; /* rcx and r11 are in the frame */
 }
 
@@ -108,7 +100,7 @@ void pv_inject_exception(u32 vector, s64 error_code)
 void pv_inject_page_fault(u64 address, u32 error_code)
 {
     current->info->arch.cr2 = address;
-    deliver_trap(guest_regs(), 14, true, error_code);
+    deliver_trap(guest_regs(), VECTOR_PF, true, error_code);
 }
 
 void pv_deliver_upcall(struct cpu_user_regs *regs)
@@ -128,10 +120,10 @@ bool pv_deliver_nmi(void)
 {
     struct pv_vcpu *v = to_pv(current);
 
-    if (!v->traps[2].address)
+    if (!v->traps[VECTOR_NMI].address)
         return false;
     v->v.nmi_pending = false;
-    deliver_trap(guest_regs(), 2, false, 0);
+    deliver_trap(guest_regs(), VECTOR_NMI, false, 0);
     return true;
 }
 
@@ -155,7 +147,7 @@ void pv_guest_syscall32(struct cpu_user_regs *regs)
 
     if (v->kernel_mode || !v->syscall32.address) {
         regs->rip -= 2; /* as if the processor had refused the instruction */
-        deliver_trap(regs, 6, false, 0);
+        deliver_trap(regs, VECTOR_UD, false, 0);
         return;
     }
     enter_callback(regs, &v->syscall32);
@@ -171,7 +163,7 @@ void pv_guest_sysenter(struct cpu_user_regs *regs)
     }
     if (!v->sysenter.address) {
         /* The processor's answer to SYSENTER with no entry set: #GP(0). */
-        deliver_trap(regs, 13, true, 0);
+        deliver_trap(regs, VECTOR_GP, true, 0);
         return;
     }
     enter_callback(regs, &v->sysenter);

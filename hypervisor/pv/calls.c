@@ -5,15 +5,13 @@
  * Each acts on the current vCPU only; no locks.
  */
 #include "core/access.h"
+#include "lib/string.h"
 #include "pv/calls.h"
 #include "cpu/guest_state.h"
 #include "pv/context.h"
 #include "pv/entry.h"
 #include "pv/traps.h"
 #include <xen/callback.h>
-
-#define FLAG_IF     0x200UL
-#define FLAGS_NEVER 0x1b7000UL /* IOPL NT RF VM VIF VIP */
 
 s64 hypercall_set_trap_table(u64 list, u64 a1, u64 a2, u64 a3, u64 a4)
 {
@@ -22,8 +20,7 @@ s64 hypercall_set_trap_table(u64 list, u64 a1, u64 a2, u64 a3, u64 a4)
     (void)a1, (void)a2, (void)a3, (void)a4;
 
     if (!list) { /* the interface's way to clear it */
-        for (u32 i = 0; i < 256; i++)
-            v->traps[i] = (struct trap_info){0};
+        memset(v->traps, 0, 256 * sizeof(trap));
         return 0;
     }
     /* At most every vector once, however long the guest's list claims to be. */
@@ -93,8 +90,8 @@ s64 hypercall_callback_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
         if (!address_canonical(reg.address))
             return reject(-EINVAL, "non-canonical callback");
         if (reg.type == CALLBACKTYPE_nmi) { /* an older name of trap 2 */
-            v->traps[2] = (struct trap_info){
-                .vector = 2, .flags = 4, .cs = GUEST_CS64, .address = reg.address};
+            v->traps[VECTOR_NMI] = (struct trap_info){
+                .vector = VECTOR_NMI, .flags = 4, .cs = GUEST_CS64, .address = reg.address};
             return 0;
         }
         struct pv_callback *slot = callback_slot(v, reg.type);
@@ -108,20 +105,12 @@ s64 hypercall_callback_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
         struct callback_unregister un;
         if (guest_copy_in(&un, arg, sizeof(un)))
             return -EFAULT;
-        switch (un.type) {
-        case CALLBACKTYPE_event:
-        case CALLBACKTYPE_failsafe:
-        case CALLBACKTYPE_syscall:
-        case CALLBACKTYPE_syscall32:
-        case CALLBACKTYPE_sysenter:
-            /* A kernel cannot do without these. */
+        if (callback_slot(v, un.type)) /* a kernel cannot do without these */
             return reject(-EINVAL, "callback cannot be unregistered");
-        case CALLBACKTYPE_nmi:
-            v->traps[2] = (struct trap_info){0};
-            return 0;
-        default:
+        if (un.type != CALLBACKTYPE_nmi)
             return reject(-ENOSYS, "unknown callback type");
-        }
+        v->traps[VECTOR_NMI] = (struct trap_info){0};
+        return 0;
     }
     default:
         return reject(-ENOSYS, "unknown callback operation");
@@ -149,8 +138,6 @@ bool pv_check_dr7(u64 value)
      * own accesses; I/O breakpoints (type 2) need CR4.DE, which is off. */
     if (value >> 32 || value & 0xf800)
         return false;
-    if (value & 0x2000)
-        return false;
     for (u32 i = 0; i < 4; i++)
         if (((value >> (16 + i * 4)) & 3) == 2)
             return false;
@@ -161,7 +148,7 @@ int pv_set_debugreg(u64 n, u64 value)
 {
     struct pv_vcpu *v = to_pv(current);
 
-    switch (n) {
+    switch (pv_debug_number(n)) {
     case 0 ... 3:
         if (!pv_check_breakpoint(value))
             return reject(-EPERM, "breakpoint inside the hypervisor");
@@ -169,11 +156,9 @@ int pv_set_debugreg(u64 n, u64 value)
         if (v->dr[7] & 0xff)
             cpu_set_debug(n, value);
         return 0;
-    case 4:
     case 6:
         v->dr[6] = (value & 0xe00f) | 0xffff0ff0;
         return 0;
-    case 5:
     case 7:
         if (!pv_check_dr7(value))
             return reject(-EINVAL, "reserved bits in DR7");
@@ -199,21 +184,9 @@ s64 hypercall_set_debugreg(u64 n, u64 value, u64 a2, u64 a3, u64 a4)
 
 s64 hypercall_get_debugreg(u64 n, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-    struct pv_vcpu *v = to_pv(current);
     (void)a1, (void)a2, (void)a3, (void)a4;
-
-    switch (n) {
-    case 0 ... 3:
-        return v->dr[n];
-    case 4:
-    case 6:
-        return v->dr[6];
-    case 5:
-    case 7:
-        return v->dr[7];
-    default:
-        return reject(-EINVAL, "no such debug register");
-    }
+    n = pv_debug_number(n);
+    return n < 8 ? (s64)to_pv(current)->dr[n] : reject(-EINVAL, "no such debug register");
 }
 
 s64 hypercall_set_segment_base(u64 which, u64 base, u64 a2, u64 a3, u64 a4)
@@ -266,7 +239,7 @@ s64 hypercall_iret(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 
     regs->rip = frame.rip;
     regs->cs = (frame.cs & 0xffff) | 3;
-    regs->rflags = (frame.rflags & ~FLAGS_NEVER) | FLAG_IF | 2;
+    regs->rflags = (frame.rflags & ~FLAGS_NEVER) | RFLAGS_IF | 2;
     regs->rsp = frame.rsp;
     regs->ss = (frame.ss & 0xffff) | 3;
     if (frame.flags & VGCF_in_syscall) {
@@ -276,6 +249,6 @@ s64 hypercall_iret(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
         regs->r11 = frame.r11;
         regs->rcx = frame.rcx;
     }
-    v->v.info->evtchn_upcall_mask = !(frame.rflags & FLAG_IF);
+    v->v.info->evtchn_upcall_mask = !(frame.rflags & RFLAGS_IF);
     return frame.rax;
 }

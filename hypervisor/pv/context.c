@@ -53,17 +53,9 @@ static bool debug_in_use(const struct pv_vcpu *v)
 void pv_context_save(struct vcpu *vcpu)
 {
     struct pv_vcpu *v = to_pv(vcpu);
-    struct guest_segments s;
 
     memcpy(&vcpu->regs, guest_regs(), FRAME_SIZE);
-    cpu_save_segments(&s);
-    v->ds = s.ds;
-    v->es = s.es;
-    v->fs = s.fs;
-    v->gs = s.gs;
-    v->fs_base = s.fs_base;
-    v->gs_base_kernel = v->kernel_mode ? s.gs_base : s.gs_base_other;
-    v->gs_base_user = v->kernel_mode ? s.gs_base_other : s.gs_base;
+    cpu_save_segments(&v->segments);
     if (debug_in_use(v))
         cpu_debug_off();
     if (v->cr0_ts)
@@ -87,19 +79,9 @@ void pv_context_restore(struct vcpu *vcpu)
     cpu_load_space(mfn_to_paddr(mode_table(v)).raw, &vcpu->domain->dirty_cpus);
     cpu_load_gdt(GDT_WINDOW(vcpu->id), HV_GDT_LIMIT);
     pv_load_ldt(v);
-
-    struct guest_segments s = {
-        .fs_base = v->fs_base,
-        .gs_base = v->kernel_mode ? v->gs_base_kernel : v->gs_base_user,
-        .gs_base_other = v->kernel_mode ? v->gs_base_user : v->gs_base_kernel,
-        .ds = v->ds,
-        .es = v->es,
-        .fs = v->fs,
-        .gs = v->gs,
-    };
     /* A selector that went bad while away is null now, as if the guest's
      * kernel had reloaded it and found it gone. */
-    (void)cpu_load_segments(&s);
+    (void)cpu_load_segments(&v->segments);
     cpu_load_tsc_aux(v->tsc_aux);
     if (debug_in_use(v))
         cpu_load_debug(v->dr);

@@ -82,12 +82,12 @@ static void put_page(mfn_t m)
 
 static int get_page(struct domain *d, u64 number)
 {
-    struct frame *f = frame_from_guest(number);
+    struct frame *f = frame_get_from_guest(number, &d->frames);
+    int error;
 
-    if (!f || !frame_get(f, &d->frames))
+    if (!f)
         return reject(-EINVAL, "descriptor table in no frame of the domain");
-    int error = type_get(f, TYPE_SEGDESC);
-
+    error = type_get(f, TYPE_SEGDESC);
     if (error)
         frame_put(f);
     return error;

@@ -18,8 +18,7 @@
 #include "pv/traps.h"
 #include <xen/callback.h>
 
-#define FLAGS_ALWAYS   0x202UL    /* bit 1 and IF */
-#define FLAGS_NEVER    0x1b7000UL /* IOPL NT RF VM VIF VIP */
+#define FLAGS_ALWAYS   0x202UL /* bit 1 and IF */
 
 #define WINDOWS_PER_L1 (512 / VCPU_WINDOW_PAGES)
 
@@ -132,13 +131,8 @@ static void set_registers(struct pv_vcpu *v, const struct vcpu_guest_context *c)
     r->cs |= 3;
     r->ss |= 3;
     r->entry_vector = 0;
-    v->ds = c->user_regs.ds;
-    v->es = c->user_regs.es;
-    v->fs = c->user_regs.fs;
-    v->gs = c->user_regs.gs;
-    v->fs_base = c->fs_base;
-    v->gs_base_kernel = c->gs_base_kernel;
-    v->gs_base_user = c->gs_base_user;
+    v->segments = (struct guest_segments){
+        c->fs_base, c->gs_base_kernel, c->gs_base_user, r->ds, r->es, r->fs, r->gs};
     v->kernel_ss = c->kernel_ss | 3;
     v->kernel_sp = c->kernel_sp;
     v->kernel_mode = true;
@@ -197,6 +191,7 @@ static int pv_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *c)
 static void pv_get_context(struct vcpu *vcpu, struct vcpu_guest_context *c)
 {
     struct pv_vcpu *v = to_pv(vcpu);
+    const struct guest_segments *s = &v->segments;
 
     memset(c, 0, sizeof(*c));
     c->flags = VGCF_i387_valid | (v->kernel_mode ? VGCF_in_kernel : 0) |
@@ -208,13 +203,13 @@ static void pv_get_context(struct vcpu *vcpu, struct vcpu_guest_context *c)
     c->user_regs.entry_vector = c->user_regs.error_code = 0;
     /* A PV kernel knows its interrupt flag from the upcall mask only. */
     if (vcpu->info->evtchn_upcall_mask)
-        c->user_regs.rflags &= ~0x200UL;
+        c->user_regs.rflags &= ~RFLAGS_IF;
     c->user_regs.saved_upcall_mask = vcpu->info->evtchn_upcall_mask;
     c->user_regs.rflags |= (u64)v->iopl << 12;
-    c->user_regs.ds = v->ds;
-    c->user_regs.es = v->es;
-    c->user_regs.fs = v->fs;
-    c->user_regs.gs = v->gs;
+    c->user_regs.ds = s->ds;
+    c->user_regs.es = s->es;
+    c->user_regs.fs = s->fs;
+    c->user_regs.gs = s->gs;
     memcpy(c->trap_ctxt, v->traps, sizeof(c->trap_ctxt));
     c->ldt_base = v->ldt_base;
     c->ldt_ents = v->ldt_entries;
@@ -231,9 +226,9 @@ static void pv_get_context(struct vcpu *vcpu, struct vcpu_guest_context *c)
     c->failsafe_callback_eip = v->failsafe.address;
     c->syscall_callback_eip = v->syscall.address;
     c->vm_assist = vcpu->domain->vm_assist;
-    c->fs_base = v->fs_base;
-    c->gs_base_kernel = v->gs_base_kernel;
-    c->gs_base_user = v->gs_base_user;
+    c->fs_base = s->fs_base;
+    c->gs_base_kernel = v->kernel_mode ? s->gs_base : s->gs_base_other;
+    c->gs_base_user = v->kernel_mode ? s->gs_base_other : s->gs_base;
 }
 
 static void pv_reset(struct vcpu *vcpu)

@@ -26,25 +26,12 @@
 #define CR0_VALUE          0x80050033UL /* PG AM WP NE ET MP PE: how a 64-bit kernel knows it */
 #define CR0_TS             8UL
 #define CR4_BASE           0x660UL /* OSXMMEXCPT OSFXSR MCE PAE */
-#define FLAG_DF            0x400u
 
 struct privileged {
     struct pv_vcpu *v;
     struct cpu_user_regs *regs;
     struct instruction in;
 };
-
-/* Code bytes, as many as can be read: an instruction may end right before an unmapped page. */
-static u32 fetch(u64 rip, u8 *bytes, u32 count)
-{
-    u32 in_page = (u32)(PAGE_SIZE - (rip & ~PAGE_MASK));
-
-    if (!copy_from_guest_va(bytes, guest_va(rip), count))
-        return count;
-    if (in_page < count && !copy_from_guest_va(bytes, guest_va(rip), in_page))
-        return in_page;
-    return 0;
-}
 
 /* TSC_AUX is there with RDTSCP or RDPID (Intel SDM vol. 2, RDPID). */
 static bool has_tsc_aux(const struct vcpu *v)
@@ -180,10 +167,7 @@ static bool emulate_control(struct privileged *p)
     case 0x21:
         if (in->reg > 7)
             return false;
-        register_write(p->regs, in->rm, 8, 0x40,
-                       p->v->dr[in->reg == 4   ? 6
-                                : in->reg == 5 ? 7
-                                               : in->reg]);
+        register_write(p->regs, in->rm, 8, 0x40, p->v->dr[pv_debug_number(in->reg)]);
         return true;
     default:
         return pv_set_debugreg(in->reg, register_read(p->regs, in->rm, 8, 0x40)) == 0;
@@ -249,7 +233,7 @@ static bool emulate_string_port(struct privileged *p, bool in, bool *finished)
     u32 bytes = MIN((u32)p->in.operand_bytes, 4u);
     u16 port = (u16)r->rdx;
     bool rep = p->in.rep || p->in.repne;
-    u64 step = r->rflags & FLAG_DF ? -(u64)bytes : bytes;
+    u64 step = r->rflags & RFLAGS_DF ? -(u64)bytes : bytes;
 
     if (p->in.address_bytes != 8 || !pv_port_allowed(p->v, port, bytes))
         return false;
@@ -303,7 +287,7 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
 
     if (regs->cs != GUEST_CS64 && p.v->kernel_mode == false)
         return false; /* 32-bit user code has no business here */
-    u32 count = fetch(regs->rip, bytes, sizeof(bytes));
+    u32 count = pv_fetch_code(NULL, regs->rip, bytes, sizeof(bytes));
     if (instruction_decode(bytes, count, true, regs, &p.in))
         return false;
 

@@ -23,11 +23,8 @@ static s16 find_entry(u64 host_addr, u32 flags, struct frame **table, u32 *slot)
 
     if (!(flags & GNTMAP_contains_pte))
         where = pv_walk(to_pv(current), true, host_addr, &entry);
-    if (!where || (where & (sizeof(u64) - 1)) ||
-        !(*table = frame_from_guest(where >> PAGE_SHIFT))) {
-        (void)reject(-EINVAL, "grant mapping's place is no table entry");
-        return GNTST_general_error;
-    }
+    if (!where || (where & (sizeof(u64) - 1)) || !(*table = frame_from_guest(where >> PAGE_SHIFT)))
+        return reject(GNTST_general_error, "grant mapping's place is no table entry");
     *slot = (where & ~PAGE_MASK) / sizeof(u64);
     return GNTST_okay;
 }
@@ -43,20 +40,15 @@ static s16 find_entry(u64 host_addr, u32 flags, struct frame **table, u32 *slot)
 static s16 replace_entry(struct domain *d, struct frame *table, u32 slot, u64 expect, u64 value,
                          u64 *old)
 {
-    if (!table_lock(table, TYPE_L1, d)) {
-        (void)reject(-EINVAL, "grant mapping's place is not in a level-1 table");
-        return GNTST_general_error;
-    }
+    if (!table_lock(table, TYPE_L1, d))
+        return reject(GNTST_general_error, "grant mapping's place is not in a level-1 table");
     u64 *where = (u64 *)mfn_to_virt(frame_to_mfn(table)) + slot;
     bool fits = !expect || !((*where ^ expect) & ENTRY_IDENTITY);
 
     if (fits)
         *old = atomic_xchg(where, value);
     table_unlock(table);
-    if (fits)
-        return GNTST_okay;
-    (void)reject(-EINVAL, "entry does not map the grant");
-    return GNTST_general_error;
+    return fits ? GNTST_okay : reject(GNTST_general_error, "entry does not map the grant");
 }
 
 s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags)
@@ -77,8 +69,7 @@ s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags)
     if (!(flags & GNTMAP_readonly)) {
         if (!frame_get_writable(f)) {
             frame_put(f);
-            (void)reject(-EINVAL, "granted frame is not writable");
-            return GNTST_general_error;
+            return reject(GNTST_general_error, "granted frame is not writable");
         }
         entry |= PTE_WRITE;
     }

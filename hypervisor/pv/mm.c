@@ -58,12 +58,11 @@ static void end_use(struct frame *f)
 /* A reference on a frame of d and its use as `type`. */
 static int begin_use(struct domain *d, mfn_t m, u64 type)
 {
-    struct frame *f = frame_from_guest(m.raw);
-
-    if (!f || !frame_get(f, &d->frames))
-        return reject(-EINVAL, "table is no frame of the domain");
+    struct frame *f = frame_get_from_guest(m.raw, &d->frames);
     int error = 0;
 
+    if (!f)
+        return reject(-EINVAL, "table is no frame of the domain");
     /* What others left half done may be in the way. */
     if (type_unfinished(f) && (READ_ONCE(f->type) & TYPE_MASK) != type)
         error = type_finish(f, false);
@@ -107,12 +106,12 @@ int pv_pin_table(struct domain *d, mfn_t m, u32 level)
 
 int pv_unpin_table(struct domain *d, mfn_t m)
 {
-    struct frame *f = frame_from_guest(m.raw);
+    struct frame *f = frame_get_from_guest(m.raw, &d->frames);
+    bool pinned;
 
-    if (!f || !frame_get(f, &d->frames))
+    if (!f)
         return reject(-EINVAL, "unpin of no frame of the domain");
-    bool pinned = take_pin(f);
-
+    pinned = take_pin(f);
     if (pinned)
         end_use(f);
     frame_put(f);
@@ -301,13 +300,10 @@ int pv_update_entry(struct domain *d, struct domain *owner, u64 where, u64 value
 /* The list's head, with a reference; NULL: it is just going away, or there is none. */
 static struct frame *next_frame(struct domain *d)
 {
-    spin_lock(&d->frames.lock);
+    spin_hold(&d->frames.lock);
     struct frame *f = frame_list_first(&d->frames.frames);
 
-    if (f && !frame_get(f, &d->frames))
-        f = NULL;
-    spin_unlock(&d->frames.lock);
-    return f;
+    return f && frame_get(f, &d->frames) ? f : NULL;
 }
 
 static void frame_done(struct domain *d, struct frame *f)

@@ -35,7 +35,7 @@ struct table_write {
 };
 
 /* Up to the end of the page if what lies behind it cannot be read. */
-static u32 fetch_code(void *ctx, u64 rip, u8 *bytes, u32 count)
+u32 pv_fetch_code(void *ctx, u64 rip, u8 *bytes, u32 count)
 {
     u32 in_page = (u32)MIN((u64)count, PAGE_SIZE - (rip & ~PAGE_MASK));
     (void)ctx;
@@ -105,7 +105,7 @@ static int exchange_table(void *ctx, u64 address, u64 *expected, u64 value, u32 
 }
 
 static const struct emulate_ops table_write_ops = {
-    .fetch = fetch_code,
+    .fetch = pv_fetch_code,
     .segment_base = segment_base,
     .read = read_guest,
     .write = write_table,
@@ -128,7 +128,7 @@ static int drop_exchange(void *ctx, u64 address, u64 *expected, u64 value, u32 s
 }
 
 static const struct emulate_ops dropped_write_ops = {
-    .fetch = fetch_code,
+    .fetch = pv_fetch_code,
     .segment_base = segment_base,
     .read = read_guest,
     .write = drop_write,

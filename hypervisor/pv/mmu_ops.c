@@ -6,6 +6,7 @@
  * Locks: none here. Callers: the hypercall table.
  */
 #include "core/access.h"
+#include "core/physmap.h"
 #include "core/reject.h"
 #include "cpu/perfc.h"
 #include "cpu/ports.h"
@@ -79,54 +80,31 @@ static int new_user_base(struct pv_vcpu *v, mfn_t m)
     return 0;
 }
 
-/* A frame whose contents we may change for the domain: reference and writable count. */
-static struct frame *get_writable(struct domain *d, u64 number)
-{
-    struct frame *f = frame_from_guest(number);
-
-    if (!f || !frame_get(f, &d->frames))
-        return NULL;
-    if (frame_get_writable(f))
-        return f;
-    frame_put(f);
-    return NULL;
-}
-
 static int clear_page(struct domain *d, u64 number)
 {
-    struct frame *f = get_writable(d, number);
+    struct frame *f;
 
-    if (!f)
+    if (domain_page_take(d, number, &f))
         return reject(-EINVAL, "page to clear is not writable memory");
     memset(mfn_to_virt(frame_to_mfn(f)), 0, PAGE_SIZE);
-    frame_put_writable(f);
-    frame_put(f);
+    domain_page_drop(f);
     return 0;
 }
 
 static int copy_page(struct domain *d, u64 to, u64 from)
 {
-    struct frame *source = frame_from_guest(from);
+    struct frame *source = frame_get_from_guest(from, &d->frames), *f;
+    int error;
 
-    if (!source || !frame_get(source, &d->frames))
+    if (!source)
         return reject(-EINVAL, "page to copy is no frame of the domain");
-    struct frame *f = get_writable(d, to);
-
-    if (f) {
+    error = domain_page_take(d, to, &f);
+    if (!error) {
         memmove(mfn_to_virt(frame_to_mfn(f)), mfn_to_virt(frame_to_mfn(source)), PAGE_SIZE);
-        frame_put_writable(f);
-        frame_put(f);
+        domain_page_drop(f);
     }
     frame_put(source);
-    return f ? 0 : reject(-EINVAL, "page to copy to is not writable memory");
-}
-
-static int flush_caches(const struct domain *d)
-{
-    if (!d->is_hardware && rangeset_empty(&d->io_memory))
-        return reject(-EACCES, "cache flush by a domain without hardware");
-    cpu_write_back_caches();
-    return 0;
+    return error ? reject(-EINVAL, "page to copy to is not writable memory") : 0;
 }
 
 static void flush_caches_here(void *unused)
@@ -135,24 +113,17 @@ static void flush_caches_here(void *unused)
     cpu_write_back_caches();
 }
 
-static int flush_caches_everywhere(const struct domain *d)
+static int flush_caches(const struct domain *d, cpumask_t where)
 {
     if (!d->is_hardware && rangeset_empty(&d->io_memory))
         return reject(-EACCES, "cache flush by a domain without hardware");
-    cpu_call(&cpus_online, flush_caches_here, NULL);
+    cpu_call(&where, flush_caches_here, NULL);
     return 0;
 }
 
 static bool guest_address(u64 va)
 {
     return va < HV_START || va >= HV_END;
-}
-
-static int set_ldt(struct pv_vcpu *v, u64 base, u32 entries)
-{
-    if (!pv_ldt_valid(base, entries))
-        return reject(-EINVAL, "place or length of an LDT");
-    return pv_set_ldt(v, base, entries);
 }
 
 /* What concerns the caller's own processor; pins and pages were tried before. */
@@ -182,11 +153,12 @@ static int own_op(struct pv_vcpu *v, const struct mmuext_op *op)
     case MMUEXT_INVLPG_ALL:
         return guest_address(va) ? pv_flush_vcpus(d, 0, FLUSH_ONE, va) : 0;
     case MMUEXT_FLUSH_CACHE:
-        return flush_caches(d);
+        return flush_caches(d, cpumask_of(this_cpu_id()));
     case MMUEXT_FLUSH_CACHE_GLOBAL:
-        return flush_caches_everywhere(d);
+        return flush_caches(d, cpus_online);
     case MMUEXT_SET_LDT:
-        return set_ldt(v, va, op->arg2.nr_ents);
+        return pv_ldt_valid(va, op->arg2.nr_ents) ? pv_set_ldt(v, va, op->arg2.nr_ents)
+                                                  : reject(-EINVAL, "place or length of an LDT");
     case MMUEXT_MARK_SUPER:
     case MMUEXT_UNMARK_SUPER:
         return reject(-EOPNOTSUPP, "superpages of PV guests");

@@ -21,9 +21,8 @@ int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner)
     struct domain *me = current->domain;
 
     *owner = me;
-    if (likely(id == DOMID_SELF || id == me->id)) {
+    if (likely(id == DOMID_SELF || id == me->id))
         return 0;
-    }
     if (id == DOMID_IO) {
         *owner = NULL;
         return 0;
@@ -88,9 +87,9 @@ static int name_frame(struct domain *owner, u64 *value, struct frame **held)
 
 static int set_m2p(struct domain *owner, u64 number, u64 pfn)
 {
-    struct frame *f = frame_from_guest(number);
+    struct frame *f = owner ? frame_get_from_guest(number, &owner->frames) : NULL;
 
-    if (!owner || !f || !frame_get(f, &owner->frames))
+    if (!f)
         return reject(-EINVAL, "machine-to-phys entry of another's frame");
     m2p_set(frame_to_mfn(f), pfn);
     frame_put(f);

@@ -7,6 +7,9 @@
 
 #include "core/domain.h"
 #include "core/guest.h"
+#include "cpu/guest_state.h"
+
+#define FLAGS_NEVER 0x1b7000UL /* in RFLAGS of a guest: IOPL NT RF VM VIF VIP */
 
 struct pv_domain {
     struct domain d;
@@ -33,8 +36,7 @@ struct pv_vcpu {
     struct pv_callback event, failsafe, syscall, syscall32, sysenter;
     u64 kernel_sp, kernel_ss;
     /* Segments, saved while it does not run. */
-    u64 fs_base, gs_base_kernel, gs_base_user;
-    u16 ds, es, fs, gs;
+    struct guest_segments segments;
     /* Descriptor tables. */
     mfn_t gdt_frames[14];
     u32 gdt_entries; /* 0: none */
@@ -65,6 +67,8 @@ void pv_inject_exception(u32 vector,
 void pv_inject_page_fault(u64 address, u32 error_code);
 /* pv/mm.c: true when the fault was ours to mend (spurious, emulated write, LDT page). */
 bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code);
+/* Code bytes, as many as can be read: an instruction may end right before an unmapped page. */
+u32 pv_fetch_code(void *unused, u64 rip, u8 *bytes, u32 count);
 /* pv/emulate.c: #GP or forced-emulation #UD from the guest kernel: true when emulated. */
 bool pv_emulate_privileged(struct cpu_user_regs *regs);
 bool pv_emulate_forced(struct cpu_user_regs *regs); /* #UD: ud2; 'xen'; cpuid */

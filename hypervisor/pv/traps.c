@@ -17,15 +17,8 @@
 #include "pv/entry.h"
 #include "pv/traps.h"
 
-enum {
-    TRAP_DB = 1,
-    TRAP_BP = 3,
-    TRAP_OF = 4,
-    TRAP_UD = 6,
-    TRAP_NM = 7,
-    TRAP_GP = 13,
-    TRAP_PF = 14,
-};
+/* Those that go to the guest's kernel as they are: #DE #BP #OF #BR #TS #NP #SS #MF #AC #XM #CP. */
+#define VECTORS_PASSED 0x2b1c39u
 
 /* Error code of a #GP raised by INT n through a gate of ours (Intel SDM 6.13). */
 #define ERROR_IDT 2u
@@ -34,15 +27,14 @@ enum {
 #define PF_USER     4u
 #define PF_RESERVED 8u
 
-static void debug_trap(struct cpu_user_regs *regs)
+static void debug_trap(void)
 {
     struct pv_vcpu *v = to_pv(current);
-    (void)regs;
 
     /* Bits 0-3 and BS of DR6 accumulate until the guest clears them. */
     v->dr[6] |= cpu_debug_status() & 0xe00f;
     cpu_set_debug(6, 0xffff0ff0);
-    pv_inject_exception(TRAP_DB, -1);
+    pv_inject_exception(VECTOR_DB, -1);
 }
 
 /* INT n: the guest's own gate if it may be used from its present mode. */
@@ -83,7 +75,7 @@ static void general_protection(struct cpu_user_regs *regs)
         TRACE(TRC_PV_EMULATE_PRIVOP | TRC_64_FLAG, TRACE_LONG(rip));
         return;
     }
-    pv_inject_exception(TRAP_GP, regs->error_code);
+    pv_inject_exception(VECTOR_GP, regs->error_code);
 }
 
 static void page_fault(struct cpu_user_regs *regs)
@@ -112,7 +104,7 @@ static void device_not_available(void)
     TRACE(TRC_PV_MATH_STATE_RESTORE);
     cpu_set_task_switched(false);
     v->cr0_ts = 0;
-    pv_inject_exception(TRAP_NM, -1);
+    pv_inject_exception(VECTOR_NM, -1);
 }
 
 /*
@@ -123,7 +115,7 @@ bool pv_handle_hv_fault(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current;
 
-    if (regs->entry_vector != TRAP_PF || !v || v->ops != &guest_pv)
+    if (regs->entry_vector != VECTOR_PF || !v || v->ops != &guest_pv)
         return false;
     u64 offset = cpu_fault_address() - LDT_WINDOW(v->id);
 
@@ -137,7 +129,7 @@ static void trace_exception(const struct cpu_user_regs *regs)
 {
     u32 vector = regs->entry_vector;
 
-    if (vector == TRAP_PF)
+    if (vector == VECTOR_PF)
         return;
     TRACE(TRC_PV_TRAP | TRC_64_FLAG, TRACE_LONG(regs->rip),
           vector | (u32)((VECTORS_WITH_ERROR >> vector) & 1) << 15 | regs->error_code << 16);
@@ -145,44 +137,36 @@ static void trace_exception(const struct cpu_user_regs *regs)
 
 void guest_trap(struct cpu_user_regs *regs)
 {
-    this_cpu(perf_counters).exceptions[regs->entry_vector & 31]++;
+    u32 vector = regs->entry_vector & 31;
+
+    this_cpu(perf_counters).exceptions[vector]++;
     if (trace_wants(TRC_PV))
         trace_exception(regs);
-    switch (regs->entry_vector) {
-    case TRAP_PF:
+    switch (vector) {
+    case VECTOR_PF:
         page_fault(regs);
         break;
-    case TRAP_GP:
+    case VECTOR_GP:
         general_protection(regs);
         break;
-    case TRAP_UD:
+    case VECTOR_UD:
         if (!forced_emulation(regs))
-            pv_inject_exception(TRAP_UD, -1);
+            pv_inject_exception(VECTOR_UD, -1);
         break;
-    case TRAP_NM:
+    case VECTOR_NM:
         device_not_available();
         break;
-    case TRAP_DB:
-        debug_trap(regs);
-        break;
-    case 10: /* #TS */
-    case 11: /* #NP */
-    case 12: /* #SS */
-    case 17: /* #AC */
-    case 21: /* #CP */
-        pv_inject_exception(regs->entry_vector, regs->error_code);
-        break;
-    case 0:
-    case TRAP_BP:
-    case TRAP_OF:
-    case 5:
-    case 16:
-    case 19:
-        pv_inject_exception(regs->entry_vector, -1);
+    case VECTOR_DB:
+        debug_trap();
         break;
     default:
+        if ((VECTORS_PASSED >> vector) & 1) {
+            pv_inject_exception(vector,
+                                (VECTORS_WITH_ERROR >> vector) & 1 ? (s64)regs->error_code : -1);
+            break;
+        }
         printk_guest(LOG_ERROR, "d%dv%d: unexpected exception %u\n", current->domain->id,
-                     current->id, regs->entry_vector);
+                     current->id, vector);
         domain_crash(current->domain, "unexpected exception");
     }
 }

@@ -32,5 +32,10 @@ void pv_iret_refused(struct cpu_user_regs *regs);
  * bits. */
 bool pv_check_breakpoint(u64 address);
 bool pv_check_dr7(u64 value);
+/* DR4 and DR5 are other names of DR6 and DR7. */
+static inline u64 pv_debug_number(u64 n)
+{
+    return n == 4 || n == 5 ? n + 2 : n;
+}
 /* MOV to a debug register of the current vCPU: 0, -EPERM, -EINVAL. */
 int pv_set_debugreg(u64 n, u64 value);

@@ -105,9 +105,9 @@ int entry_get_table(struct domain *d, u32 level, u64 *entry)
 
     if (error || !(*entry & PTE_PRESENT))
         return error;
-    struct frame *f = frame_from_guest(pte_mfn(*entry).raw);
+    struct frame *f = frame_get_from_guest(pte_mfn(*entry).raw, &d->frames);
 
-    if (!f || !frame_get(f, &d->frames))
+    if (!f)
         return reject(-EINVAL, "table's entry leads to a frame of another owner");
     error = type_get(f, level_type(level - 1));
     if (error)
