@@ -44,7 +44,8 @@ all: $(BUILD)/tenon $(BUILD)/tenon.gz
 HOT := pv/% hvm/% memory/frame memory/alloc cpu/% platform/clock platform/irq platform/apic core/access core/event% core/grant% \
 	core/physmap core/sched% core/timer core/vcpu hypercall/table hypercall/event_op hypercall/grant_op hypercall/sched_op \
 	hypercall/vcpu_op hypercall/misc_op hypercall/memory_reservation
-optimise = $(if $(filter $(HOT),$(1)),-O2,-Os)
+COLD := hvm/dev/devices hvm/dev/p% hvm/dev/rtc hvm/context
+optimise = $(if $(filter $(HOT),$(filter-out $(COLD),$(1))),-O2,-Os)
 
 $(OBJ)/%.o: hypervisor/%.c Makefile
 	@mkdir -p $(@D)

@@ -12,6 +12,7 @@
 
 #include "core/cpu_policy.h"
 #include "core/reject.h"
+#include "hvm/dev/devices.h"
 #include "hvm/hvm.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
@@ -250,7 +251,9 @@ u32 hvm_context_size(const struct domain *d)
 
     for (u32 i = 0; i < ARRAY_SIZE(records); i++)
         each += sizeof(struct hvm_save_descriptor) + record_room(i);
-    return HEADER_BYTES + d->max_vcpus * each + sizeof(struct hvm_save_descriptor);
+    return HEADER_BYTES + d->max_vcpus * each +
+           hvm_devices_get(to_hvm_domain((struct domain *)d), NULL) +
+           (u32)sizeof(struct hvm_save_descriptor);
 }
 
 static u8 *put(u8 *at, u16 code, u16 instance, u32 length)
@@ -284,6 +287,7 @@ u32 hvm_context_get(struct domain *d, void *buffer)
             if (length)
                 at = put(at, records[i].code, (u16)v->id, length);
         }
+    at += hvm_devices_get(to_hvm_domain(d), at);
     at = put(at, HVM_SAVE_CODE(END), 0, 0);
     return (u32)(at - (u8 *)buffer);
 }
@@ -291,7 +295,10 @@ u32 hvm_context_get(struct domain *d, void *buffer)
 static int set_record(struct domain *d, const struct hvm_save_descriptor *s, const u8 *data)
 {
     struct vcpu *v = domain_vcpu(d, s->instance);
+    int error = hvm_devices_set(to_hvm_domain(d), s, data);
 
+    if (error != -ENOENT)
+        return error ? reject(error, "record of a device that cannot be") : 0;
     for (u32 i = 0; i < ARRAY_SIZE(records); i++) {
         if (records[i].code != s->typecode)
             continue;

@@ -49,8 +49,14 @@ static const struct hvm_device devices[] = {
     {DEBUG_PORT, DEBUG_PORT, true, false, debug_access},
     {0x20, 0x21, true, true, pic_access},
     {0xa0, 0xa1, true, true, pic_access},
+    {0x40, 0x43, true, true, pit_access},
+    {0x61, 0x61, true, true, speaker_access},
+    {0x70, 0x71, true, true, rtc_access},
     {0x4d0, 0x4d1, true, true, elcr_access},
+    {PM_EVENTS_V0, PM_EVENTS_V0 + PM_TIMER + 3, true, true, pm_access},
+    {PM_EVENTS_V1, PM_EVENTS_V1 + PM_TIMER + 3, true, true, pm_access},
     {IOAPIC_BASE, IOAPIC_BASE + 0xff, false, true, ioapic_access},
+    {HPET_BASE, HPET_BASE + HPET_BYTES - 1, false, true, hpet_access},
     {LAPIC_BASE, LAPIC_BASE + PAGE_SIZE - 1, false, false, lapic_access},
 };
 

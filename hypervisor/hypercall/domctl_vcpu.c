@@ -7,6 +7,7 @@
 #include "core/pool.h"
 #include "hypercall/context.h"
 #include "hypercall/control.h"
+#include "hvm/dev/irq.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "pv/pv.h"
@@ -240,6 +241,9 @@ s64 domctl_sendtrigger(struct domain *d, struct xen_domctl *op)
     s64 error = 0;
     struct vcpu *v;
 
+    if (op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_POWER ||
+        op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_SLEEP)
+        return hvm_press_button(d, op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_SLEEP);
     if (op->u.sendtrigger.trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
         return reject(-ENOSYS, "trigger that PV domains do not have");
     v = find(d, op->u.sendtrigger.vcpu, -ESRCH, &error);

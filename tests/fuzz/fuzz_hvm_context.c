@@ -1,4 +1,6 @@
-// sources: hvm/context.c hvm/dev/lapic.c core/timer.c lib/tree.c
+// sources: hvm/context.c hvm/dev/devices.c hvm/dev/irq.c hvm/dev/pic.c hvm/dev/ioapic.c
+// sources: hvm/dev/pit.c hvm/dev/rtc.c hvm/dev/hpet.c hvm/dev/pmtimer.c hvm/dev/lapic.c
+// sources: core/timer.c lib/tree.c lib/bitmap.c platform/rtc.c
 // options: -max_len=8192
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*

@@ -19,6 +19,15 @@ static struct {
     {HVM_SAVE_CODE(MTRR), HVM_SAVE_LENGTH(MTRR)},
     {CPU_XSAVE_CODE, 16 + 0x340},
     {HVM_SAVE_CODE(TSC_ADJUST), HVM_SAVE_LENGTH(TSC_ADJUST)},
+    {HVM_SAVE_CODE(PIC), HVM_SAVE_LENGTH(PIC)},
+    {HVM_SAVE_CODE(IOAPIC), HVM_SAVE_LENGTH(IOAPIC)},
+    {HVM_SAVE_CODE(PCI_IRQ), HVM_SAVE_LENGTH(PCI_IRQ)},
+    {HVM_SAVE_CODE(ISA_IRQ), HVM_SAVE_LENGTH(ISA_IRQ)},
+    {HVM_SAVE_CODE(PCI_LINK), HVM_SAVE_LENGTH(PCI_LINK)},
+    {HVM_SAVE_CODE(PIT), HVM_SAVE_LENGTH(PIT)},
+    {HVM_SAVE_CODE(RTC), HVM_SAVE_LENGTH(RTC)},
+    {HVM_SAVE_CODE(HPET), HVM_SAVE_LENGTH(HPET)},
+    {HVM_SAVE_CODE(PMTIMER), HVM_SAVE_LENGTH(PMTIMER)},
     {HVM_SAVE_CODE(END), 0},
 };
 #define RECORDS (sizeof(records) / sizeof(records[0]))
@@ -30,12 +39,14 @@ static void put(unsigned int i, uint16_t instance)
 {
     struct hvm_save_descriptor s = {records[i].code, instance, records[i].length};
     struct hvm_hw_lapic apic = {.apic_base_msr = 0xfee00900};
-    uint64_t states = 7;
+    uint64_t states = 7, ioapic = 0xfec00000;
 
     memcpy(list + length, &s, sizeof(s));
     length += sizeof(s);
     if (s.typecode == HVM_SAVE_CODE(LAPIC))
         memcpy(list + length, &apic, sizeof(apic));
+    if (s.typecode == HVM_SAVE_CODE(IOAPIC))
+        memcpy(list + length, &ioapic, sizeof(ioapic));
     if (s.typecode == CPU_XSAVE_CODE)
         memcpy(list + length + offsetof(struct hvm_hw_cpu_xsave, xcr0), &states, sizeof(states));
     length += s.length;
@@ -60,7 +71,7 @@ int main(int argc, char **argv)
         return 1;
     for (unsigned int i = 0; i < RECORDS; i++) {
         length = 0;
-        put(i, (uint16_t)(i % 3));
+        put(i, (uint16_t)(i < 6 ? i % 3 : 0)); /* a vCPU, or the board */
         put(RECORDS - 1, 0);
         write_seed(argv[1], i);
     }

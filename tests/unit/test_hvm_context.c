@@ -1,4 +1,6 @@
-// sources: hvm/context.c hvm/dev/lapic.c core/timer.c lib/tree.c
+// sources: hvm/context.c hvm/dev/devices.c hvm/dev/irq.c hvm/dev/pic.c hvm/dev/ioapic.c
+// sources: hvm/dev/pit.c hvm/dev/rtc.c hvm/dev/hpet.c hvm/dev/pmtimer.c hvm/dev/lapic.c
+// sources: core/timer.c lib/tree.c lib/bitmap.c platform/rtc.c
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * State records: what is read can be set and is the same then; lists that are
@@ -247,6 +249,82 @@ static void wrong_contents(void **state)
     world_check();
 }
 
+static void access(hvm_device_access *device, u64 address, u32 bytes, u64 value)
+{
+    struct hvm_device d = {.board = true, .access = device};
+
+    assert_true(hvm_devices_access(&world_vcpus[0], &d, address, bytes, true, &value));
+}
+
+/* The board's records, as tools and other hypervisors know them. */
+static void board(void **state)
+{
+    u32 length;
+
+    (void)state;
+    access(pic_access, 0x21, 1, 0xfb);
+    access(pic_access, 0xa1, 1, 0x7f);
+    access(elcr_access, 0x4d1, 1, 0x0c);
+    access(ioapic_access, IOAPIC_BASE, 4, 0x10 + 28 * 2);
+    access(ioapic_access, IOAPIC_BASE + 0x10, 4, 0x8051);
+    assert_int_equal(hvm_pci_link_set(&world_domain.d, 2, 11), 0);
+    assert_int_equal(hvm_pci_intx_set(&world_domain.d, 3, 0, true), 0);
+    assert_int_equal(hvm_isa_irq_set(&world_domain.d, 4, true), 0);
+    access(pit_access, 0x43, 1, 0x34);
+    access(pit_access, 0x40, 1, 0x9c);
+    access(pit_access, 0x40, 1, 0x2e);
+    access(rtc_access, 0x70, 1, 11);
+    access(rtc_access, 0x71, 1, 0x42);
+    access(hpet_access, HPET_BASE + 0x10, 4, 3);
+    access(pm_access, PM_EVENTS_V0 + 2, 2, 0x321);
+    world_domain.d.wall_offset = 7200 * NS_SECOND;
+    length = world_get(list);
+    assert_int_equal(RECORD(list, PIC, 0)->imr, 0xfb);
+    assert_int_equal(RECORD(list, PIC, 0)->irr, 0x10);
+    assert_int_equal(RECORD(list, PIC, 0)->is_master, 1);
+    assert_int_equal(RECORD(list, PIC, 1)->imr, 0x7f);
+    assert_int_equal(RECORD(list, PIC, 1)->elcr, 0x0c);
+    assert_int_equal(RECORD(list, IOAPIC, 0)->base_address, 0xfec00000);
+    assert_int_equal(RECORD(list, IOAPIC, 0)->redirtbl[28].fields.vector, 0x51);
+    assert_int_equal(RECORD(list, PCI_IRQ, 0)->pad[0], 1 << 12);
+    assert_int_equal(RECORD(list, ISA_IRQ, 0)->pad[0], 1 << 4);
+    assert_int_equal(RECORD(list, PCI_LINK, 0)->route[2], 11);
+    assert_int_equal(RECORD(list, PIT, 0)->channels[0].count, 11932);
+    assert_int_equal(RECORD(list, PIT, 0)->channels[0].mode, 2);
+    assert_int_equal(RECORD(list, RTC, 0)->cmos_data[11], 0x42);
+    assert_int_equal(RECORD(list, RTC, 0)->cmos_index, 11);
+    assert_int_equal(RECORD(list, RTC, 0)->rtc_offset, 7200);
+    assert_int_equal(RECORD(list, HPET, 0)->config, 3);
+    assert_int_equal(RECORD(list, PMTIMER, 0)->pm1a_en, 0x321);
+    world_end();
+    world_init();
+    assert_int_equal(world_set(list, length), 0);
+    assert_int_equal(world_get(other), length);
+    assert_memory_equal(list, other, length);
+    assert_int_equal(world_domain.d.wall_offset, 7200 * NS_SECOND);
+    assert_true(timer_is_active(&world_domain.devices->pit.timer));
+    /* What is up is up, and nothing has risen. */
+    assert_int_equal(world_domain.devices->levels, 1UL << 28 | 1UL << 4);
+    assert_int_equal(RECORD(other, PIC, 1)->irr, 0);
+    RECORD(list, IOAPIC, 0)->base_address = 0xfec10000;
+    assert_int_equal(world_set(list, length), -EINVAL);
+    world_get(list);
+    record(list, HVM_SAVE_CODE(PIC), 1)->instance = 2;
+    assert_int_equal(world_set(list, length), -EINVAL);
+    world_get(list);
+    record(list, HVM_SAVE_CODE(PIT), 0)->length -= 8;
+    assert_int_equal(world_set(list, length), -EINVAL);
+    /* A domain without a board has none of them and takes none. */
+    world_get(list);
+    world_end();
+    world_board = false;
+    world_init();
+    assert_int_equal(world_set(list, length), -EINVAL);
+    assert_true(world_get(other) < length);
+    assert_null(record(other, HVM_SAVE_CODE(PIC), 0));
+    world_board = true;
+}
+
 /* Single bytes and words of a good list are changed: no matter what comes of it. */
 static void damaged(void **state)
 {
@@ -268,8 +346,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),    TEST(one_is_down),   TEST(without_xsave),  TEST(cut_short),
-        TEST(wrong_records), TEST(wrong_headers), TEST(wrong_contents), TEST(damaged),
+        TEST(round_trip),     TEST(one_is_down),   TEST(without_xsave),
+        TEST(cut_short),      TEST(wrong_records), TEST(wrong_headers),
+        TEST(wrong_contents), TEST(board),         TEST(damaged),
     };
 
     return cmocka_run_group_tests_name("hvm_context", tests, NULL, NULL);

@@ -1,5 +1,6 @@
-// sources: hvm/dev/devices.c hvm/dev/irq.c hvm/dev/pic.c hvm/dev/ioapic.c
-// sources: hvm/dev/lapic.c hvm/io.c core/timer.c lib/tree.c lib/bitmap.c
+// sources: hvm/dev/devices.c hvm/dev/irq.c hvm/dev/pic.c hvm/dev/ioapic.c hvm/dev/pit.c
+// sources: hvm/dev/rtc.c hvm/dev/hpet.c hvm/dev/pmtimer.c hvm/dev/lapic.c hvm/io.c
+// sources: core/timer.c lib/tree.c lib/bitmap.c platform/rtc.c
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Interrupt lines, the two 8259A and the IO-APIC, register by register as

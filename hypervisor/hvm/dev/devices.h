@@ -63,12 +63,17 @@ struct hvm_devices {
     } hpet;
     struct {
         struct hvm_hw_pmtimer hw;
-        ns_t start; /* when the counter was hw.tmr_val */
+        ns_t start;     /* when the counter was... */
+        u64 base, half; /* ... this; and how often it had come to half its range at the last look */
         struct timer timer;
     } pm;
 };
 
 /* hvm/dev/devices.c */
+/* All state records, each with its descriptor, to `at` (NULL: nothing is written): how long. */
+u32 hvm_devices_get(struct hvm_domain *d, void *at);
+/* -ENOENT: not a device's. -EINVAL. The domain stands still. */
+int hvm_devices_set(struct hvm_domain *d, const struct hvm_save_descriptor *s, const void *record);
 int hvm_devices_init(struct hvm_domain *d);
 void hvm_devices_stop(struct hvm_domain *d); /* for good; they stay until hvm_devices_free */
 void hvm_devices_free(struct hvm_domain *d);
@@ -90,8 +95,10 @@ void ioapic_line(struct hvm_devices *x, u32 gsi, bool level);
 void ioapic_end(struct hvm_devices *x, u32 vector); /* ioapic_eoi's part */
 
 /* Of each device: after power-up; and after its registers were set from a record: it runs on. */
-void pic_reset(struct hvm_devices *x);
+void pic_init(struct hvm_devices *x);
+void pic_resume(struct hvm_devices *x);
 void ioapic_reset(struct hvm_devices *x);
+void lines_resume(struct hvm_devices *x);
 void pit_init(struct hvm_devices *x);
 void pit_resume(struct hvm_devices *x);
 void rtc_init(struct hvm_devices *x);
@@ -100,8 +107,9 @@ void hpet_init(struct hvm_devices *x);
 void hpet_resume(struct hvm_devices *x);
 void pm_init(struct hvm_devices *x);
 void pm_resume(struct hvm_devices *x);
-/* Before saving: registers that time changes. */
+/* Before saving and looking: registers that time changes. */
 void hpet_sync(struct hvm_devices *x);
+void rtc_sync(struct hvm_devices *x);
 void pm_sync(struct hvm_devices *x);
 bool hpet_legacy(const struct hvm_devices *x); /* it stands in for the PIT and the RTC */
 

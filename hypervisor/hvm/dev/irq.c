@@ -52,6 +52,12 @@ void lines_update(struct hvm_devices *x)
     }
 }
 
+/* Restored controllers know the levels: nothing rises. */
+void lines_resume(struct hvm_devices *x)
+{
+    x->levels = levels(x);
+}
+
 void isa_irq_set(struct hvm_devices *x, u32 irq, bool level)
 {
     (level ? bit_set : bit_clear)((unsigned long *)x->isa.pad, irq);

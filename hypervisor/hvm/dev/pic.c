@@ -225,8 +225,18 @@ bool elcr_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *va
     return true;
 }
 
-void pic_reset(struct hvm_devices *x)
+void pic_resume(struct hvm_devices *x)
 {
-    for (u32 chip = 0; chip < 2; chip++)
-        x->pic[chip] = (struct hvm_hw_vpic){.is_master = !chip, .irq_base = chip ? 0x70 : 8};
+    for (u32 chip = 0; chip < 2; chip++) {
+        x->pic[chip].is_master = !chip;
+        x->pic[chip].elcr &= chip ? 0xde : 0xf8;
+    }
+    update(x);
+}
+
+void pic_init(struct hvm_devices *x)
+{
+    x->pic[0].irq_base = 8;
+    x->pic[1].irq_base = 0x70;
+    pic_resume(x);
 }

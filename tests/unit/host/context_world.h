@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A translated domain of three vCPUs on a processor that is a struct
- * hvm_hw_cpu, for tests of its state records. FPU states are plain memory with
- * the checks that the real ones have. Include in one file; link
- * "hvm/context.c hvm/dev/lapic.c core/timer.c lib/tree.c".
+ * A translated domain of three vCPUs with a board of devices on a processor
+ * that is a struct hvm_hw_cpu, for tests of its state records. FPU states are
+ * plain memory with the checks that the real ones have. Include in one file;
+ * link what test_hvm_context.c names.
  */
 #pragma once
 
@@ -13,9 +13,10 @@
 #include "core/domain.h"
 #include "cpu/work.h"
 #include "hvm/context.h"
-#include "hvm/dev/irq.h"
+#include "hvm/dev/devices.h"
 #include "hvm/hvm.h"
 #include "lib/string.h"
+#include "platform/internal.h"
 
 #define WORLD_VCPUS   3U
 #define WORLD_STATES  7UL /* x87, SSE, AVX */
@@ -25,12 +26,14 @@
 struct cpu_local host_cpu_local;
 cpumask_t cpus_online = {{1}};
 u32 cpus_online_count = 1;
-static struct domain world_domain;
+struct acpi_facts acpi; /* for rtc.c, whose calendar is used only */
+static struct hvm_domain world_domain;
 static struct hvm_vcpu world_vcpus[WORLD_VCPUS];
 static struct vcpu *world_slots[WORLD_VCPUS + 1]; /* the last one is not created */
 static struct hvm_hw_cpu world_state[WORLD_VCPUS];
+static struct vcpu_info world_info;
 static struct vcpu world_nobody;
-static bool world_xsave = true;
+static bool world_xsave = true, world_board = true;
 
 struct fpu_state {
     u64 xcr0;
@@ -84,9 +87,22 @@ int vcpu_up(struct vcpu *v)
     (void)v;
     return 0;
 }
-void ioapic_eoi(struct domain *d, u32 vector)
+void clock_wall_get(u64 *seconds, u32 *ns)
 {
-    (void)d, (void)vector;
+    *seconds = 1700000000;
+    *ns = 0;
+}
+void domain_update_wallclock(struct domain *d)
+{
+    ASSERT(d == &world_domain.d);
+}
+void *heap_zalloc(size_t size)
+{
+    return calloc(1, size);
+}
+void heap_free(void *p)
+{
+    free(p);
 }
 struct vcpu *domain_vcpu(struct domain *d, u32 id)
 {
@@ -184,13 +200,14 @@ static void world_init(void)
     memset(world_fpu, 0, sizeof(world_fpu));
     timer_init_cpu(0);
     current = &world_nobody;
-    world_domain.vcpus = world_slots;
-    world_domain.max_vcpus = WORLD_VCPUS + 1;
-    world_domain.is_hvm = true;
+    world_domain.d.vcpus = world_slots;
+    world_domain.d.max_vcpus = WORLD_VCPUS + 1;
+    world_domain.d.is_hvm = true;
     for (u32 i = 0; i < WORLD_VCPUS; i++) {
         struct hvm_vcpu *v = &world_vcpus[i];
 
-        v->v.domain = &world_domain;
+        v->v.domain = &world_domain.d;
+        v->v.info = &world_info;
         v->v.id = i;
         v->v.fpu = &world_fpu[i];
         v->v.pause_flags = PAUSE_DOWN;
@@ -198,10 +215,13 @@ static void world_init(void)
         world_slots[i] = &v->v;
         lapic_init(v);
     }
+    world_domain.params[HVM_PARAM_HPET_ENABLED] = 1;
+    ASSERT(!world_board || !hvm_devices_init(&world_domain));
 }
 
 static void world_end(void)
 {
+    hvm_devices_free(&world_domain);
     for (u32 i = 0; i < WORLD_VCPUS; i++)
         lapic_free(&world_vcpus[i]);
 }
@@ -209,12 +229,12 @@ static void world_end(void)
 /* The list as it is now, but the time, which goes on. Returns its length. */
 static u32 world_get(u8 *list)
 {
-    u32 length, most = hvm_context_size(&world_domain);
+    u32 length, most = hvm_context_size(&world_domain.d);
     struct hvm_save_descriptor s;
     u8 *buffer = calloc(1, most); /* exactly as much as is promised */
 
     ASSERT(buffer && most <= WORLD_CONTEXT);
-    length = hvm_context_get(&world_domain, buffer);
+    length = hvm_context_get(&world_domain.d, buffer);
     ASSERT(length <= most);
     for (u32 at = 0; at < length; at += sizeof(s) + s.length) {
         memcpy(&s, buffer + at, sizeof(s));
@@ -234,7 +254,7 @@ static int world_set(const u8 *list, u32 length)
 
     ASSERT(buffer);
     memcpy(buffer, list, length);
-    error = hvm_context_set(&world_domain, buffer, length);
+    error = hvm_context_set(&world_domain.d, buffer, length);
     free(buffer);
     return error;
 }
