@@ -421,7 +421,10 @@ static void upcalls(void **state)
     world_info[0].evtchn_upcall_pending = 0;
     eoi(0);
     assert_int_equal(taken(0), -1);
+    world_vcpus[0].upcall_vector = 0x40; /* it hears by that */
     world_info[0].evtchn_upcall_pending = 1;
+    assert_int_equal(taken(0), -1);
+    world_vcpus[0].upcall_vector = 0;
     hvm_callback_update(&world_vcpus[1]); /* not its business */
     assert_int_equal(lapic_highest(&world_vcpus[0]), -1);
     assert_int_equal(taken(0), 0x60);

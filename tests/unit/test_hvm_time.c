@@ -594,13 +594,13 @@ static void stopped(void **state)
     store(TIMER(0), 20U << 9 | 0x4c, 4);
     store(COMPARE(0), MS_TICKS, 8);
     world_run(5 * NS_MS);
-    assert_true(timer_is_active(&x->pit.timer) && timer_is_active(&x->hpet.timers[0]));
+    assert_true(timer_is_active(&x->pit.timer) && timer_is_active(&x->hpet.timer));
     hvm_devices_stop(&world_domain);
     pit_set(0, 2, 1193);
     store(COMPARE(0), MS_TICKS, 8);
     (void)cmos(12);
     assert_true(world_run(NS_SECOND) <= 1); /* the clock may have been armed for one of them */
-    assert_false(timer_is_active(&x->pit.timer) || timer_is_active(&x->hpet.timers[0]) ||
+    assert_false(timer_is_active(&x->pit.timer) || timer_is_active(&x->hpet.timer) ||
                  timer_is_active(&x->rtc.timer));
 }
 

@@ -145,8 +145,7 @@ void hvm_devices_stop(struct hvm_domain *d)
     timer_kill(&x->pit.timer);
     timer_kill(&x->rtc.timer);
     timer_kill(&x->pm.timer);
-    for (u32 n = 0; n < HPET_TIMERS; n++)
-        timer_kill(&x->hpet.timers[n]);
+    timer_kill(&x->hpet.timer);
 }
 
 void hvm_devices_free(struct hvm_domain *d)

@@ -59,7 +59,7 @@ struct hvm_devices {
         ns_t start; /* when the counter was hw.mc64 */
         ns_t due[HPET_TIMERS];
         u64 lines; /* GSIs that level-triggered timers hold up */
-        struct timer timers[HPET_TIMERS];
+        struct timer timer;
     } hpet;
     struct {
         struct hvm_hw_pmtimer hw;

@@ -121,38 +121,25 @@ static void arm(struct hvm_devices *x, u32 n, bool written)
     if (config & WIDTH_32)
         left = (u32)left;
     *due = NS_NEVER;
-    if ((x->hpet.hw.config & ENABLED) && (config & (INTERRUPTS | LEVEL)) && left >= 0 &&
+    if ((x->hpet.hw.config & ENABLED) && (config & (INTERRUPTS | LEVEL)) && left + written > 0 &&
         left < NS_NEVER / TICK_NS / 2)
         *due = clock_now() + left * TICK_NS;
-    device_arm(x, &x->hpet.timers[n], *due);
+    device_arm(x, &x->hpet.timer, MIN(MIN(x->hpet.due[0], x->hpet.due[1]), x->hpet.due[2]));
 }
 
-static void over(struct hvm_devices *x, u32 n)
+static void over(void *arg)
 {
+    struct hvm_devices *x = arg;
+
     spin_lock(&x->lock);
-    if (x->hpet.due[n] <= clock_now()) {
-        raise(x, n);
-        lines_follow(x);
-        x->hpet.due[n] = NS_NEVER;
-        if (x->hpet.hw.timers[n].config & PERIODIC && x->hpet.hw.period[n]) {
+    for (u32 n = 0; n < HPET_TIMERS; n++)
+        if (x->hpet.due[n] <= clock_now()) {
+            raise(x, n);
+            lines_follow(x);
             advance(x, n);
             arm(x, n, false);
         }
-    }
     spin_unlock(&x->lock);
-}
-
-static void over0(void *x)
-{
-    over(x, 0);
-}
-static void over1(void *x)
-{
-    over(x, 1);
-}
-static void over2(void *x)
-{
-    over(x, 2);
 }
 
 static void arm_all(struct hvm_devices *x)
@@ -258,11 +245,8 @@ void hpet_resume(struct hvm_devices *x)
 
 void hpet_init(struct hvm_devices *x)
 {
-    static void (*const overs[])(void *) = {over0, over1, over2};
-
-    for (u32 n = 0; n < HPET_TIMERS; n++) {
-        timer_init(&x->hpet.timers[n], overs[n], x, this_cpu_id());
+    timer_init(&x->hpet.timer, over, x, this_cpu_id());
+    for (u32 n = 0; n < HPET_TIMERS; n++)
         x->hpet.hw.timers[n].cmp = ~0UL;
-    }
     hpet_resume(x);
 }

@@ -123,13 +123,19 @@ int hvm_msi_deliver(struct domain *d, u64 address, u32 data)
 
 /* ---- event upcalls by a line ---- */
 
-static void callback_follow(struct hvm_devices *x)
+/* A vCPU with a vector of its own hears by that. */
+static bool callback_due(const struct hvm_devices *x)
 {
     const struct vcpu *v = x->d->d.vcpus[0];
-    bool pending = x->callback && v && READ_ONCE(v->info->evtchn_upcall_pending);
 
-    if (pending != x->callback_level) {
-        x->callback_level = pending;
+    return READ_ONCE(x->callback) && v && !READ_ONCE(to_hvm((struct vcpu *)v)->upcall_vector) &&
+           READ_ONCE(READ_ONCE(v->info)->evtchn_upcall_pending);
+}
+
+static void callback_follow(struct hvm_devices *x)
+{
+    if (x->callback_level != callback_due(x)) {
+        x->callback_level = !x->callback_level;
         lines_update(x);
     }
 }
@@ -155,8 +161,7 @@ void hvm_callback_update(struct hvm_vcpu *v)
 {
     struct hvm_devices *x = devices_of(v);
 
-    if (!x || v->v.id || !READ_ONCE(x->callback) ||
-        READ_ONCE(x->callback_level) == READ_ONCE(v->v.info->evtchn_upcall_pending))
+    if (!x || v->v.id || READ_ONCE(x->callback_level) == callback_due(x))
         return;
     spin_lock(&x->lock);
     callback_follow(x);

@@ -223,9 +223,10 @@ void rtc_resume(struct hvm_devices *x)
     s64 offset = x->rtc.hw.rtc_offset;
 
     /* The toolstack's word comes before that of a record. */
-    if (!x->d->d.wall_offset && offset < OFFSET_MAX && offset > -OFFSET_MAX)
+    if (!x->d->d.wall_offset && offset < OFFSET_MAX && offset > -OFFSET_MAX) {
         x->d->d.wall_offset = offset * NS_SECOND;
-    x->rtc.was_set = true;
+        x->rtc.was_set = offset;
+    }
     x->rtc.hw.cmos_index &= 0x7f;
     x->rtc.hw.cmos_data[A] &= (u8)~A_UPDATING;
     x->rtc.hw.cmos_data[D] = D_VALID;
