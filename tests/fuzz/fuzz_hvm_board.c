@@ -119,9 +119,10 @@ static void step(void)
         any_record();
         break;
     case 9:
-        world_domain.params[HVM_PARAM_ACPI_IOPORTS_LOCATION] = what & 1;
+        pin(line % HVM_GSIS, (u32)take(2), what & 1);
         break;
     case 10:
+        world_domain.params[HVM_PARAM_ACPI_IOPORTS_LOCATION] = line & 1;
         (void)hvm_press_button(&world_domain.d, what & 1);
         break;
     case 11 ... 15: {

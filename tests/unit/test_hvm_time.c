@@ -562,6 +562,15 @@ static void pm_events(void **state)
     assert_int_equal(taken(0), -1);
     outb(0x1f43, 1);
     assert_int_equal(in(0x1f40, 4), 0x01000000);
+    /* The device model pulls the same line. */
+    hvm_isa_irq_set(D, 9, true);
+    (void)in(0x1f48, 4);
+    assert_int_equal(taken(0), 0x39);
+    (void)in(0x1f48, 4);
+    eoi(0);
+    assert_int_equal(taken(0), 0x39);
+    hvm_isa_irq_set(D, 9, false);
+    eoi(0);
     /* The timer's: each time that its highest bit changes, 599.932 s. */
     world_access(0x1f40, 4, true, true, 0x0001ffff);
     world_run(599 * NS_SECOND);

@@ -65,6 +65,7 @@ struct hvm_devices {
         struct hvm_hw_pmtimer hw;
         ns_t start;     /* when the counter was... */
         u64 base, half; /* ... this; and how often it had come to half its range at the last look */
+        bool sci;       /* it pulls interrupt 9, which the device model does, too */
         struct timer timer;
     } pm;
 };

@@ -23,7 +23,8 @@ static u32 pci_gsi(u32 device, u32 intx)
 /* Which GSIs are up, from all there is. */
 static u64 levels(const struct hvm_devices *x)
 {
-    u64 on = (x->isa.pad[0] & 0xfffa) | (x->isa.pad[0] & 1) << 2 | x->hpet.lines;
+    u64 on = (x->isa.pad[0] & 0xfffa) | (x->isa.pad[0] & 1) << 2 | x->hpet.lines |
+             (u64)x->pm.sci << ISA_IRQ_SCI;
     unsigned long lines[] = {x->pci.pad[0], x->pci.pad[1]}, n;
 
     if (x->callback_level && CALLBACK_KIND(x->callback) == HVM_PARAM_CALLBACK_TYPE_PCI_INTX)

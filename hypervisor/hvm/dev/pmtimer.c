@@ -26,7 +26,8 @@ void pm_sync(struct hvm_devices *x)
         p->pm1a_sts |= TIMER_STATUS;
     x->pm.half = ticks >> 31;
     p->tmr_val = (u32)ticks;
-    isa_irq_set(x, ISA_IRQ_SCI, p->pm1a_sts & p->pm1a_en & EVENTS);
+    x->pm.sci = p->pm1a_sts & p->pm1a_en & EVENTS;
+    lines_update(x);
     if (p->pm1a_en & ~(u32)p->pm1a_sts & TIMER_STATUS)
         when = x->pm.start +
                (ns_t)mul_div(((x->pm.half + 1) << 31) - x->pm.base + 1, NS_SECOND, PM_HZ);
