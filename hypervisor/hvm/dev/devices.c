@@ -78,7 +78,7 @@ u32 hvm_devices_get(struct hvm_domain *d, void *to)
 
     if (!x)
         return 0;
-    spin_lock(&x->lock);
+    spin_hold(&x->lock);
     hpet_sync(x);
     rtc_sync(x);
     pm_sync(x);
@@ -91,7 +91,6 @@ u32 hvm_devices_get(struct hvm_domain *d, void *to)
         }
         length += (u32)sizeof(records[i].head) + records[i].head.length;
     }
-    spin_unlock(&x->lock);
     return length;
 }
 

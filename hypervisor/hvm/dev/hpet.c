@@ -131,7 +131,7 @@ static void over(void *arg)
 {
     struct hvm_devices *x = arg;
 
-    spin_lock(&x->lock);
+    spin_hold(&x->lock);
     for (u32 n = 0; n < HPET_TIMERS; n++)
         if (x->hpet.due[n] <= clock_now()) {
             raise(x, n);
@@ -139,7 +139,6 @@ static void over(void *arg)
             advance(x, n);
             arm(x, n, false);
         }
-    spin_unlock(&x->lock);
 }
 
 static void arm_all(struct hvm_devices *x)

@@ -65,52 +65,45 @@ void isa_irq_set(struct hvm_devices *x, u32 irq, bool level)
     lines_update(x);
 }
 
-/* Takes the lock; NULL: there is no board. */
-static struct hvm_devices *enter(struct domain *d)
+/* NULL: there is none. */
+static struct hvm_devices *board(struct domain *d)
 {
-    struct hvm_devices *x = d->is_hvm ? to_hvm_domain(d)->devices : NULL;
-
-    if (x)
-        spin_lock(&x->lock);
-    return x;
-}
-
-static int leave(struct hvm_devices *x)
-{
-    spin_unlock(&x->lock);
-    return 0;
+    return d->is_hvm ? to_hvm_domain(d)->devices : NULL;
 }
 
 int hvm_isa_irq_set(struct domain *d, u32 irq, bool level)
 {
-    struct hvm_devices *x = irq < 16 ? enter(d) : NULL;
+    struct hvm_devices *x = irq < 16 ? board(d) : NULL;
 
     if (!x)
         return reject(-EINVAL, "no such ISA interrupt");
+    spin_hold(&x->lock);
     isa_irq_set(x, irq, level);
-    return leave(x);
+    return 0;
 }
 
 int hvm_pci_intx_set(struct domain *d, u32 device, u32 intx, bool level)
 {
-    struct hvm_devices *x = device < 32 && intx < 4 ? enter(d) : NULL;
+    struct hvm_devices *x = device < 32 && intx < 4 ? board(d) : NULL;
 
     if (!x)
         return reject(-EINVAL, "no such PCI interrupt");
+    spin_hold(&x->lock);
     (level ? bit_set : bit_clear)((unsigned long *)x->pci.pad, device * 4 + intx);
     lines_update(x);
-    return leave(x);
+    return 0;
 }
 
 int hvm_pci_link_set(struct domain *d, u32 link, u32 isa_irq)
 {
-    struct hvm_devices *x = link < 4 && isa_irq < 16 ? enter(d) : NULL;
+    struct hvm_devices *x = link < 4 && isa_irq < 16 ? board(d) : NULL;
 
     if (!x)
         return reject(-EINVAL, "no such PCI link");
+    spin_hold(&x->lock);
     x->link.route[link] = (u8)isa_irq;
     lines_update(x);
-    return leave(x);
+    return 0;
 }
 
 /* Intel SDM vol. 3, 11.11: the data has the form of a command to send. */
@@ -143,11 +136,12 @@ static void callback_follow(struct hvm_devices *x)
 
 void hvm_callback_set(struct domain *d, u64 value)
 {
-    struct hvm_devices *x = enter(d);
+    struct hvm_devices *x = board(d);
     u32 kind = CALLBACK_KIND(value);
 
     if (!x)
         return;
+    spin_hold(&x->lock);
     x->callback_level = false;
     lines_update(x);
     x->callback = kind == HVM_PARAM_CALLBACK_TYPE_PCI_INTX ||
@@ -155,7 +149,6 @@ void hvm_callback_set(struct domain *d, u64 value)
                       ? value
                       : 0;
     callback_follow(x);
-    leave(x);
 }
 
 void hvm_callback_update(struct hvm_vcpu *v)
@@ -164,19 +157,18 @@ void hvm_callback_update(struct hvm_vcpu *v)
 
     if (!x || v->v.id || READ_ONCE(x->callback_level) == callback_due(x))
         return;
-    spin_lock(&x->lock);
+    spin_hold(&x->lock);
     callback_follow(x);
-    spin_unlock(&x->lock);
 }
 
 /* The handler has cleared the pending flag and no exit told us: the line falls first. */
 void ioapic_eoi(struct domain *d, u32 vector)
 {
-    struct hvm_devices *x = enter(d);
+    struct hvm_devices *x = board(d);
 
     if (!x)
         return;
+    spin_hold(&x->lock);
     callback_follow(x);
     ioapic_end(x, vector);
-    leave(x);
 }

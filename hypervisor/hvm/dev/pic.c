@@ -96,7 +96,7 @@ s32 pic_acknowledge(struct hvm_vcpu *v)
     struct hvm_hw_vpic *p = &x->pic[0];
     s32 irq;
 
-    spin_lock(&x->lock);
+    spin_hold(&x->lock);
     irq = highest(p);
     if (irq >= 0)
         answer(p, (u32)irq);
@@ -109,7 +109,6 @@ s32 pic_acknowledge(struct hvm_vcpu *v)
             irq = 7; /* as the chip does for a request that has gone */
     }
     update(x);
-    spin_unlock(&x->lock);
     return irq < 0 ? -1 : p->irq_base + irq;
 }
 

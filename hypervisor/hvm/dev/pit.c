@@ -70,7 +70,7 @@ static void over(void *arg)
     struct hvm_devices *x = arg;
     ns_t now = clock_now();
 
-    spin_lock(&x->lock);
+    spin_hold(&x->lock);
     if (x->pit.due <= now) {
         if (periodic(x))
             device_advance(&x->pit.due, period(x), now);
@@ -82,7 +82,6 @@ static void over(void *arg)
         }
         device_arm(x, &x->pit.timer, x->pit.due);
     }
-    spin_unlock(&x->lock);
 }
 
 /* A count begins. */

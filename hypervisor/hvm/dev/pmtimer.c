@@ -38,9 +38,8 @@ static void over(void *arg)
 {
     struct hvm_devices *x = arg;
 
-    spin_lock(&x->lock);
+    spin_hold(&x->lock);
     pm_sync(x);
-    spin_unlock(&x->lock);
 }
 
 int hvm_press_button(struct domain *d, bool sleep)
@@ -49,10 +48,9 @@ int hvm_press_button(struct domain *d, bool sleep)
 
     if (!x)
         return reject(-EINVAL, "domain without buttons");
-    spin_lock(&x->lock);
+    spin_hold(&x->lock);
     x->pm.hw.pm1a_sts |= sleep ? SLEEP_BUTTON : POWER_BUTTON;
     pm_sync(x);
-    spin_unlock(&x->lock);
     return 0;
 }
 

@@ -144,9 +144,8 @@ static void over(void *arg)
 {
     struct hvm_devices *x = arg;
 
-    spin_lock(&x->lock);
+    spin_hold(&x->lock);
     rtc_sync(x);
-    spin_unlock(&x->lock);
 }
 
 static u8 read(struct hvm_devices *x)
