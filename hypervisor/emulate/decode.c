@@ -11,19 +11,18 @@
 enum {
     MODRM = 1,
     IMM8 = 2,
-    IMM = 4,     /* 2 or 4 bytes by operand size, sign extended */
-    BYTE_OP = 8, /* operand is a byte */
+    IMM = 4,   /* 2 or 4 bytes by operand size, sign extended */
+    SIZED = 8, /* an even opcode is about bytes */
     MODRM_IMM8 = MODRM | IMM8,
     MODRM_IMM = MODRM | IMM,
-    MODRM_BYTE = MODRM | BYTE_OP,
     GROUP3 = 16, /* F6, F7: an immediate for /0 and /1 only */
+    OFFSET = 32, /* the memory operand's offset itself; the register is the accumulator */
     NONE = 128,
 };
 
 /* 00..3F follow one pattern of eight: Eb,Gb Ev,Gv Gb,Eb Gv,Ev AL,Ib eAX,Iz. */
-#define ARITHMETIC(first)                                                    \
-    [first] = MODRM_BYTE, [(first) + 1] = MODRM, [(first) + 2] = MODRM_BYTE, \
-    [(first) + 3] = MODRM, [(first) + 4] = IMM8 | BYTE_OP, [(first) + 5] = IMM
+#define ARITHMETIC(first) \
+    [(first)...(first) + 3] = MODRM | SIZED, [(first) + 4] = IMM8 | SIZED, [(first) + 5] = IMM
 
 static const u8 one_byte_shapes[256] = {
     ARITHMETIC(0x00),
@@ -35,61 +34,51 @@ static const u8 one_byte_shapes[256] = {
     ARITHMETIC(0x30),
     ARITHMETIC(0x38),
     [0x63] = MODRM,
-    [0x6c] = BYTE_OP, /* INS, OUTS */
-    [0x6d] = NONE,
-    [0x6e] = BYTE_OP,
-    [0x6f] = NONE,
-    [0x80] = MODRM_IMM8 | BYTE_OP,
+    [0x6c ... 0x6f] = SIZED, /* INS, OUTS */
+    [0x80] = MODRM_IMM8 | SIZED,
     [0x81] = MODRM_IMM,
     [0x83] = MODRM_IMM8,
-    [0x84] = MODRM_BYTE,
-    [0x85] = MODRM,
-    [0x86] = MODRM_BYTE,
-    [0x87] = MODRM,
-    [0x88] = MODRM_BYTE,
-    [0x89] = MODRM,
-    [0x8a] = MODRM_BYTE,
-    [0x8b] = MODRM,
+    [0x84 ... 0x8b] = MODRM | SIZED,
     [0x8d] = MODRM,
     [0x90] = NONE,
-    [0xa4] = BYTE_OP, /* MOVS, STOS, LODS */
-    [0xa5] = NONE,
-    [0xaa] = BYTE_OP,
-    [0xab] = NONE,
-    [0xac] = BYTE_OP,
-    [0xad] = NONE,
-    [0xc6] = MODRM_IMM8 | BYTE_OP,
+    [0xa0 ... 0xa3] = OFFSET | SIZED,
+    [0xa4 ... 0xa7] = SIZED, /* MOVS, CMPS */
+    [0xaa ... 0xaf] = SIZED, /* STOS, LODS, SCAS */
+    [0xc0 ... 0xc1] = MODRM_IMM8 | SIZED,
+    [0xc6] = MODRM_IMM8 | SIZED,
     [0xc7] = MODRM_IMM,
     [0xcc] = NONE,
-    [0xcd] = IMM8 | BYTE_OP,
+    [0xcd] = IMM8,
     [0xcf] = NONE,
-    [0xe4] = IMM8 | BYTE_OP, /* IN, OUT */
-    [0xe5] = IMM8,
-    [0xe6] = IMM8 | BYTE_OP,
-    [0xe7] = IMM8,
-    [0xec] = BYTE_OP,
-    [0xed] = NONE,
-    [0xee] = BYTE_OP,
-    [0xef] = NONE,
+    [0xd0 ... 0xd3] = MODRM | SIZED,
+    [0xe4 ... 0xe7] = IMM8 | SIZED, /* IN, OUT */
+    [0xec ... 0xef] = SIZED,
     [0xf4] = NONE,
-    [0xf6] = MODRM_BYTE | GROUP3,
-    [0xf7] = MODRM | GROUP3,
-    [0xf8] = NONE,
-    [0xf9] = NONE,
-    [0xfa] = NONE,
-    [0xfb] = NONE,
-    [0xfe] = MODRM_BYTE,
-    [0xff] = MODRM,
+    [0xf6 ... 0xf7] = MODRM | SIZED | GROUP3,
+    [0xf8 ... 0xfb] = NONE,
+    [0xfe ... 0xff] = MODRM | SIZED,
 };
 
 static const u8 two_byte_shapes[256] = {
-    [0x00] = MODRM, [0x01] = MODRM, [0x05] = NONE,  [0x06] = NONE,       [0x08] = NONE,
-    [0x09] = NONE,  [0x0b] = NONE,  [0x20] = MODRM, [0x21] = MODRM,      [0x22] = MODRM,
-    [0x23] = MODRM, [0x30] = NONE,  [0x31] = NONE,  [0x32] = NONE,       [0x33] = NONE,
-    [0xa2] = NONE,  [0xa3] = MODRM, [0xab] = MODRM, [0xaf] = MODRM,      [0xb0] = MODRM_BYTE,
-    [0xb1] = MODRM, [0xb3] = MODRM, [0xb6] = MODRM, [0xb7] = MODRM,      [0xba] = MODRM_IMM8,
-    [0xbb] = MODRM, [0xbe] = MODRM, [0xbf] = MODRM, [0xc0] = MODRM_BYTE, [0xc1] = MODRM,
-    [0xc3] = MODRM, [0xc7] = MODRM,
+    [0x00 ... 0x01] = MODRM,
+    [0x05 ... 0x06] = NONE,
+    [0x08 ... 0x09] = NONE,
+    [0x0b] = NONE,
+    [0x20 ... 0x23] = MODRM,
+    [0x30 ... 0x33] = NONE,
+    [0xa2] = NONE,
+    [0xa3] = MODRM,
+    [0xab] = MODRM,
+    [0xaf] = MODRM,
+    [0xb0 ... 0xb1] = MODRM | SIZED,
+    [0xb3] = MODRM,
+    [0xb6 ... 0xb7] = MODRM,
+    [0xba] = MODRM_IMM8,
+    [0xbb] = MODRM,
+    [0xbe ... 0xbf] = MODRM,
+    [0xc0 ... 0xc1] = MODRM | SIZED,
+    [0xc3] = MODRM,
+    [0xc7] = MODRM,
 };
 
 struct cursor {
@@ -110,29 +99,24 @@ static u8 next_byte(struct cursor *c)
 /* Little endian, sign extended to 64 bits. */
 static s64 next_signed(struct cursor *c, u32 bytes)
 {
-    const u8 *at = c->bytes + c->at;
-    s16 word;
-    s32 dword;
+    u64 value = 0;
 
     if (bytes > c->count - c->at) {
         c->overrun = true;
         return 0;
     }
+    for (u32 i = bytes; i--;)
+        value = value << 8 | c->bytes[c->at + i];
     c->at += bytes;
-    switch (bytes) {
-    case 1:
-        return (s8)*at;
-    case 2:
-        __builtin_memcpy(&word, at, 2);
-        return word;
-    default:
-        __builtin_memcpy(&dword, at, 4);
-        return dword;
-    }
+    return (s64)(value << (64 - 8 * bytes)) >> (64 - 8 * bytes);
 }
 
-static u8 take_prefixes(struct cursor *c, bool long_mode, struct instruction *in, bool *operand_16,
-                        bool *address_short, bool *has_segment)
+/* What the prefixes say and the rest of the decoding needs. */
+struct prefixes {
+    bool operand, address, segment;
+};
+
+static u8 take_prefixes(struct cursor *c, bool code64, struct instruction *in, struct prefixes *p)
 {
     for (;;) {
         u8 byte = next_byte(c);
@@ -141,21 +125,21 @@ static u8 take_prefixes(struct cursor *c, bool long_mode, struct instruction *in
         case 0x2e:
         case 0x36:
         case 0x3e:
-            if (!long_mode) {
+            if (!code64) {
                 in->segment = (byte >> 3) & 3;
-                *has_segment = true;
+                p->segment = true;
             }
             break;
         case 0x64:
         case 0x65:
             in->segment = byte - 0x64 + SEGMENT_FS;
-            *has_segment = true;
+            p->segment = true;
             break;
         case 0x66:
-            *operand_16 = true;
+            p->operand = true;
             break;
         case 0x67:
-            *address_short = true;
+            p->address = true;
             break;
         case 0xf0:
             in->lock = true;
@@ -169,7 +153,7 @@ static u8 take_prefixes(struct cursor *c, bool long_mode, struct instruction *in
             in->repne = false;
             break;
         default:
-            if (!long_mode || (byte & 0xf0) != 0x40)
+            if (!code64 || (byte & 0xf0) != 0x40)
                 return byte;
             in->rex = byte;
             continue;
@@ -178,20 +162,50 @@ static u8 take_prefixes(struct cursor *c, bool long_mode, struct instruction *in
     }
 }
 
-static void take_modrm(struct cursor *c, bool long_mode, const struct cpu_user_regs *regs,
-                       struct instruction *in, bool has_segment, bool *rip_relative)
+/* An operand based on the stack pointer or the frame pointer is on the stack. */
+static u64 base_value(const struct cpu_user_regs *regs, u32 base, struct instruction *in,
+                      const struct prefixes *p)
+{
+    if (!p->segment && (base == 4 || base == 5))
+        in->segment = SEGMENT_SS;
+    return register_read(regs, base, 8, 0x40);
+}
+
+/* BX+SI, BX+DI, BP+SI, BP+DI, SI, DI, BP or a displacement alone, BX (Intel SDM vol. 2, table 2-1).
+ */
+static void take_address_16(struct cursor *c, const struct cpu_user_regs *regs,
+                            struct instruction *in, const struct prefixes *p)
+{
+    static const u8 bases[] = {3, 3, 5, 5, 6, 7, 5, 3};
+    bool no_base = in->mod == 0 && in->rm == 6;
+
+    if (!no_base)
+        in->address = base_value(regs, bases[in->rm], in, p);
+    if (in->rm < 4)
+        in->address += register_read(regs, in->rm & 1 ? 7 : 6, 8, 0x40);
+    if (in->mod == 1)
+        in->address += (u64)next_signed(c, 1);
+    else if (in->mod == 2 || no_base)
+        in->address += (u64)next_signed(c, 2);
+}
+
+static void take_modrm(struct cursor *c, bool code64, const struct cpu_user_regs *regs,
+                       struct instruction *in, const struct prefixes *p, bool *rip_relative)
 {
     u8 modrm = next_byte(c);
     u32 base, index = 4, scale = 0;
     bool no_base = false;
-    u64 address = 0;
 
-    in->has_modrm = true;
     in->mod = modrm >> 6;
     in->reg = ((modrm >> 3) & 7) | (in->rex & 4) << 1;
     in->rm = (modrm & 7) | (in->rex & 1) << 3;
     if (in->mod == 3)
         return;
+    in->memory = true;
+    if (in->address_bytes == 2) {
+        take_address_16(c, regs, in, p);
+        return;
+    }
     base = in->rm;
     if ((modrm & 7) == 4) {
         u8 sib = next_byte(c);
@@ -202,30 +216,27 @@ static void take_modrm(struct cursor *c, bool long_mode, const struct cpu_user_r
             no_base = true;
     } else if ((modrm & 7) == 5 && in->mod == 0) {
         no_base = true;
-        *rip_relative = long_mode;
+        *rip_relative = code64;
     }
-    if (!no_base) {
-        address = register_read(regs, base, 8, 0x40);
-        if (!has_segment && (base == 4 || base == 5))
-            in->segment = SEGMENT_SS;
-    }
+    if (!no_base)
+        in->address = base_value(regs, base, in, p);
     if (index != 4)
-        address += register_read(regs, index, 8, 0x40) << scale;
+        in->address += register_read(regs, index, 8, 0x40) << scale;
     if (in->mod == 1)
-        address += (u64)next_signed(c, 1);
+        in->address += (u64)next_signed(c, 1);
     else if (in->mod == 2 || no_base)
-        address += (u64)next_signed(c, 4);
-    in->address = address;
+        in->address += (u64)next_signed(c, 4);
 }
 
-int instruction_decode(const u8 *bytes, u32 count, bool long_mode, const struct cpu_user_regs *regs,
+int instruction_decode(const u8 *bytes, u32 count, u32 code_bytes, const struct cpu_user_regs *regs,
                        struct instruction *in)
 {
     struct cursor c = {.bytes = bytes, .count = MIN(count, (u32)INSTRUCTION_MAX)};
-    bool operand_16 = false, address_short = false, has_segment = false, rip_relative = false;
+    bool code64 = code_bytes == 8, rip_relative = false;
+    struct prefixes p = {0};
 
     *in = (struct instruction){.segment = SEGMENT_DS};
-    u8 opcode = take_prefixes(&c, long_mode, in, &operand_16, &address_short, &has_segment);
+    u8 opcode = take_prefixes(&c, code64, in, &p);
     if (opcode == 0x0f && !c.overrun) {
         in->map = 1;
         opcode = next_byte(&c);
@@ -237,15 +248,23 @@ int instruction_decode(const u8 *bytes, u32 count, bool long_mode, const struct 
     u32 shape = in->map ? two_byte_shapes[opcode] : one_byte_shapes[opcode];
     if (!shape)
         return -EINVAL;
-    in->operand_bytes = shape & BYTE_OP ? 1 : in->rex & 8 ? 8 : operand_16 ? 2 : 4;
-    in->address_bytes = long_mode ? (address_short ? 4 : 8) : 4;
-    if (!long_mode && address_short)
-        return -EINVAL;
+    /* In 64-bit code the prefixes choose 2 and 4 bytes, in the others the one of 2 and 4 that is
+     * not the code's own. */
+    in->address_bytes = !p.address ? code_bytes : code_bytes == 4 ? 2 : 4;
+    in->operand_bytes = p.operand != (code_bytes == 2) ? 2 : 4;
+    if (shape & SIZED && !(opcode & 1))
+        in->operand_bytes = 1;
+    else if (in->rex & 8)
+        in->operand_bytes = 8;
 
     if (shape & MODRM)
-        take_modrm(&c, long_mode, regs, in, has_segment, &rip_relative);
+        take_modrm(&c, code64, regs, in, &p, &rip_relative);
+    if (shape & OFFSET) {
+        in->memory = true;
+        in->address = (u64)next_signed(&c, in->address_bytes);
+    }
     if (shape & GROUP3 && (in->reg & 7) < 2)
-        shape |= shape & BYTE_OP ? IMM8 : IMM;
+        shape |= opcode & 1 ? IMM : IMM8;
     if (shape & IMM8)
         in->immediate = (u64)next_signed(&c, 1);
     else if (shape & IMM)
@@ -255,8 +274,7 @@ int instruction_decode(const u8 *bytes, u32 count, bool long_mode, const struct 
     in->length = (u8)c.at;
     if (rip_relative)
         in->address += regs->rip + in->length;
-    if (in->address_bytes == 4)
-        in->address = (u32)in->address;
+    in->address &= ~0UL >> (64 - 8 * in->address_bytes);
     return 0;
 }
 
@@ -291,16 +309,11 @@ u64 register_read(const struct cpu_user_regs *regs, u32 number, u32 bytes, u8 re
 
 void register_write(struct cpu_user_regs *regs, u32 number, u32 bytes, u8 rex, u64 value)
 {
-    if (high_byte(number, bytes, rex)) {
-        u64 *slot = register_slot(regs, number - 4);
-        *slot = (*slot & ~0xff00UL) | (value & 0xff) << 8;
-        return;
-    }
-    u64 *slot = register_slot(regs, number);
-    if (bytes == 8)
-        *slot = value;
-    else if (bytes == 4)
-        *slot = (u32)value; /* 32-bit results clear the upper half */
-    else
-        *slot = (*slot & ~((1UL << (8 * bytes)) - 1)) | (value & ((1UL << (8 * bytes)) - 1));
+    bool high = high_byte(number, bytes, rex);
+    u64 *slot = register_slot(regs, high ? number - 4 : number);
+    u64 mask = bytes == 1 ? 0xff : bytes == 2 ? 0xffff : ~0UL;
+
+    if (bytes == 4)
+        value = (u32)value; /* 32-bit results clear the upper half */
+    *slot = (*slot & ~(mask << 8 * high)) | (value & mask) << 8 * high;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Taking an x86 instruction apart: prefixes, opcode, ModRM, displacement,
- * immediate (Intel SDM volume 2, chapter 2). 64-bit mode and 32-bit protected
- * mode. Pure: bytes and registers in, description out; runs on the host.
+ * immediate (Intel SDM volume 2, chapter 2), for code of each size. Pure: bytes
+ * and registers in, description out; runs on the host.
  */
 #pragma once
 
@@ -18,21 +18,22 @@ struct instruction {
     u8 map;    /* 0: one-byte opcodes, 1: after 0F */
     u8 opcode;
     u8 operand_bytes; /* 1, 2, 4 or 8 */
-    u8 address_bytes; /* 4 or 8 (2 in 32-bit code is refused) */
+    u8 address_bytes; /* 2, 4 or 8 */
     u8 rex;           /* 0x40..0x4f, 0 none */
     bool lock, rep, repne;
-    bool has_modrm;
+    bool memory;     /* one operand is in memory: */
     u8 mod, reg, rm; /* with REX extension; rm is a register if mod == 3 */
-    u8 segment;      /* of the memory operand */
+    u8 segment;      /* of the memory operand, also of a string instruction's source */
     u64 address;     /* offset of the memory operand in its segment */
     u64 immediate;   /* sign extended to operand size's need */
 };
 
 /*
- * bytes: up to INSTRUCTION_MAX, `count` of them readable. 0; -EINVAL: no
- * instruction that this decoder knows; -EFAULT: it goes on beyond count.
+ * bytes: up to INSTRUCTION_MAX, `count` of them readable. code_bytes: 2, 4, 8 for
+ * 16-, 32-, 64-bit code. 0; -EINVAL: no instruction that this decoder knows;
+ * -EFAULT: it goes on beyond count.
  */
-int instruction_decode(const u8 *bytes, u32 count, bool long_mode, const struct cpu_user_regs *regs,
+int instruction_decode(const u8 *bytes, u32 count, u32 code_bytes, const struct cpu_user_regs *regs,
                        struct instruction *in);
 
 /* Register operand by number; bytes 1 without REX names ah, ch, dh, bh by 4..7. */

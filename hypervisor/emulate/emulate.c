@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The executor behind emulate.h: MOV, XCHG, CMPXCHG, XADD, the arithmetic
- * group, BTS/BTR/BTC, NOT/NEG, INC/DEC and single STOS/MOVS steps to memory.
+ * The executor behind emulate.h: what compilers and firmware use on device
+ * memory and page tables. MOV with its extending forms, XCHG, CMPXCHG, XADD, the
+ * arithmetic group, TEST, NOT, NEG, INC, DEC, shifts, bit tests, PUSH of memory,
+ * and the string instructions.
  *
  * Decide first, then act: operands and the result with its flags are computed,
  * then memory is written, and only when that succeeded do registers change.
- * No state, no locks. Callers: pv/mm.c, later hvm/.
+ * No state, no locks. Callers: pv/mm_fault.c, hvm/emulate.c.
  */
 #include "emulate/emulate.h"
 
@@ -14,24 +16,62 @@
 #define FLAG_AF          0x010u
 #define FLAG_ZF          0x040u
 #define FLAG_SF          0x080u
+#define FLAG_TF          0x100u
 #define FLAG_DF          0x400u
 #define FLAG_OF          0x800u
+#define FLAG_RF          0x10000u
 #define FLAGS_ARITHMETIC (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
-/* The eight operations of opcodes 00..3F and of group 80..83, by number. */
-enum { OP_ADD, OP_OR, OP_ADC, OP_SBB, OP_AND, OP_SUB, OP_XOR, OP_CMP };
+/* The first sixteen by their numbers in opcodes 00..3F, group 80..83 and the shift group; bit
+ * operations by theirs in 0F BA. */
+enum { OP_ADD, OP_OR, OP_ADC, OP_SBB, OP_AND, OP_SUB, OP_XOR, OP_CMP, OP_SHIFT };
+enum { OP_BT = OP_SHIFT + 8, OP_BTS, OP_BTR, OP_BTC, OP_TEST, OP_NOT, OP_NEG, OP_INC, OP_DEC };
+enum { OP_MOV = OP_DEC + 1, OP_XCHG, OP_XADD, OP_CMPXCHG, OP_PUSH, OP_NONE };
+/* With the operation: the result goes to the register; what is read is sign-extended; the other
+ * operand is the immediate; ModRM says which operation of a group; nothing of that, so that no
+ * operation is 0. */
+enum { LOAD = 0x100, SIGN = 0x200, IMMEDIATE = 0x400, GROUP = 0x800, REGISTER = 0x1000 };
 
-struct execution {
-    struct cpu_user_regs *regs;
-    const struct emulate_ops *ops;
-    void *ctx;
-    struct instruction in;
-    u64 address; /* linear, of the memory operand */
+static const u16 one_byte_operations[256] = {
+    [0x63] = OP_MOV | LOAD | SIGN, /* MOVSXD */
+    [0x80 ... 0x83] = IMMEDIATE | GROUP,
+    [0x84 ... 0x85] = OP_TEST,
+    [0x86 ... 0x87] = OP_XCHG,
+    [0x88 ... 0x89] = OP_MOV,
+    [0x8a ... 0x8b] = OP_MOV | LOAD,
+    [0xa0 ... 0xa1] = OP_MOV | LOAD,
+    [0xa2 ... 0xa3] = OP_MOV,
+    [0xc0 ... 0xc1] = OP_SHIFT | IMMEDIATE | GROUP,
+    [0xc6 ... 0xc7] = OP_MOV | IMMEDIATE | GROUP,
+    [0xd0 ... 0xd3] = OP_SHIFT | GROUP,
+    [0xf6 ... 0xf7] = OP_TEST | IMMEDIATE | GROUP,
+    [0xfe ... 0xff] = OP_INC | GROUP,
+};
+static const u16 two_byte_operations[256] = {
+    [0xa3] = OP_BT,
+    [0xab] = OP_BTS,
+    [0xb0 ... 0xb1] = OP_CMPXCHG,
+    [0xb3] = OP_BTR,
+    [0xb6 ... 0xb7] = OP_MOV | LOAD, /* MOVZX, MOVSX */
+    [0xba] = OP_BT | IMMEDIATE | GROUP,
+    [0xbb] = OP_BTC,
+    [0xbe ... 0xbf] = OP_MOV | LOAD | SIGN,
+    [0xc0 ... 0xc1] = OP_XADD,
+    [0xc3] = OP_MOV, /* MOVNTI */
+};
+
+/* What the instruction is to do with its memory operand: the other one is a register, result to
+ * memory, unless the flags say otherwise. */
+struct plan {
+    u16 flags;
+    u8 op;
+    u8 bytes;    /* of the operand in memory */
+    u64 operand; /* the other one */
 };
 
 static u64 size_mask(u32 bytes)
 {
-    return bytes == 8 ? ~0UL : (1UL << (8 * bytes)) - 1;
+    return ~0UL >> (64 - 8 * bytes);
 }
 
 static u64 sign_bit(u32 bytes)
@@ -39,23 +79,21 @@ static u64 sign_bit(u32 bytes)
     return 1UL << (8 * bytes - 1);
 }
 
-static u32 result_flags(u64 result, u32 bytes)
+static u64 sign_extend(u64 value, u32 bytes)
 {
-    u32 flags = 0;
-    result &= size_mask(bytes);
-    if (!result)
-        flags |= FLAG_ZF;
-    if (result & sign_bit(bytes))
-        flags |= FLAG_SF;
-    if (!(__builtin_popcount((u8)result) & 1))
-        flags |= FLAG_PF;
-    return flags;
+    u32 shift = 64 - 8 * bytes;
+    return (u64)((s64)(value << shift) >> shift);
 }
 
-static u64 add_with_flags(u64 a, u64 b, u64 carry, u32 bytes, u32 *flags)
+static u32 result_flags(u64 result, u32 bytes)
 {
-    u64 mask = size_mask(bytes);
-    u64 result = (a + b + carry) & mask;
+    return (result ? 0 : FLAG_ZF) | (result & sign_bit(bytes) ? FLAG_SF : 0) |
+           (__builtin_parity((u8)result) ? 0 : FLAG_PF);
+}
+
+static u64 add(u64 a, u64 b, bool carry, u32 bytes, u32 *flags)
+{
+    u64 result = (a + b + carry) & size_mask(bytes);
 
     *flags = result_flags(result, bytes);
     if (result < a || (carry && result == a))
@@ -67,393 +105,326 @@ static u64 add_with_flags(u64 a, u64 b, u64 carry, u32 bytes, u32 *flags)
     return result;
 }
 
-static u64 subtract_with_flags(u64 a, u64 b, u64 borrow, u32 bytes, u32 *flags)
+/* a - b is a + ~b + 1, where no carry is a borrow. */
+static u64 subtract(u64 a, u64 b, bool borrow, u32 bytes, u32 *flags)
 {
-    u64 result = (a - b - borrow) & size_mask(bytes);
+    u64 result = add(a, ~b & size_mask(bytes), !borrow, bytes, flags);
 
-    *flags = result_flags(result, bytes);
-    if (a < b || (borrow && a == b))
-        *flags |= FLAG_CF;
-    if ((a ^ b) & (a ^ result) & sign_bit(bytes))
-        *flags |= FLAG_OF;
-    if ((a ^ b ^ result) & 0x10)
-        *flags |= FLAG_AF;
+    *flags ^= FLAG_CF | FLAG_AF;
     return result;
 }
 
-/* a OP b; both within the operand size. */
-static u64 arithmetic(u32 op, u64 a, u64 b, u64 old_flags, u32 bytes, u32 *flags)
+/* ROL, ROR, RCL, RCR, SHL, SHR, SAL, SAR by number, bit by bit: odd ones go right. */
+static u64 shift(u32 op, u64 a, u32 count, u32 bytes, u64 *rflags)
 {
-    u64 carry = old_flags & FLAG_CF, result;
+    u64 top = sign_bit(bytes);
+    u32 flags = *rflags & FLAGS_ARITHMETIC;
+
+    count &= bytes == 8 ? 63 : 31;
+    if (!count)
+        return a;
+    for (; count; count--) {
+        bool right = op & 1, out = a & (right ? 1 : top);
+        bool in = op < 2 ? out : op < 4 ? flags & FLAG_CF : op == 7 && a & top;
+
+        a = right ? a >> 1 | (in ? top : 0) : ((a << 1) | in) & size_mask(bytes);
+        flags &= ~(FLAG_CF | FLAG_OF);
+        if (out)
+            flags |= FLAG_CF;
+        if (right ? (a ^ a << 1) & top : !(a & top) == out)
+            flags |= FLAG_OF;
+    }
+    if (op >= 4)
+        flags = (flags & (FLAG_CF | FLAG_OF)) | result_flags(a, bytes);
+    *rflags = (*rflags & ~(u64)FLAGS_ARITHMETIC) | flags;
+    return a;
+}
+
+/* What becomes of a, both within the operand size, and of the flags. */
+static u64 compute(const struct emulation *e, u32 op, u64 a, u64 b, u64 *rflags)
+{
+    u32 bytes = e->in.operand_bytes, flags, affected = FLAGS_ARITHMETIC;
+    bool carry = *rflags & FLAG_CF;
+    u64 bit = 1UL << (b & (8 * bytes - 1)), result;
 
     switch (op) {
     case OP_ADD:
-        return add_with_flags(a, b, 0, bytes, flags);
+    case OP_XADD:
     case OP_ADC:
-        return add_with_flags(a, b, carry, bytes, flags);
-    case OP_SBB:
-        return subtract_with_flags(a, b, carry, bytes, flags);
+        result = add(a, b, carry && op == OP_ADC, bytes, &flags);
+        break;
     case OP_SUB:
     case OP_CMP:
-        return subtract_with_flags(a, b, 0, bytes, flags);
+    case OP_SBB:
+        result = subtract(a, b, carry && op == OP_SBB, bytes, &flags);
+        break;
+    case OP_NEG:
+        result = subtract(0, a, false, bytes, &flags);
+        break;
+    case OP_INC:
+    case OP_DEC:
+        result = op == OP_INC ? add(a, 1, 0, bytes, &flags) : subtract(a, 1, 0, bytes, &flags);
+        affected &= ~FLAG_CF;
+        break;
+    case OP_CMPXCHG:
+        subtract(register_read(e->regs, 0, bytes, 0x40), a, false, bytes, &flags);
+        result = b;
+        break;
     case OP_OR:
-        result = a | b;
-        break;
     case OP_AND:
-        result = a & b;
+    case OP_TEST:
+    case OP_XOR:
+        result = op == OP_OR ? a | b : op == OP_XOR ? a ^ b : a & b;
+        flags = result_flags(result, bytes);
         break;
-    default:
-        result = a ^ b;
+    case OP_BT ... OP_BTC:
+        result = op == OP_BTS ? a | bit : op == OP_BTR ? a & ~bit : op == OP_BTC ? a ^ bit : a;
+        flags = a & bit ? FLAG_CF : 0;
+        affected = FLAG_CF;
         break;
+    case OP_NOT:
+        return ~a & size_mask(bytes);
+    case OP_SHIFT ... OP_SHIFT + 7:
+        return shift(op - OP_SHIFT, a, (u32)b, bytes, rflags);
+    default: /* MOV, XCHG */
+        return b;
     }
-    *flags = result_flags(result, bytes);
+    *rflags = (*rflags & ~(u64)affected) | (flags & affected);
     return result;
 }
 
-static void set_flags(struct cpu_user_regs *regs, u32 affected, u32 flags)
+/* ---- one operand in memory ---- */
+
+/* The operation of a group that starts with `first`; OP_NONE: not known. */
+static u32 of_group(const struct instruction *in, u32 first)
 {
-    regs->rflags = (regs->rflags & ~(u64)affected) | (flags & affected);
-}
+    u32 reg = in->reg & 7;
 
-static u64 register_operand(const struct execution *e)
-{
-    return register_read(e->regs, e->in.reg, e->in.operand_bytes, e->in.rex);
-}
-
-/* Read, compute by `op` with operand b, exchange until nobody was in between. */
-static int modify(struct execution *e, u32 op, u64 b, u64 *old_value, u32 *flags)
-{
-    u32 bytes = e->in.operand_bytes;
-    u64 old;
-    int status = e->ops->read(e->ctx, e->address, &old, bytes);
-
-    while (!status) {
-        u64 result = arithmetic(op, old, b & size_mask(bytes), e->regs->rflags, bytes, flags);
-        status = e->ops->exchange(e->ctx, e->address, &old, result, bytes);
-        if (status != 1)
-            break;
-        status = 0;
-    }
-    *old_value = old;
-    return status;
-}
-
-static int execute_arithmetic(struct execution *e, u32 op, u64 b)
-{
-    u32 flags;
-    u64 old;
-
-    if (op == OP_CMP)
-        return -EOPNOTSUPP; /* writes nothing: not what we are called for */
-    int status = modify(e, op, b, &old, &flags);
-    if (!status)
-        set_flags(e->regs, FLAGS_ARITHMETIC, flags);
-    return status;
-}
-
-static int execute_exchange(struct execution *e)
-{
-    u32 bytes = e->in.operand_bytes;
-    u64 old, value = register_operand(e);
-    int status = e->ops->read(e->ctx, e->address, &old, bytes);
-
-    while (!status && (status = e->ops->exchange(e->ctx, e->address, &old, value, bytes)) == 1)
-        status = 0;
-    if (!status)
-        register_write(e->regs, e->in.reg, bytes, e->in.rex, old);
-    return status;
-}
-
-static int execute_exchange_add(struct execution *e)
-{
-    u32 flags;
-    u64 old;
-    int status = modify(e, OP_ADD, register_operand(e), &old, &flags);
-
-    if (!status) {
-        register_write(e->regs, e->in.reg, e->in.operand_bytes, e->in.rex, old);
-        set_flags(e->regs, FLAGS_ARITHMETIC, flags);
-    }
-    return status;
-}
-
-static int execute_compare_exchange(struct execution *e)
-{
-    u32 bytes = e->in.operand_bytes, flags;
-    u64 accumulator = register_read(e->regs, 0, bytes, 0x40);
-    u64 found = accumulator;
-    int status = e->ops->exchange(e->ctx, e->address, &found, register_operand(e), bytes);
-
-    if (status < 0)
-        return status;
-    subtract_with_flags(accumulator, status ? found : accumulator, 0, bytes, &flags);
-    if (status)
-        register_write(e->regs, 0, bytes, 0x40, found);
-    set_flags(e->regs, FLAGS_ARITHMETIC, flags);
-    return 0;
-}
-
-/* BTS, BTR, BTC: op is 1, 2, 3. The bit number may reach beyond the operand. */
-static int execute_bit(struct execution *e, u32 op, bool from_register)
-{
-    u32 bytes = e->in.operand_bytes;
-    s64 bit = from_register ? (s64)register_operand(e) : (s64)(e->in.immediate & (8 * bytes - 1));
-    u64 old;
-
-    if (from_register) {
-        u32 shift = 64 - 8 * bytes;
-        bit = (s64)((u64)bit << shift) >> shift;
-        s64 unit = bit >> (bytes == 8 ? 6 : bytes == 4 ? 5 : 4);
-        e->address += (u64)(unit * (s64)bytes);
-        bit &= 8 * bytes - 1;
-    }
-    u64 mask = 1UL << bit;
-    int status = e->ops->read(e->ctx, e->address, &old, bytes);
-    while (!status) {
-        u64 value = op == 1 ? old | mask : op == 2 ? old & ~mask : old ^ mask;
-        status = e->ops->exchange(e->ctx, e->address, &old, value, bytes);
-        if (status != 1)
-            break;
-        status = 0;
-    }
-    if (!status)
-        set_flags(e->regs, FLAG_CF, old & mask ? FLAG_CF : 0);
-    return status;
-}
-
-/* F6/F7 /2 NOT, /3 NEG; FE/FF /0 INC, /1 DEC. */
-static int execute_unary(struct execution *e, bool group3)
-{
-    u32 flags;
-    u64 old;
-    int status;
-
-    switch ((e->in.reg & 7) | (group3 ? 8 : 0)) {
-    case 0:
-    case 1:
-        status = modify(e, e->in.reg & 7 ? OP_SUB : OP_ADD, 1, &old, &flags);
-        if (!status)
-            set_flags(e->regs, FLAGS_ARITHMETIC & ~FLAG_CF, flags);
-        return status;
-    case 8 + 2:
-        return modify(e, OP_XOR, ~0UL, &old, &flags);
-    case 8 + 3: {
-        u32 bytes = e->in.operand_bytes;
-        status = e->ops->read(e->ctx, e->address, &old, bytes);
-        while (!status) {
-            u64 result = subtract_with_flags(0, old, 0, bytes, &flags);
-            status = e->ops->exchange(e->ctx, e->address, &old, result, bytes);
-            if (status != 1)
-                break;
-            status = 0;
-        }
-        if (!status)
-            set_flags(e->regs, FLAGS_ARITHMETIC, flags);
-        return status;
-    }
+    switch (first) {
+    case OP_MOV:
+        return reg ? OP_NONE : OP_MOV;
+    case OP_TEST:
+        return reg < 4 ? OP_TEST + (reg ? reg - 1 : 0) : OP_NONE;
+    case OP_INC:
+        return in->opcode == 0xff && reg == 6 ? OP_PUSH : reg < 2 ? OP_INC + reg : OP_NONE;
+    case OP_BT:
+        return reg < 4 ? OP_NONE : OP_BT + (reg & 3);
     default:
-        return -EOPNOTSUPP;
+        return first + reg;
     }
 }
 
-/* One step of STOS or MOVS; with REP the instruction is left to run again. */
-static int execute_string(struct execution *e, bool move, bool *again)
+static bool make_plan(const struct emulation *e, struct plan *p)
+{
+    const struct instruction *in = &e->in;
+    u32 what = in->map ? two_byte_operations[in->opcode] : one_byte_operations[in->opcode];
+
+    if (!in->map && in->opcode < 0x40 && !(in->opcode & 4))
+        what = in->opcode >> 3 | (in->opcode & 2 ? LOAD : REGISTER);
+    p->flags = (u16)what;
+    p->op = (u8)(what & GROUP ? of_group(in, what & 0xff) : what);
+    p->bytes = in->operand_bytes;
+    p->operand = what & IMMEDIATE ? in->immediate
+                                  : register_read(e->regs, in->reg, p->bytes, in->rex);
+    if (!in->map && in->opcode >= 0xd0 && in->opcode <= 0xd3)
+        p->operand = in->opcode & 2 ? e->regs->rcx : 1;
+    p->operand &= size_mask(p->bytes);
+    if (in->map && what & LOAD)
+        p->bytes = in->opcode & 1 ? 2 : 1;
+    else if (in->opcode == 0x63)
+        p->bytes = 4;
+    else if (p->op == OP_PUSH && p->bytes != 2)
+        p->bytes = MAX(e->code_bytes, 4);
+    return in->memory && what && p->op != OP_NONE && (in->opcode != 0x63 || e->code_bytes == 8);
+}
+
+static int load(struct emulation *e, const struct plan *p, u64 address)
 {
     struct cpu_user_regs *r = e->regs;
     u32 bytes = e->in.operand_bytes;
-    u64 value = register_read(r, 0, bytes, 0x40), step = bytes;
+    u64 value, rflags = r->rflags;
+    int status = e->ops->read(e->ctx, address, &value, p->bytes);
 
-    if (e->in.address_bytes != 8)
-        return -EOPNOTSUPP;
-    *again = false;
-    if ((e->in.rep || e->in.repne) && !r->rcx)
-        return 0;
-    if (move) {
-        u64 base = e->ops->segment_base(e->ctx, e->in.segment);
-        int status = e->ops->read(e->ctx, base + r->rsi, &value, bytes);
-        if (status)
-            return status;
-    }
-    int status = e->ops->write(e->ctx, r->rdi, value, bytes);
     if (status)
         return status;
-    if (r->rflags & FLAG_DF)
-        step = -step;
-    r->rdi += step;
-    if (move)
-        r->rsi += step;
-    if (e->in.rep || e->in.repne)
-        *again = --r->rcx != 0;
+    if (p->flags & SIGN)
+        value = sign_extend(value, p->bytes) & size_mask(bytes);
+    value = compute(e, p->op, p->operand, value, &rflags);
+    if (p->op != OP_CMP)
+        register_write(r, e->in.reg, bytes, e->in.rex, value);
+    r->rflags = rflags;
     return 0;
 }
 
-static int execute_two_byte(struct execution *e)
+static int push(struct emulation *e, const struct plan *p, u64 address)
 {
-    switch (e->in.opcode) {
-    case 0xab:
-        return execute_bit(e, 1, true);
-    case 0xb3:
-        return execute_bit(e, 2, true);
-    case 0xbb:
-        return execute_bit(e, 3, true);
-    case 0xba:
-        return (e->in.reg & 7) < 5 ? -EOPNOTSUPP : execute_bit(e, (e->in.reg & 7) - 4, false);
-    case 0xb0:
-    case 0xb1:
-        return execute_compare_exchange(e);
-    case 0xc0:
-    case 0xc1:
-        return execute_exchange_add(e);
-    case 0xc3: /* MOVNTI */
-        return e->ops->write(e->ctx, e->address, register_operand(e), e->in.operand_bytes);
-    default:
-        return -EOPNOTSUPP;
-    }
-}
-
-static int execute_one_byte(struct execution *e, bool *again)
-{
-    const struct instruction *in = &e->in;
-
-    if (in->opcode < 0x40 && (in->opcode & 7) < 2)
-        return execute_arithmetic(e, in->opcode >> 3, register_operand(e));
-    switch (in->opcode) {
-    case 0x80:
-    case 0x81:
-    case 0x83:
-        return execute_arithmetic(e, in->reg & 7, in->immediate);
-    case 0x86:
-    case 0x87:
-        return execute_exchange(e);
-    case 0x88:
-    case 0x89:
-        return e->ops->write(e->ctx, e->address, register_operand(e), in->operand_bytes);
-    case 0xc6:
-    case 0xc7:
-        if (in->reg & 7)
-            return -EOPNOTSUPP;
-        return e->ops->write(e->ctx, e->address, in->immediate & size_mask(in->operand_bytes),
-                             in->operand_bytes);
-    case 0xf6:
-    case 0xf7:
-        return execute_unary(e, true);
-    case 0xfe:
-    case 0xff:
-        return execute_unary(e, false);
-    case 0xa4:
-    case 0xa5:
-        return execute_string(e, true, again);
-    case 0xaa:
-    case 0xab:
-        return execute_string(e, false, again);
-    default:
-        return -EOPNOTSUPP;
-    }
-}
-
-/* Loads, and what only compares: the operand is read once. */
-static int execute_load(struct execution *e)
-{
-    const struct instruction *in = &e->in;
-    u32 bytes = in->operand_bytes, op = in->opcode >> 3, flags, source = bytes;
-    u64 value, own = register_operand(e);
-    bool sign = false;
+    u64 value, stack, top = register_read(e->regs, 4, 8, 0x40) - p->bytes;
     int status;
 
-    if (in->map) {
-        if ((in->opcode & 0xf6) != 0xb6) /* MOVZX, MOVSX */
-            return -EOPNOTSUPP;
-        source = in->opcode & 1 ? 2 : 1;
-        sign = in->opcode & 8;
-    }
-    status = e->ops->read(e->ctx, e->address, &value, source);
+    top &= size_mask(e->stack_bytes);
+    status = e->ops->read(e->ctx, address, &value, p->bytes);
+    if (!status)
+        status = e->ops->linear(e->ctx, SEGMENT_SS, top, p->bytes, true, &stack);
+    if (!status)
+        status = e->ops->write(e->ctx, stack, value, p->bytes);
+    if (!status)
+        register_write(e->regs, 4, e->stack_bytes, 0x40, top);
+    return status;
+}
+
+/* Read, compute, exchange, until nobody was in between. */
+static int modify(struct emulation *e, const struct plan *p, u64 address)
+{
+    struct cpu_user_regs *r = e->regs;
+    u32 bytes = p->bytes;
+    u64 old, rflags;
+    int status = e->ops->read(e->ctx, address, &old, bytes);
+
     if (status)
         return status;
-    if (in->map) {
-        u32 shift = 64 - 8 * source;
-        value = sign ? (u64)((s64)(value << shift) >> shift) : value;
-        register_write(e->regs, in->reg, bytes, in->rex, value & size_mask(bytes));
-        return 0;
-    }
-    switch (in->opcode) {
-    case 0x8a:
-    case 0x8b:
-        register_write(e->regs, in->reg, bytes, in->rex, value);
-        return 0;
-    case 0x84: /* TEST */
-    case 0x85:
-        arithmetic(OP_AND, value, own, 0, bytes, &flags);
-        break;
-    case 0xf6:
-    case 0xf7:
-        if ((in->reg & 7) > 1)
-            return -EOPNOTSUPP;
-        arithmetic(OP_AND, value, in->immediate & size_mask(bytes), 0, bytes, &flags);
-        break;
-    case 0x38: /* CMP */
-    case 0x39:
-        arithmetic(OP_CMP, value, own, 0, bytes, &flags);
-        break;
-    case 0x80:
-    case 0x81:
-    case 0x83:
-        if ((in->reg & 7) != OP_CMP)
-            return -EOPNOTSUPP;
-        arithmetic(OP_CMP, value, in->immediate & size_mask(bytes), 0, bytes, &flags);
-        break;
-    default: /* ADD, OR ... CMP to a register */
-        if (in->opcode >= 0x40 || (in->opcode & 6) != 2)
-            return -EOPNOTSUPP;
-        own = arithmetic(op, own, value, e->regs->rflags, bytes, &flags);
-        if (op != OP_CMP)
-            register_write(e->regs, in->reg, bytes, in->rex, own);
-        break;
-    }
-    set_flags(e->regs, FLAGS_ARITHMETIC, flags);
+    do {
+        rflags = r->rflags;
+        u64 result = compute(e, p->op, old, p->operand, &rflags);
+
+        if (p->op == OP_CMP || p->op == OP_TEST || p->op == OP_BT ||
+            (p->op == OP_CMPXCHG && !(rflags & FLAG_ZF)))
+            break;
+        status = e->ops->exchange(e->ctx, address, &old, result, bytes);
+        if (status < 0)
+            return status;
+    } while (status);
+    r->rflags = rflags;
+    if (p->op == OP_XCHG || p->op == OP_XADD)
+        register_write(r, e->in.reg, bytes, e->in.rex, old);
+    else if (p->op == OP_CMPXCHG && !(rflags & FLAG_ZF))
+        register_write(r, 0, bytes, 0x40, old);
     return 0;
 }
 
-/* Fetches, decodes and finds the memory operand. */
-static int prepare(struct execution *e, bool long_mode)
+static int execute(struct emulation *e)
+{
+    const struct instruction *in = &e->in;
+    struct plan p;
+    u64 offset = in->address, address;
+    bool reads;
+    int status;
+
+    if (!make_plan(e, &p))
+        return -EOPNOTSUPP;
+    if (p.op >= OP_BT && p.op <= OP_BTC && in->opcode != 0xba) {
+        /* A bit's number in a register is signed and reaches beyond the operand. */
+        s64 unit = (s64)sign_extend(p.operand, p.bytes) >> __builtin_ctz(8U * p.bytes);
+        offset = (offset + (u64)unit * p.bytes) & size_mask(in->address_bytes);
+    }
+    reads = p.flags & LOAD || p.op == OP_CMP || p.op == OP_TEST || p.op == OP_BT || p.op == OP_PUSH;
+    status = e->ops->linear(e->ctx, in->segment, offset, p.bytes, !reads, &address);
+    if (status)
+        return status;
+    if (p.flags & LOAD || p.op == OP_PUSH)
+        return p.op == OP_PUSH ? push(e, &p, address) : load(e, &p, address);
+    return p.op == OP_MOV ? e->ops->write(e->ctx, address, p.operand, p.bytes)
+                          : modify(e, &p, address);
+}
+
+/* ---- string instructions ---- */
+
+enum { INS = 0x6c, OUTS = 0x6e, MOVS = 0xa4, CMPS = 0xa6, STOS = 0xaa, LODS = 0xac, SCAS = 0xae };
+
+static void advance(struct emulation *e, u32 number, u32 bytes)
+{
+    u64 value = register_read(e->regs, number, e->in.address_bytes, 0x40);
+
+    value += e->regs->rflags & FLAG_DF ? -(u64)bytes : bytes;
+    register_write(e->regs, number, e->in.address_bytes, 0x40,
+                   value & size_mask(e->in.address_bytes));
+}
+
+static int string_round(struct emulation *e, u32 op)
+{
+    const struct emulate_ops *ops = e->ops;
+    struct cpu_user_regs *r = e->regs;
+    u32 bytes = e->in.operand_bytes, address_bytes = e->in.address_bytes;
+    bool source = op == OUTS || op == MOVS || op == CMPS || op == LODS;
+    bool target = op != OUTS && op != LODS, compares = op == CMPS || op == SCAS;
+    u64 value = register_read(r, 0, bytes, 0x40), other = 0, from, to = 0;
+    int status = 0;
+
+    if (source) {
+        from = register_read(r, 6, address_bytes, 0x40);
+        status = ops->linear(e->ctx, e->in.segment, from, bytes, false, &from);
+        if (!status)
+            status = ops->read(e->ctx, from, &value, bytes);
+    }
+    if (target && !status) {
+        to = register_read(r, 7, address_bytes, 0x40);
+        status = ops->linear(e->ctx, SEGMENT_ES, to, bytes, !compares, &to);
+    }
+    if (!status && (op == INS || op == OUTS))
+        status = ops->port(e->ctx, &value, bytes, op == OUTS);
+    if (!status && target)
+        status = compares ? ops->read(e->ctx, to, &other, bytes)
+                          : ops->write(e->ctx, to, value, bytes);
+    if (status)
+        return status;
+    if (compares)
+        compute(e, OP_CMP, value, other, &r->rflags);
+    if (op == LODS)
+        register_write(r, 0, bytes, 0x40, value);
+    if (source)
+        advance(e, 6, bytes);
+    if (target)
+        advance(e, 7, bytes);
+    return 0;
+}
+
+#define UNFINISHED 1 /* it is to run again */
+
+static int execute_string(struct emulation *e, u32 op)
+{
+    struct cpu_user_regs *r = e->regs;
+    u32 address_bytes = e->in.address_bytes;
+    bool repeated = e->in.rep || e->in.repne;
+
+    if (op == INS || op == OUTS) {
+        if (!e->ops->port)
+            return -EOPNOTSUPP;
+        e->in.operand_bytes = MIN(e->in.operand_bytes, 4);
+    }
+    for (u32 round = 0;; round++) {
+        u64 count = register_read(r, 1, address_bytes, 0x40);
+
+        if (repeated && !count)
+            return 0;
+        if (round && (round >= e->rounds || r->rflags & FLAG_TF))
+            return UNFINISHED;
+        int status = string_round(e, op);
+        if (status)
+            return round && status != -EAGAIN ? UNFINISHED : status;
+        if (repeated)
+            register_write(r, 1, address_bytes, 0x40, count - 1);
+        if (e->ops->round)
+            e->ops->round(e->ctx);
+        if (!repeated || ((op == CMPS || op == SCAS) && !(r->rflags & FLAG_ZF) == e->in.rep))
+            return 0;
+    }
+}
+
+int emulate_instruction(struct emulation *e)
 {
     u8 bytes[INSTRUCTION_MAX];
     u32 count = e->ops->fetch(e->ctx, e->regs->rip, bytes, sizeof(bytes));
+    int status = instruction_decode(bytes, count, e->code_bytes, e->regs, &e->in);
+    u32 op = e->in.opcode & 0xfe;
 
-    if (instruction_decode(bytes, count, long_mode, e->regs, &e->in))
-        return -EOPNOTSUPP;
-    if (!e->in.has_modrm)
-        return 0;
-    if (e->in.mod == 3)
-        return -EOPNOTSUPP;
-    e->address = e->ops->segment_base(e->ctx, e->in.segment) + e->in.address;
-    if (e->in.address_bytes == 4 && !long_mode)
-        e->address = (u32)e->address;
-    return 0;
-}
-
-int emulate_memory_write(struct cpu_user_regs *regs, bool long_mode, const struct emulate_ops *ops,
-                         void *ctx)
-{
-    struct execution e = {.regs = regs, .ops = ops, .ctx = ctx};
-    bool again = false;
-    int status = prepare(&e, long_mode);
-
-    if (!status)
-        status = e.in.map ? execute_two_byte(&e) : execute_one_byte(&e, &again);
-    if (!status && !again)
-        regs->rip += e.in.length;
-    return status;
-}
-
-int emulate_memory_read(struct cpu_user_regs *regs, bool long_mode, const struct emulate_ops *ops,
-                        void *ctx)
-{
-    struct execution e = {.regs = regs, .ops = ops, .ctx = ctx};
-    int status = prepare(&e, long_mode);
-
-    if (!status)
-        status = e.in.has_modrm ? execute_load(&e) : -EOPNOTSUPP;
-    if (!status)
-        regs->rip += e.in.length;
-    return status;
+    if (status)
+        return status == -EINVAL ? -EOPNOTSUPP : status;
+    if (!e->in.map && (op == INS || op == OUTS || (op >= MOVS && op <= SCAS)))
+        status = execute_string(e, op);
+    else
+        status = execute(e);
+    if (!status) {
+        e->regs->rip = (e->regs->rip + e->in.length) & (e->code_bytes == 8 ? ~0UL : ~0U);
+        e->regs->rflags &= ~(u64)FLAG_RF;
+    }
+    return status == UNFINISHED ? 0 : status;
 }

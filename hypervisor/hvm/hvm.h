@@ -37,6 +37,14 @@ struct hvm_event {
     u32 error;
 };
 
+/* A port instruction, as the machine reports it. */
+struct hvm_port_access {
+    u16 port;
+    u8 bytes;
+    bool in, string, rep;
+    u64 next_rip;
+};
+
 #define HVM_MTRRS 8
 struct hvm_vcpu {
     struct vcpu v;
@@ -52,8 +60,10 @@ struct hvm_vcpu {
     struct hvm_hw_mtrr mtrr; /* kept for the guest to read back: memory is write-back anyhow */
     char debug_line[96];     /* what it has written to the debug port */
     u32 debug_length;
-    u64 fault_page; /* guest-physical page that an emulated access is about */
+    struct hvm_port_access port; /* under way: what hvm_io_again makes again */
+    u64 fault; /* guest-physical address of the emulated access that faulted; HVM_NO_FAULT */
 };
+#define HVM_NO_FAULT ~0UL
 
 static inline struct hvm_vcpu *to_hvm(struct vcpu *v)
 {
@@ -64,6 +74,13 @@ static inline struct hvm_domain *to_hvm_domain(struct domain *d)
     return (struct hvm_domain *)d;
 }
 #define hvm_current() to_hvm(current)
+
+/* A segment register's hidden part; attributes in the form of hvm_hw_cpu. */
+struct hvm_segment {
+    u64 base;
+    u32 limit;
+    u16 attributes;
+};
 
 /* How the guest translates and with what rights: for walks of its tables. */
 struct hvm_paging {
@@ -88,7 +105,8 @@ struct hvm_machine {
     void (*get_state)(struct hvm_vcpu *v, struct hvm_hw_cpu *state);
     int (*set_state)(struct hvm_vcpu *v, const struct hvm_hw_cpu *state);
     void (*get_paging)(struct hvm_vcpu *v, struct hvm_paging *p);
-    u64 (*segment_base)(struct hvm_vcpu *v, u32 segment); /* enum segment of emulate/decode.h */
+    /* By enum segment of emulate/decode.h; in 64-bit code only FS and GS have a base. */
+    struct hvm_segment (*segment)(struct hvm_vcpu *v, u32 segment);
     void (*set_cr2)(struct hvm_vcpu *v, u64 address);
     bool (*get_msr)(struct hvm_vcpu *v, u32 msr, u64 *value); /* false: not held here */
     bool (*set_msr)(struct hvm_vcpu *v, u32 msr, u64 value, bool *refused);
@@ -102,21 +120,17 @@ extern const struct hvm_machine *hvm_machine; /* NULL: this processor cannot */
 void hvm_init(void);                          /* boot */
 
 /* hvm/exit.c: what the machine's exits become. */
-struct hvm_port_access {
-    u16 port;
-    u8 bytes;
-    bool in, string, rep;
-    u64 next_rip;
-};
 void hvm_exit_cpuid(struct hvm_vcpu *v);
 void hvm_exit_msr(struct hvm_vcpu *v, bool write);
 void hvm_exit_halt(struct hvm_vcpu *v);
 void hvm_exit_hypercall(struct hvm_vcpu *v, u32 length);
-void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a);
-void hvm_exit_page(struct hvm_vcpu *v, u64 address, bool write, bool fetch);
 void hvm_exit_xsetbv(struct hvm_vcpu *v);
 void hvm_exit_triple_fault(struct hvm_vcpu *v);
 void hvm_crash(struct hvm_vcpu *v, const char *why); /* ends the domain */
+
+/* hvm/emulate.c: likewise. */
+void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a);
+void hvm_exit_page(struct hvm_vcpu *v, u64 address, bool write, bool fetch);
 
 /* hvm/interrupt.c */
 void hvm_raise(struct hvm_vcpu *v, u32 vector, s64 error); /* an exception; -1: no code */
@@ -133,6 +147,8 @@ struct hvm_fault {
     u64 address;
     u32 error;
 };
+int hvm_translate(struct hvm_vcpu *v, u64 address, u32 access, u64 *physical,
+                  struct hvm_fault *fault);
 int hvm_copy_linear(struct hvm_vcpu *v, u64 address, void *buffer, u64 length, u32 access,
                     struct hvm_fault *fault);
 int hvm_copy_physical(struct domain *d, u64 address, void *buffer, u64 length, bool write);

@@ -37,6 +37,8 @@ struct hvm_io {
 int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value);
 /* The step is complete: its accesses are forgotten. */
 void hvm_io_complete(struct hvm_vcpu *v);
+/* hvm/emulate.c: the reply is here; what was under way (io.again) is done again. */
+void hvm_io_again(struct hvm_vcpu *v);
 
 /*
  * A device of our own: one access to it, on behalf of the current vCPU. address is

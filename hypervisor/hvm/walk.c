@@ -148,24 +148,31 @@ static bool translate(struct hvm_vcpu *v, const struct hvm_paging *p, u64 linear
     }
 }
 
+int hvm_translate(struct hvm_vcpu *v, u64 address, u32 access, u64 *physical,
+                  struct hvm_fault *fault)
+{
+    struct hvm_paging p;
+    u32 error = 0;
+
+    hvm_machine->get_paging(v, &p);
+    if (!(p.efer & EFER_LMA))
+        address = (u32)address;
+    if ((!(p.efer & EFER_LMA) || address_canonical(address)) &&
+        translate(v, &p, address, access, physical, &error))
+        return 0;
+    if (fault)
+        *fault = (struct hvm_fault){address, error};
+    return -EFAULT;
+}
+
 int hvm_copy_linear(struct hvm_vcpu *v, u64 address, void *buffer, u64 length, u32 access,
                     struct hvm_fault *fault)
 {
-    struct hvm_paging p;
-
-    hvm_machine->get_paging(v, &p);
     while (length) {
         u64 part = MIN(length, PAGE_SIZE - (address & ~PAGE_MASK)), physical;
-        u32 error = 0;
 
-        if (!(p.efer & EFER_LMA))
-            address = (u32)address;
-        if (((p.efer & EFER_LMA) && !address_canonical(address)) ||
-            !translate(v, &p, address, access, &physical, &error)) {
-            if (fault)
-                *fault = (struct hvm_fault){address, error};
+        if (hvm_translate(v, address, access, &physical, fault))
             return -EFAULT;
-        }
         if (hvm_copy_physical(v->v.domain, physical, buffer, part, access & HVM_WRITE)) {
             if (fault)
                 *fault = (struct hvm_fault){~0UL, 0};

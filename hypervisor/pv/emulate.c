@@ -288,7 +288,7 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
     if (regs->cs != GUEST_CS64 && p.v->kernel_mode == false)
         return false; /* 32-bit user code has no business here */
     u32 count = pv_fetch_code(NULL, regs->rip, bytes, sizeof(bytes));
-    if (instruction_decode(bytes, count, true, regs, &p.in))
+    if (instruction_decode(bytes, count, 8, regs, &p.in))
         return false;
 
     if (p.in.map == 0) {

@@ -45,10 +45,13 @@ u32 pv_fetch_code(void *ctx, u64 rip, u8 *bytes, u32 count)
     return copy_from_guest_va(bytes, guest_va(rip), in_page) ? 0 : in_page;
 }
 
-static u64 segment_base(void *ctx, enum segment segment)
+static int linear(void *ctx, enum segment segment, u64 offset, u32 size, bool write, u64 *address)
 {
-    (void)ctx;
-    return segment == SEGMENT_FS ? cpu_fs_base() : segment == SEGMENT_GS ? cpu_gs_base() : 0;
+    (void)ctx, (void)size, (void)write;
+    *address = offset + (segment == SEGMENT_FS   ? cpu_fs_base()
+                         : segment == SEGMENT_GS ? cpu_gs_base()
+                                                 : 0);
+    return 0;
 }
 
 static int read_guest(void *ctx, u64 address, u64 *value, u32 size)
@@ -106,7 +109,7 @@ static int exchange_table(void *ctx, u64 address, u64 *expected, u64 value, u32 
 
 static const struct emulate_ops table_write_ops = {
     .fetch = pv_fetch_code,
-    .segment_base = segment_base,
+    .linear = linear,
     .read = read_guest,
     .write = write_table,
     .exchange = exchange_table,
@@ -129,11 +132,25 @@ static int drop_exchange(void *ctx, u64 address, u64 *expected, u64 value, u32 s
 
 static const struct emulate_ops dropped_write_ops = {
     .fetch = pv_fetch_code,
-    .segment_base = segment_base,
+    .linear = linear,
     .read = read_guest,
     .write = drop_write,
     .exchange = drop_exchange,
 };
+
+#define STRING_ROUNDS 128
+
+static int emulate(struct cpu_user_regs *regs, const struct emulate_ops *ops, struct table_write *w)
+{
+    struct emulation e = {.regs = regs,
+                          .ops = ops,
+                          .ctx = w,
+                          .code_bytes = 8,
+                          .stack_bytes = 8,
+                          .rounds = STRING_ROUNDS};
+
+    return emulate_instruction(&e);
+}
 
 /* A write by the guest's kernel through `entry`, which does not permit writing. */
 static bool emulate_write(struct cpu_user_regs *regs, u64 address, u64 entry)
@@ -145,7 +162,7 @@ static bool emulate_write(struct cpu_user_regs *regs, u64 address, u64 entry)
         struct table_write w = {.page = address & PAGE_MASK};
 
         return d->is_hardware && msi_owns_page(pte_mfn(entry)) &&
-               emulate_memory_write(regs, true, &dropped_write_ops, &w) == 0;
+               !emulate(regs, &dropped_write_ops, &w);
     }
     if (type_level(READ_ONCE(f->type)) != 1 || frame_domain(f) != d)
         return false;
@@ -153,7 +170,7 @@ static bool emulate_write(struct cpu_user_regs *regs, u64 address, u64 entry)
     struct table_write w = {.d = d, .table = f, .page = address & PAGE_MASK};
     u64 rip = regs->rip;
 
-    if (emulate_memory_write(regs, true, &table_write_ops, &w))
+    if (emulate(regs, &table_write_ops, &w))
         return false;
     perfc_inc(table_writes);
     TRACE(TRC_PV_PTWR_EMULATION | TRC_64_FLAG, TRACE_LONG(w.value), TRACE_LONG(address),

@@ -15,19 +15,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 
     if (size < 2)
         return 0;
-    bool long_mode = input[0] & 1;
+    u32 code_bytes = 2U << input[0] % 3;
     u32 count = size - 1 > INSTRUCTION_MAX ? INSTRUCTION_MAX : (u32)size - 1;
     memset(&regs, input[0], sizeof(regs));
     u8 *exact = malloc(count), longer[INSTRUCTION_MAX];
     memcpy(exact, input + 1, count);
-    int status = instruction_decode(exact, count, long_mode, &regs, &first);
+    int status = instruction_decode(exact, count, code_bytes, &regs, &first);
     if (status && status != -EINVAL && status != -EFAULT)
         abort();
     if (status == -EFAULT && count == INSTRUCTION_MAX)
         abort();
     memset(longer, 0xcc, sizeof(longer));
     memcpy(longer, exact, count);
-    int again = instruction_decode(longer, INSTRUCTION_MAX, long_mode, &regs, &second);
+    int again = instruction_decode(longer, INSTRUCTION_MAX, code_bytes, &regs, &second);
     if (!status) {
         if (!first.length || first.length > count || again ||
             memcmp(&first, &second, sizeof(first)))
@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
             first.operand_bytes != 8)
             abort();
         if (first.map > 1 || first.mod > 3 || first.reg > 15 || first.rm > 15 ||
-            first.segment > SEGMENT_GS)
+            first.segment > SEGMENT_GS ||
+            (first.memory && first.address_bytes < 8 && first.address >> (8 * first.address_bytes)))
             abort();
     } else if (status == -EINVAL && again != -EINVAL) {
         abort(); /* what is no instruction does not become one by more bytes */

@@ -2,19 +2,25 @@
 // options: -max_len=256
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Any bytes as code and registers, callbacks that sometimes fail or race:
+ * Any bytes as code and registers, callbacks that sometimes fail, wait or race:
  * the executor ends, asks only for good sizes, and on failure has changed no
- * register and written nothing.
+ * register and written nothing but in complete rounds of a string instruction.
+ * One that is told to wait (-EAGAIN) makes the same accesses when done again.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "emulate/emulate.h"
 
+#define ACCESSES 16
+
 struct run {
     u8 code[INSTRUCTION_MAX];
-    u32 code_bytes, writes, tries;
-    u8 script; /* bits: how the next callbacks go */
+    u32 code_bytes, writes, tries, rounds;
+    u64 script;                        /* two bits each: how the next callbacks go */
+    u64 made[ACCESSES];                /* in this round, to be made again */
+    u32 count, again;                  /* of them; made again so far */
+    struct cpu_user_regs *regs, start; /* start: as the last complete round has left them */
 };
 
 static void good_size(u32 size)
@@ -26,8 +32,31 @@ static void good_size(u32 size)
 static u32 next(struct run *r)
 {
     u32 way = r->script & 3;
-    r->script = (u8)(r->script >> 2);
+    r->script >>= 2;
     return way;
+}
+
+/* The way of an access to a device: one that was made before is answered as then. */
+static int access_way(struct run *r, u64 address, u32 size, u32 kind)
+{
+    u64 what = address * 64 + size * 4 + kind;
+    u32 way;
+
+    if (r->again < r->count) {
+        if (r->made[r->again++] != what)
+            abort();
+        return 0;
+    }
+    way = next(r);
+    if (way == 3)
+        return -EFAULT;
+    if (r->count == ACCESSES)
+        abort();
+    r->made[r->count++] = what;
+    if (way == 2)
+        return -EAGAIN;
+    r->again++;
+    return 0;
 }
 
 static u32 do_fetch(void *ctx, u64 rip, u8 *bytes, u32 count)
@@ -40,19 +69,22 @@ static u32 do_fetch(void *ctx, u64 rip, u8 *bytes, u32 count)
     return r->code_bytes;
 }
 
-static u64 do_segment_base(void *ctx, enum segment segment)
+static int do_linear(void *ctx, enum segment segment, u64 offset, u32 size, bool write,
+                     u64 *address)
 {
-    (void)ctx;
+    (void)write;
+    good_size(size);
     if (segment > SEGMENT_GS)
         abort();
-    return segment * 0x1000;
+    *address = segment * 0x1000 + offset;
+    return next(ctx) == 3 ? -EFAULT : 0;
 }
 
 static int do_read(void *ctx, u64 address, u64 *value, u32 size)
 {
     good_size(size);
     *value = size == 8 ? ~address : ~address & ((1UL << (8 * size)) - 1);
-    return next(ctx) == 3 ? -EFAULT : 0;
+    return access_way(ctx, address, size, 0);
 }
 
 static void fits(u64 value, u32 size)
@@ -65,12 +97,33 @@ static void fits(u64 value, u32 size)
 static int do_write(void *ctx, u64 address, u64 value, u32 size)
 {
     struct run *r = ctx;
-    (void)address;
+    int status;
+
     fits(value, size);
-    if (next(r) == 3)
-        return -EFAULT;
-    r->writes++;
-    return 0;
+    status = access_way(r, address, size, 1);
+    r->writes += !status;
+    return status;
+}
+
+static int do_port(void *ctx, u64 *value, u32 size, bool out)
+{
+    struct run *r = ctx;
+
+    if (size > 4)
+        abort();
+    good_size(size);
+    if (!out)
+        *value = 0x12345678 & (~0U >> (32 - 8 * size));
+    return access_way(r, (u16)r->regs->rdx, size, out ? 2 : 3);
+}
+
+static void do_round(void *ctx)
+{
+    struct run *r = ctx;
+
+    r->start = *r->regs;
+    r->writes = r->count = r->again = 0;
+    r->rounds++;
 }
 
 static int do_exchange(void *ctx, u64 address, u64 *expected, u64 value, u32 size)
@@ -79,7 +132,7 @@ static int do_exchange(void *ctx, u64 address, u64 *expected, u64 value, u32 siz
     (void)address;
     fits(value, size);
     fits(*expected, size);
-    if (++r->tries > 8)
+    if (++r->tries > 40)
         abort(); /* the script is long over */
     switch (next(r)) {
     case 3:
@@ -95,32 +148,43 @@ static int do_exchange(void *ctx, u64 address, u64 *expected, u64 value, u32 siz
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
     static const struct emulate_ops ops = {.fetch = do_fetch,
-                                           .segment_base = do_segment_base,
+                                           .linear = do_linear,
                                            .read = do_read,
                                            .write = do_write,
-                                           .exchange = do_exchange};
+                                           .exchange = do_exchange,
+                                           .port = do_port,
+                                           .round = do_round};
     struct run run = {0};
-    struct cpu_user_regs regs = {0}, start;
+    struct cpu_user_regs regs = {0};
+    struct emulation e = {.regs = &regs, .ops = &ops, .ctx = &run, .rounds = 5};
+    u64 rip;
+    int status;
 
-    if (size < 4)
+    if (size < 11)
         return 0;
-    run.script = input[0];
-    bool long_mode = input[1] & 1;
-    run.code_bytes = input[1] >> 1 & 15;
-    if (run.code_bytes > size - 2)
-        run.code_bytes = (u32)size - 2;
-    memcpy(run.code, input + 2, run.code_bytes);
-    size_t rest = size - 2 - run.code_bytes;
+    e.code_bytes = (u8)(2U << input[0] % 3);
+    e.stack_bytes = (u8)(2U << input[0] / 3 % 3);
+    run.code_bytes = input[1] & 15;
+    memcpy(&run.script, input + 2, 8);
+    if (run.code_bytes > size - 10)
+        run.code_bytes = (u32)size - 10;
+    memcpy(run.code, input + 10, run.code_bytes);
+    size_t rest = size - 10 - run.code_bytes;
     memcpy(&regs, input + size - rest, rest < sizeof(regs) ? rest : sizeof(regs));
-    start = regs;
-    bool load = input[1] & 32;
-    int status = (load ? emulate_memory_read : emulate_memory_write)(&regs, long_mode, &ops, &run);
-    if (status > 0 || run.writes > !load)
+    run.regs = &regs;
+    run.start = regs;
+    rip = regs.rip;
+    do {
+        run.again = 0;
+        status = emulate_instruction(&e);
+        if (status && memcmp(&regs, &run.start, sizeof(regs)))
+            abort();
+    } while (status == -EAGAIN);
+    if (status > 0 || run.writes > 1 || (status && run.writes) || run.rounds > 5 * 33)
         abort();
-    if (status && (run.writes || memcmp(&regs, &start, sizeof(regs))))
-        abort();
-    if (!status &&
-        (regs.rip - start.rip > run.code_bytes || regs.cs != start.cs || regs.ss != start.ss))
+    u64 length = regs.rip - rip;
+    if (!status && ((e.code_bytes == 8 ? length : (u32)length) > run.code_bytes ||
+                    regs.cs != run.start.cs || regs.ss != run.start.ss))
         abort();
     return 0;
 }

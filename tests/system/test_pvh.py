@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """PVH guests: the distribution's own kernel, entered by its PVH note, on nested paging, with the stock backends; what xl does with
 them, looked at from inside. Where the processor has no nested paging, a clear refusal."""
+import pathlib
 import re
+import subprocess
 
 import machine as machines
 import pytest
@@ -20,7 +22,23 @@ on_poweroff="destroy"
 on_reboot="restart"
 on_crash="destroy"
 """
-MACHINE = dict(smp=2, files={"root/p.cfg": CONFIG})
+MODES = """name="modes"
+type="pvh"
+kernel="/root/modes"
+memory=32
+on_crash="preserve"
+"""
+
+
+def modes():
+    """A small kernel of our own (kernels/modes.S), built here."""
+    source, built = pathlib.Path(__file__).parent / "kernels/modes.S", machines.BUILD / "modes"
+    subprocess.run(["gcc", "-nostdlib", "-static", "-no-pie", "-o", built, source, "-Wl,-n,-e,start,-Ttext=0x10000,--section-start="
+                    ".note.Xen=0x1f000,-z,noexecstack,--build-id=none,--no-warn-rwx-segments"], check=True)
+    return built.read_bytes()
+
+
+MACHINE = dict(smp=2, append="guest_loglvl=all", files={"root/p.cfg": CONFIG, "root/modes.cfg": MODES, "root/modes": modes()})
 
 def dies(test):
     """Slow: under emulation each exit of a translated guest costs a flush of the emulator's own translations."""
@@ -32,6 +50,14 @@ def before(shared):
     # dom0's part in a guest is there from the first one on.
     shared.machine.dom0("xl create -q -p p.cfg; xl destroy p")
     return pages(shared.machine)
+
+
+def test_devices_from_code_of_each_size(system):
+    """Instructions on device memory and ports, in 32-bit, 16-bit, real-mode, 64-bit and compatibility code."""
+    system.dom0("xl create -q modes.cfg")
+    said = eventually("it has said all", lambda: (text := system.dom0("xl dmesg | sed -n 's/.*(d[0-9]*) //p'")).count("\n") >= 5 and text)
+    stop_guests(system)
+    assert said.split("\n")[:5] == ["flat32 ok", "prot16 ok", "real16 ok", "long64 ok", "comp32 ok"]
 
 
 @dies

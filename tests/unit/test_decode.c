@@ -67,6 +67,8 @@ static const struct known {
     {{0x0f, 0xb1, 0x0b}, 3, 0xb1, 1, 4, 0x100000044, 0, SEGMENT_DS},
     {{0xf0, 0x48, 0x0f, 0xb1, 0x0b}, 5, 0xb1, 1, 8, 0x100000044, 0, SEGMENT_DS},
     {{0x0f, 0xba, 0x2b, 0x3f}, 4, 0xba, 1, 4, 0x100000044, 0x3f, SEGMENT_DS},
+    {{0xa1, 1, 2, 3, 4, 5, 6, 7, 8}, 9, 0xa1, 0, 4, 0x807060504030201, 0, SEGMENT_DS},
+    {{0x67, 0x48, 0xa3, 1, 2, 3, 4}, 7, 0xa3, 0, 8, 0x4030201, 0, SEGMENT_DS},
     {{0xa5}, 1, 0xa5, 0, 4, 0, 0, SEGMENT_DS},
     {{0xe4, 0x60}, 2, 0xe4, 0, 1, 0, 0x60, SEGMENT_DS},
     {{0xe7, 0x80}, 2, 0xe7, 0, 4, 0, (u64)-128, SEGMENT_DS},
@@ -80,13 +82,13 @@ static void test_known(void **state)
     for (u32 i = 0; i < ARRAY_SIZE(known); i++) {
         const struct known *k = &known[i];
         struct instruction in;
-        assert_int_equal(instruction_decode(k->bytes, INSTRUCTION_MAX, true, &regs, &in), 0);
+        assert_int_equal(instruction_decode(k->bytes, INSTRUCTION_MAX, 8, &regs, &in), 0);
         assert_int_equal(in.length, k->length);
         assert_int_equal(in.opcode, k->opcode);
         assert_int_equal(in.map, k->map);
         assert_int_equal(in.operand_bytes, k->operand);
         assert_int_equal(in.immediate, k->immediate);
-        if (in.has_modrm && in.mod != 3) {
+        if (in.memory) {
             assert_int_equal(in.address, k->address);
             assert_int_equal(in.segment, k->segment);
         }
@@ -95,7 +97,7 @@ static void test_known(void **state)
             u8 piece[INSTRUCTION_MAX];
             memset(piece, 0x06, sizeof(piece));
             memcpy(piece, k->bytes, count);
-            assert_int_equal(instruction_decode(piece, count, true, &regs, &in), -EFAULT);
+            assert_int_equal(instruction_decode(piece, count, 8, &regs, &in), -EFAULT);
         }
     }
 }
@@ -107,35 +109,72 @@ static void test_too_long(void **state)
     struct instruction in;
 
     memset(bytes, 0x66, sizeof(bytes));
-    assert_int_equal(instruction_decode(bytes, sizeof(bytes), true, &regs, &in), -EINVAL);
+    assert_int_equal(instruction_decode(bytes, sizeof(bytes), 8, &regs, &in), -EINVAL);
     memcpy(bytes + 13, (u8[]){0x89, 0x03}, 2); /* fits exactly */
-    assert_int_equal(instruction_decode(bytes, sizeof(bytes), true, &regs, &in), 0);
+    assert_int_equal(instruction_decode(bytes, sizeof(bytes), 8, &regs, &in), 0);
     assert_int_equal(in.length, 15);
     memcpy(bytes + 13, (u8[]){0x89, 0x43}, 2); /* a displacement too many */
-    assert_int_equal(instruction_decode(bytes, sizeof(bytes), true, &regs, &in), -EINVAL);
+    assert_int_equal(instruction_decode(bytes, sizeof(bytes), 8, &regs, &in), -EINVAL);
 }
 
-/* 32-bit code: no REX (INC, DEC instead), short addresses refused, no RIP-relative form, segments
- * count. */
-static void test_32_bit(void **state)
+/* 32- and 16-bit code: no REX (INC, DEC instead), no RIP-relative form, all segments count, and
+ * the prefixes choose the other size. */
+static const struct known_narrow {
+    u8 bytes[INSTRUCTION_MAX];
+    u8 code_bytes, length, operand, address_bytes;
+    u64 address;
+    u8 segment;
+} known_narrow[] = {
+    {{0x89, 0x03}, 4, 2, 4, 4, 0x44, SEGMENT_DS},
+    {{0x66, 0x89, 0x03}, 4, 3, 2, 4, 0x44, SEGMENT_DS},
+    {{0x89, 0x05, 1, 0, 0, 0x80}, 4, 6, 4, 4, 0x80000001, SEGMENT_DS},
+    {{0x2e, 0x89, 0x03}, 4, 3, 4, 4, 0x44, SEGMENT_CS},
+    {{0x36, 0x89, 0x03}, 4, 3, 4, 4, 0x44, SEGMENT_SS},
+    {{0x89, 0x04, 0x8b}, 4, 3, 4, 4, 0x44 + 4 * 0x2222, SEGMENT_DS},
+    {{0x67, 0x89, 0x07}, 4, 3, 4, 2, 0x44, SEGMENT_DS},
+    {{0xa1, 0x78, 0x56, 0x34, 0x12}, 4, 5, 4, 4, 0x12345678, SEGMENT_DS},
+    {{0x66, 0x67, 0xa3, 0x34, 0x12}, 4, 5, 2, 2, 0x1234, SEGMENT_DS},
+    {{0x89, 0x00}, 2, 2, 2, 2, 0x9044, SEGMENT_DS}, /* BX+SI */
+    {{0x89, 0x01}, 2, 2, 2, 2, 0xa044, SEGMENT_DS}, /* BX+DI */
+    {{0x89, 0x02}, 2, 2, 2, 2, 0x1000, SEGMENT_SS}, /* BP+SI, wraps */
+    {{0x89, 0x03}, 2, 2, 2, 2, 0x2000, SEGMENT_SS}, /* BP+DI */
+    {{0x89, 0x04}, 2, 2, 2, 2, 0x9000, SEGMENT_DS}, /* SI */
+    {{0x89, 0x05}, 2, 2, 2, 2, 0xa000, SEGMENT_DS}, /* DI */
+    {{0x89, 0x06, 0xfe, 0xff}, 2, 4, 2, 2, 0xfffe, SEGMENT_DS},
+    {{0x89, 0x07}, 2, 2, 2, 2, 0x44, SEGMENT_DS},            /* BX */
+    {{0x89, 0x46, 0xff}, 2, 3, 2, 2, 0x7fff, SEGMENT_SS},    /* BP-1 */
+    {{0x89, 0x86, 0, 0x90}, 2, 4, 2, 2, 0x1000, SEGMENT_SS}, /* BP+9000h, wraps */
+    {{0x26, 0x88, 0x46, 0x10}, 2, 4, 1, 2, 0x8010, SEGMENT_ES},
+    {{0x66, 0xc7, 0x07, 1, 2, 3, 4}, 2, 7, 4, 2, 0x44, SEGMENT_DS},
+    {{0xc7, 0x07, 1, 2}, 2, 4, 2, 2, 0x44, SEGMENT_DS},
+    {{0x67, 0x66, 0x8b, 0x03}, 2, 4, 4, 4, 0x44, SEGMENT_DS},
+    {{0x67, 0x8b, 0x44, 0x24, 0x10}, 2, 5, 2, 4, 0x7fff0010, SEGMENT_SS},
+    {{0xa0, 0x34, 0x12}, 2, 3, 1, 2, 0x1234, SEGMENT_DS},
+    {{0x67, 0xa2, 1, 0, 0x0b, 0}, 2, 6, 1, 4, 0xb0001, SEGMENT_DS},
+    {{0x65, 0x0f, 0xb6, 0x07}, 2, 4, 2, 2, 0x44, SEGMENT_GS},
+};
+
+static void test_narrow(void **state)
 {
     (void)state;
     struct instruction in;
 
-    assert_int_equal(instruction_decode((u8[]){0x89, 0x03, 0, 0}, 4, false, &regs, &in), 0);
-    assert_int_equal(in.address, 0x44);
-    assert_int_equal(in.address_bytes, 4);
-    assert_int_equal(instruction_decode((u8[]){0x48, 0x89, 0x03, 0}, 4, false, &regs, &in),
-                     -EINVAL);
-    assert_int_equal(instruction_decode((u8[]){0x67, 0x89, 0x03, 0}, 4, false, &regs, &in),
-                     -EINVAL);
-    assert_int_equal(instruction_decode((u8[]){0x89, 0x05, 1, 0, 0, 0x80}, 6, false, &regs, &in),
-                     0);
-    assert_int_equal(in.address, 0x80000001);
-    assert_int_equal(instruction_decode((u8[]){0x2e, 0x89, 0x03, 0}, 4, false, &regs, &in), 0);
-    assert_int_equal(in.segment, SEGMENT_CS);
-    assert_int_equal(instruction_decode((u8[]){0x36, 0x89, 0x03, 0}, 4, false, &regs, &in), 0);
-    assert_int_equal(in.segment, SEGMENT_SS);
+    assert_int_equal(instruction_decode((u8[]){0x48, 0x89, 0x03, 0}, 4, 4, &regs, &in), -EINVAL);
+    for (u32 i = 0; i < ARRAY_SIZE(known_narrow); i++) {
+        const struct known_narrow *k = &known_narrow[i];
+
+        assert_int_equal(instruction_decode(k->bytes, INSTRUCTION_MAX, k->code_bytes, &regs, &in),
+                         0);
+        assert_int_equal(in.length, k->length);
+        assert_int_equal(in.operand_bytes, k->operand);
+        assert_int_equal(in.address_bytes, k->address_bytes);
+        assert_true(in.memory);
+        assert_int_equal(in.address, k->address);
+        assert_int_equal(in.segment, k->segment);
+        for (u32 count = 0; count < k->length; count++)
+            assert_int_equal(instruction_decode(k->bytes, count, k->code_bytes, &regs, &in),
+                             -EFAULT);
+    }
 }
 
 static void test_registers(void **state)
@@ -165,7 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known),
         cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_32_bit),
+        cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_registers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

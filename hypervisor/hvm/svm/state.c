@@ -145,13 +145,14 @@ void svm_get_paging(struct hvm_vcpu *v, struct hvm_paging *p)
 }
 
 /* In the order of enum segment. FS and GS are in the processor while the vCPU is. */
-u64 svm_segment_base(struct hvm_vcpu *v, u32 segment)
+struct hvm_segment svm_segment(struct hvm_vcpu *v, u32 segment)
 {
     const struct vmcb *b = segment >= 4 ? settled(v) : to_svm(v)->vmcb;
     const struct vmcb_segment *const segments[] = {&b->es, &b->cs, &b->ss, &b->ds, &b->fs, &b->gs};
+    const struct vmcb_segment *s = segments[segment];
     bool flat = (b->efer & EFER_LMA) && (b->cs.attributes & ATTRIBUTE_L) && segment < 4;
 
-    return flat ? 0 : segments[segment]->base;
+    return (struct hvm_segment){flat ? 0 : s->base, s->limit, s->attributes};
 }
 
 bool svm_get_msr(struct hvm_vcpu *v, u32 msr, u64 *value)

@@ -29,7 +29,7 @@ void svm_state_init(struct hvm_vcpu *v);
 void svm_get_state(struct hvm_vcpu *v, struct hvm_hw_cpu *s);
 int svm_set_state(struct hvm_vcpu *v, const struct hvm_hw_cpu *s);
 void svm_get_paging(struct hvm_vcpu *v, struct hvm_paging *p);
-u64 svm_segment_base(struct hvm_vcpu *v, u32 segment);
+struct hvm_segment svm_segment(struct hvm_vcpu *v, u32 segment);
 bool svm_get_msr(struct hvm_vcpu *v, u32 msr, u64 *value);
 bool svm_set_msr(struct hvm_vcpu *v, u32 msr, u64 value, bool *refused);
 void svm_load_debug(struct svm_vcpu *s);

@@ -155,17 +155,15 @@ u64 cpu_gs_base(void)
 /* The instruction behind a write fault: an exchange with what the script said. */
 static u64 fault_address, fault_value;
 static u32 fault_size;
-int emulate_memory_write(struct cpu_user_regs *regs, bool long_mode, const struct emulate_ops *ops,
-                         void *ctx)
+int emulate_instruction(struct emulation *e)
 {
     u64 expected = 0;
     int rc;
-    (void)regs, (void)long_mode;
 
     if (fault_value & 1 << 9)
-        return ops->write(ctx, fault_address, fault_value, fault_size);
+        return e->ops->write(e->ctx, fault_address, fault_value, fault_size);
     do
-        rc = ops->exchange(ctx, fault_address, &expected, fault_value, fault_size);
+        rc = e->ops->exchange(e->ctx, fault_address, &expected, fault_value, fault_size);
     while (rc == 1);
     return rc;
 }

@@ -1,0 +1,443 @@
+// sources: hvm/emulate.c hvm/walk.c emulate/emulate.c emulate/decode.c
+// sources: core/physmap.c memory/p2m.c
+// sources: memory/frame.c memory/alloc.c memory/heap.c lib/bitmap.c
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A guest's instructions on a device and at ports, with a device that now and
+ * then takes its time: what the device has seen in the end, and registers,
+ * memory and exceptions. Paging is off, so linear addresses are physical ones.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "host/fake_memory.h"
+
+#include "core/physmap.h"
+#include "emulate/decode.h"
+#include "hvm/hvm.h"
+#include "lib/log.h"
+
+#define DEVICE 0x40000UL /* guest-physical, where no memory is */
+#define CODE   0x1000UL
+#define PE     1UL
+#define TF     0x100UL
+
+static struct hvm_domain *guest;
+static struct hvm_vcpu vcpu;
+static struct hvm_paging paging;
+static struct hvm_segment segments[6];
+static struct {
+    u32 vector, count, crashed, steps;
+    s64 error;
+} raised;
+
+/* What reached the device: what was written, reads count up. `slow`: every access waits once. */
+static struct {
+    u64 address[64], value[64], next;
+    u32 count, waits;
+    bool slow, port;
+} device;
+
+void reject_record(const char *why, const char *file, int line, int error)
+{
+    (void)why, (void)file, (void)line, (void)error;
+}
+void printk_guest(enum log_level level, const char *format, ...)
+{
+    (void)level, (void)format;
+}
+void hvm_crash(struct hvm_vcpu *v, const char *why)
+{
+    (void)v, (void)why;
+    raised.crashed++;
+}
+void hvm_raise(struct hvm_vcpu *v, u32 vector, s64 error)
+{
+    (void)v;
+    raised.vector = vector;
+    raised.error = error;
+    raised.count++;
+}
+void hvm_raise_page_fault(struct hvm_vcpu *v, u64 address, u32 error)
+{
+    (void)address;
+    hvm_raise(v, 14, error);
+}
+
+static void act(const struct hvm_io_access *a, u64 *value)
+{
+    assert_in_range(device.count, 0, ARRAY_SIZE(device.address) - 1);
+    device.address[device.count] = a->address | (a->write ? 1UL << 63 : 0);
+    if (!a->write)
+        *value = ++device.next & (~0UL >> (64 - 8 * a->bytes));
+    device.value[device.count++] = *value;
+    device.port = a->port;
+}
+
+/* As hvm/io.h promises it. */
+int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
+{
+    struct hvm_io *io = &v->io;
+
+    assert_true(a->bytes == 1 || a->bytes == 2 || a->bytes == 4 || a->bytes == 8);
+    if (io->used < io->count) {
+        const struct hvm_io_access *done = &io->done[io->used];
+
+        assert_true(done->address == a->address && done->bytes == a->bytes &&
+                    done->port == a->port && done->write == a->write);
+        if (!a->write)
+            *value = io->value[io->used];
+        io->used++;
+        return 0;
+    }
+    assert_in_range(io->count, 0, HVM_IO_STEPS - 1);
+    act(a, value);
+    io->done[io->count] = *a;
+    io->value[io->count++] = *value;
+    if (device.slow) {
+        device.waits++;
+        io->used = 0;
+        return -EAGAIN;
+    }
+    io->used++;
+    return 0;
+}
+
+void hvm_io_complete(struct hvm_vcpu *v)
+{
+    assert_int_equal(v->io.used, v->io.count);
+    v->io = (struct hvm_io){.count = 0};
+}
+
+static void get_paging(struct hvm_vcpu *v, struct hvm_paging *p)
+{
+    assert_ptr_equal(v, &vcpu);
+    *p = paging;
+}
+static struct hvm_segment segment(struct hvm_vcpu *v, u32 number)
+{
+    struct hvm_segment s = segments[number];
+
+    (void)v;
+    if (paging.code64 && number < SEGMENT_FS)
+        s.base = 0;
+    return s;
+}
+static void instruction_done(struct hvm_vcpu *v, u32 length)
+{
+    (void)v;
+    guest_regs()->rip += length;
+    raised.steps++;
+}
+static struct hvm_hw_cpu hardware;
+static void get_state(struct hvm_vcpu *v, struct hvm_hw_cpu *s)
+{
+    (void)v;
+    *s = hardware;
+}
+static int set_state(struct hvm_vcpu *v, const struct hvm_hw_cpu *s)
+{
+    (void)v;
+    hardware = *s;
+    return 0;
+}
+static const struct hvm_machine machine = {.name = "test",
+                                           .get_paging = get_paging,
+                                           .segment = segment,
+                                           .instruction_done = instruction_done,
+                                           .get_state = get_state,
+                                           .set_state = set_state};
+const struct hvm_machine *hvm_machine = &machine;
+
+static void flush(struct domain *d)
+{
+    (void)d;
+}
+static const struct guest_ops guest_operations = {.name = "translated", .flush = flush};
+
+static void *at(u64 address)
+{
+    struct p2m_entry e = p2m_lookup(&guest->p2m, address >> PAGE_SHIFT);
+
+    assert_int_equal(e.kind, P2M_RAM);
+    return (char *)mfn_to_virt(e.frame) + (address & ~PAGE_MASK);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    guest = (struct hvm_domain *)fake_owner(0);
+    memset(guest, 0, sizeof(*guest));
+    frame_owner_init(&guest->d.frames);
+    guest->d.ops = &guest_operations;
+    assert_int_equal(p2m_init(&guest->p2m, &p2m_format_npt), 0);
+    guest->d.p2m = &guest->p2m;
+    guest->d.dirty_cpus.bits[0] = 1;
+    memset(&vcpu, 0, sizeof(vcpu));
+    vcpu.v.domain = &guest->d;
+    for (u64 gfn = 0; gfn < 16; gfn++) {
+        struct frame *f = frames_alloc(&guest->d.frames, 0, 0, 0);
+
+        assert_non_null(f);
+        assert_int_equal(physmap_add(&guest->d, gfn, f, 0), 0);
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct frame *f;
+
+    (void)state;
+    while ((f = frame_list_first(&guest->d.frames.frames))) {
+        assert_int_equal(f->count, FRAME_ALLOCATED | 1);
+        assert_true(frame_release(f));
+    }
+    p2m_free(&guest->p2m);
+    return 0;
+}
+
+/* Flat segments; code of 2, 4 or 8 bytes. */
+static struct cpu_user_regs *begin(u32 code_bytes, bool slow, const char *code, u32 length)
+{
+    struct cpu_user_regs *r = guest_regs();
+
+    memset(&raised, 0, sizeof(raised));
+    memset(&device, 0, sizeof(device));
+    device.slow = slow;
+    memset(&hardware, 0, sizeof(hardware));
+    paging = (struct hvm_paging){
+        .cr0 = code_bytes == 2 ? 0 : PE, .code64 = code_bytes == 8, .code32 = code_bytes == 4};
+    for (u32 n = 0; n < ARRAY_SIZE(segments); n++)
+        segments[n] = (struct hvm_segment){0, ~0U, n == SEGMENT_CS ? 0xc9b : 0xc93};
+    memset(r, 0, sizeof(*r));
+    r->rip = CODE;
+    r->rflags = 2;
+    memcpy(at(CODE), code, length);
+    return r;
+}
+#define BEGIN(bytes, slow, code) begin(bytes, slow, code, sizeof(code) - 1)
+
+/* Replies come until nothing is under way. */
+static void settle(void)
+{
+    for (u32 n = 0; vcpu.io.again; n++) {
+        assert_in_range(n, 0, 100);
+        hvm_io_again(&vcpu);
+    }
+}
+
+static void page_fault(u64 address, bool write)
+{
+    hvm_exit_page(&vcpu, address, write, false);
+    settle();
+}
+
+static void test_loads_and_stores(void **state)
+{
+    (void)state;
+    for (u32 slow = 0; slow < 2; slow++) {
+        struct cpu_user_regs *r = BEGIN(8, slow, "\x8b\x03"); /* mov (%rbx), %eax */
+
+        r->rbx = DEVICE + 4;
+        device.next = 41;
+        page_fault(DEVICE + 4, false);
+        assert_int_equal(r->rax, 42);
+        assert_int_equal(r->rip, CODE + 2);
+        assert_int_equal(device.count, 1);
+        assert_int_equal(device.waits, slow);
+
+        r = BEGIN(8, slow, "\xf0\x83\x0b\x05"); /* lock orl $5, (%rbx): one read, one write */
+        r->rbx = DEVICE;
+        device.next = 7;
+        page_fault(DEVICE, true);
+        assert_int_equal(device.count, 2);
+        assert_int_equal(device.address[0], DEVICE);
+        assert_int_equal(device.address[1], DEVICE | 1UL << 63);
+        assert_int_equal(device.value[1], 8 | 5);
+        assert_int_equal(raised.steps, 1);
+        assert_int_equal(raised.count, 0);
+    }
+}
+
+/* Real mode: bases and limits of segments, 16-bit operands, from memory to a device and back. */
+static void test_real_mode(void **state)
+{
+    (void)state;
+    for (u32 slow = 0; slow < 2; slow++) {
+        struct cpu_user_regs *r = BEGIN(2, slow, "\xf3\xa5"); /* rep movsw */
+
+        segments[SEGMENT_DS] = (struct hvm_segment){0x2000, 0xffff, 0x93};
+        segments[SEGMENT_ES] = (struct hvm_segment){DEVICE, 0xffff, 0x93};
+        r->rcx = 3;
+        r->rsi = 0x10;
+        memcpy(at(0x2010), "abcdef", 6);
+        page_fault(DEVICE, true);
+        assert_int_equal(device.count, 3);
+        assert_int_equal(device.address[2], (DEVICE + 4) | 1UL << 63);
+        assert_int_equal(device.value[2], 'e' | 'f' << 8);
+        assert_int_equal(r->rcx, 0);
+        assert_int_equal(r->rip, CODE + 2);
+
+        r = BEGIN(2, slow, "\xf3\xa4"); /* rep movsb, from the device over a page's end */
+        segments[SEGMENT_DS] = (struct hvm_segment){DEVICE, 0xffff, 0x93};
+        r->rcx = 4;
+        r->rdi = 0x2ffe;
+        page_fault(DEVICE, false);
+        assert_memory_equal(at(0x2ffe), "\1\2", 2);
+        assert_memory_equal(at(0x3000), "\3\4", 2);
+        assert_int_equal(device.count, 4);
+
+        r = BEGIN(2, slow, "\x89\x07"); /* mov %ax, (%bx): its second byte is behind the limit */
+        segments[SEGMENT_DS] = (struct hvm_segment){DEVICE, 0xffff, 0x93};
+        r->rbx = 0xffff;
+        page_fault(DEVICE + 0xffff, true);
+        assert_int_equal(raised.vector, 13);
+        assert_int_equal(device.count, 0);
+        assert_int_equal(r->rip, CODE);
+    }
+}
+
+static void test_segment_rights(void **state)
+{
+    (void)state;
+    static const struct {
+        u16 attributes;
+        u32 limit;
+        bool read, write;
+    } cases[] = {
+        {0xc93, ~0U, true, true},          {0xc91, ~0U, true, false},
+        {0xc9b, ~0U, true, false},         {0xc99, ~0U, false, false},
+        {0xc13, ~0U, false, false}, /* not present */
+        {0xc93, DEVICE + 2, false, false}, {0xc93, DEVICE + 3, true, true},
+        {0xc97, DEVICE - 1, true, true}, /* expands down */
+        {0xc97, DEVICE, false, false},     {0x897, DEVICE - 1, false, false},
+    };
+
+    for (u32 i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+        bool write = i & 1, good = write ? cases[i / 2].write : cases[i / 2].read;
+        struct cpu_user_regs *r = write ? BEGIN(4, false, "\x36\x89\x03")
+                                        : BEGIN(4, false, "\x36\x8b\x03");
+
+        segments[SEGMENT_SS] = (struct hvm_segment){0, cases[i / 2].limit, cases[i / 2].attributes};
+        r->rbx = DEVICE;
+        page_fault(DEVICE, write);
+        assert_int_equal(raised.count, !good);
+        assert_int_equal(device.count, good);
+        if (!good)
+            assert_int_equal(raised.vector, 12);
+    }
+    BEGIN(8, false, "\x8b\x03")->rbx = 1UL << 47;
+    page_fault(DEVICE, false);
+    assert_int_equal(raised.vector, 13);
+    BEGIN(8, false, "\x8b\x45\x00")->rbp = 1UL << 47;
+    page_fault(DEVICE, false);
+    assert_int_equal(raised.vector, 12);
+}
+
+static void test_ports(void **state)
+{
+    (void)state;
+    for (u32 slow = 0; slow < 2; slow++) {
+        struct cpu_user_regs *r = BEGIN(4, slow, "\xec"); /* in (%dx), %al */
+        struct hvm_port_access a = {.port = 0x1f0, .bytes = 1, .in = true, .next_rip = CODE + 1};
+
+        r->rax = 0x11223344;
+        hvm_exit_port(&vcpu, &a);
+        settle();
+        assert_int_equal(r->rax, 0x11223301);
+        assert_int_equal(r->rip, CODE + 1);
+
+        r = BEGIN(4, slow, "\xf3\x6d"); /* rep insl: memory is written as the words come */
+        a = (struct hvm_port_access){
+            .port = 0x1f0, .bytes = 4, .in = true, .string = true, .rep = true};
+        r->rdx = 0x1f0;
+        r->rcx = 5;
+        r->rdi = 0x2000;
+        hvm_exit_port(&vcpu, &a);
+        settle();
+        assert_int_equal(device.count, 5);
+        assert_true(device.port);
+        assert_int_equal(r->rcx, 0);
+        assert_memory_equal(at(0x2010), "\5\0\0\0", 4);
+
+        /* Where it may not write, the port is not asked. */
+        r = BEGIN(4, slow, "\x6c");
+        segments[SEGMENT_ES].attributes = 0xc91;
+        hvm_exit_port(&vcpu, &a);
+        assert_int_equal(raised.vector, 13);
+        assert_int_equal(device.count, 0);
+
+        r = BEGIN(4, slow, "\xf3\x6e"); /* rep outsb; at most so many in one go */
+        r->rcx = 40;
+        hvm_exit_port(&vcpu, &a);
+        settle();
+        assert_int_equal(device.count, 40);
+        assert_int_equal(r->rip, CODE + 2);
+    }
+}
+
+/* Single-stepping; what cannot be emulated; a page that may only be read. */
+static void test_ends(void **state)
+{
+    (void)state;
+    struct cpu_user_regs *r = BEGIN(8, true, "\xf3\xaa"); /* rep stosb */
+
+    r->rflags |= TF;
+    r->rcx = 3;
+    r->rdi = DEVICE;
+    page_fault(DEVICE, true);
+    assert_int_equal(device.count, 1);
+    assert_int_equal(r->rcx, 2);
+    assert_int_equal(raised.vector, 1);
+    assert_int_equal(hardware.dr6, 1 << 14);
+
+    r = BEGIN(8, false, "\x0f\x11\x03"); /* movups %xmm0, (%rbx) */
+    r->rbx = DEVICE;
+    page_fault(DEVICE, true);
+    assert_int_equal(raised.vector, 13);
+    assert_int_equal(device.count, 0);
+    assert_int_equal(r->rip, CODE);
+
+    r = BEGIN(8, false, "\x48\x89\x03");
+    spin_lock(&guest->p2m.lock);
+    assert_int_equal(p2m_set_kind(&guest->p2m, 5, P2M_READONLY), 0);
+    spin_unlock(&guest->p2m.lock);
+    r->rbx = 0x5008;
+    r->rax = 99;
+    page_fault(0x5008, true);
+    assert_int_equal(raised.count, 0);
+    assert_int_equal(r->rip, CODE + 3);
+    spin_lock(&guest->p2m.lock);
+    assert_int_equal(p2m_set_kind(&guest->p2m, 5, P2M_RAM), 0);
+    spin_unlock(&guest->p2m.lock);
+    assert_int_equal(*(u64 *)at(0x5008), 0);
+
+    /* Over the end of memory: both pages are reached, in pieces that a device can take. */
+    r = BEGIN(8, false, "\x89\x03");
+    r->rbx = 0xfffe;
+    r->rax = 0x44332211;
+    page_fault(0x10000, true);
+    assert_int_equal(device.count, 1);
+    assert_int_equal(device.value[0], 0x4433);
+    assert_memory_equal(at(0xfffe), "\x11\x22", 2);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_loads_and_stores),
+        TEST(test_real_mode),
+        TEST(test_segment_rights),
+        TEST(test_ports),
+        TEST(test_ends),
+    };
+
+    fake_memory_init();
+    return cmocka_run_group_tests_name("hvm_emulate", tests, NULL, NULL);
+}
