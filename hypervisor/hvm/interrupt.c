@@ -63,7 +63,7 @@ bool hvm_wakes(struct vcpu *vcpu)
     struct hvm_vcpu *v = to_hvm(vcpu);
 
     return v->event.valid || upcall_due(v) || pic_pending(v) || lapic_highest(v) >= 0 ||
-           READ_ONCE(vcpu->nmi_pending) || READ_ONCE(v->lapic.signals);
+           (READ_ONCE(vcpu->nmi_pending) && !v->nmi_masked) || READ_ONCE(v->lapic.signals);
 }
 
 /* A vCPU with a vector of its own gets upcalls through its APIC, once for each time that

@@ -19,6 +19,8 @@
 #define PRESENT     7UL /* any of these: there is something */
 #define TOP_LEVEL   3
 #define TABLE_ORDER 9
+/* Tables a map may have before tools set an allowance: 1 MiB of them. */
+#define TABLES_FIRST 256
 
 /* NPT: user accessible, since nested walks count as user accesses (APM 15.25.5). */
 #define NPT_READ  (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
@@ -65,7 +67,7 @@ static struct p2m_entry describe(u64 entry, u64 gfn, u32 level)
 
 int p2m_init(struct p2m *p, const struct p2m_format *format)
 {
-    *p = (struct p2m){.lock = SPINLOCK(LOCK_P2M), .format = format, .tables_max = UINT32_MAX};
+    *p = (struct p2m){.lock = SPINLOCK(LOCK_P2M), .format = format, .tables_max = TABLES_FIRST};
     p->root = page_alloc(ALLOC_ZERO);
     p->tables = 1;
     return p->root ? 0 : -ENOMEM;

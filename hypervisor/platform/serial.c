@@ -30,8 +30,7 @@ enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
 
 struct uart {
     struct serial_config config;
-    bool open;
-    bool interrupts;
+    bool open, interrupts, stopped;
     u8 room; /* bytes that surely fit into the FIFO */
 };
 
@@ -218,12 +217,14 @@ static void put_byte(struct uart *u, u8 byte)
     u32 turns = 0;
 
     while (u->room == 0) {
-        if (in8(u->config.io_base + LSR) & LSR_THR_FREE)
+        if (in8(u->config.io_base + LSR) & LSR_THR_FREE) {
             u->room = FIFO_SIZE;
-        else if (++turns == PATIENCE)
-            u->open = false; /* hardware that stopped must not stop us */
-        if (!u->open)
+            u->stopped = false;
+        } else if (u->stopped || ++turns == PATIENCE) {
+            u->stopped =
+                true; /* hardware that stopped must not stop us: what it has no room for is lost */
             return;
+        }
     }
     u->room--;
     out8(u->config.io_base + DATA, byte);

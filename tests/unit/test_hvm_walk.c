@@ -96,6 +96,7 @@ static int setup(void **state)
     frame_owner_init(&guest->d.frames);
     guest->d.ops = &ops;
     assert_int_equal(p2m_init(&guest->p2m, &p2m_format_npt), 0);
+    guest->p2m.tables_max = ~0U;
     guest->d.p2m = &guest->p2m;
     guest->d.dirty_cpus.bits[0] = 1;
     memset(&vcpu, 0, sizeof(vcpu));

@@ -497,8 +497,11 @@ bool lapic_write_msr(struct hvm_vcpu *v, u32 msr, u64 value)
         if (value)
             return false;
         break;
-    case TPR:
+    case TPR: /* reserved bits (SDM 11.12.1.2) */
     case SVR:
+        if (value >> (offset == TPR ? 8 : 9))
+            return false;
+        break;
     case LVT_TIMER ... TIMER_INITIAL:
     case TIMER_DIVIDE:
         break;

@@ -198,6 +198,9 @@ static void exit_other(struct hvm_vcpu *v, struct vmcb *b)
     case EXIT_EXCEPTION + VECTOR_AC:
         hvm_raise(v, VECTOR_AC, 0);
         break;
+    case EXIT_EXCEPTION + VECTOR_MC: /* the machine's, not delivered yet (APM 15.12.17) */
+        __asm__ volatile("int $18" ::: "memory");
+        break;
     case EXIT_IRET:
         b->intercepts &= ~INTERCEPT(EXIT_IRET);
         b->shadow = 1; /* not before the IRET has run */
@@ -256,6 +259,7 @@ void svm_exit(void)
         interrupts_window();
         break;
     case EXIT_NMI: /* taken when STGI let it */
+    case EXIT_INIT:
         break;
     case EXIT_VINTR:
         want_window(b, false);
@@ -312,8 +316,8 @@ static int svm_vcpu_init(struct hvm_vcpu *v)
     v->machine = s;
     v->machine_address = mfn_to_paddr(virt_to_mfn(b)).raw;
     b->dr_intercepts = 0x000f000f;
-    /* Guests can make #DB and #AC recur for ever within one delivery. */
-    b->exception_intercepts = BIT(VECTOR_DB) | BIT(VECTOR_AC);
+    /* Guests can make #DB and #AC recur for ever within one delivery; #MC is not theirs. */
+    b->exception_intercepts = BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC);
     b->intercepts = ALWAYS;
     b->intercepts2 = ALWAYS2;
     b->io_permissions = mfn_to_paddr(virt_to_mfn(io_map)).raw;
