@@ -2,12 +2,13 @@
 /*
  * See decompress.h. Each library is used in its one-call form, straight from
  * the module into the output buffer, with its working memory out of the arena:
- * no malloc. (LZ4's block format is so small that ours is shorter than the glue.)
+ * no malloc. Only the framing of LZ4 is ours, since kernels use one of their own.
  */
 #include "boot/decompress.h"
 
 #include "lib/string.h"
 
+#include <lz4.h>
 #include <lzma.h>
 #define Z_SOLO /* no stdio, no default allocator */
 #include <zlib.h>
@@ -34,31 +35,6 @@ static __init u32 read_u32(const u8 *bytes)
 
     memcpy(&value, bytes, sizeof(value));
     return value;
-}
-
-static __init int fail(const char **reason, int error, const char *why)
-{
-    *reason = why;
-    return error;
-}
-
-__init enum compression compression_recognise(const u8 *bytes, u64 size)
-{
-    static const struct {
-        u8 length;
-        u8 magic[6];
-        u8 format;
-    } formats[] = {
-        {3, {0x1f, 0x8b, 0x08}, COMPRESSION_GZIP},
-        {6, {0xfd, '7', 'z', 'X', 'Z', 0}, COMPRESSION_XZ},
-        {4, {0x28, 0xb5, 0x2f, 0xfd}, COMPRESSION_ZSTD},
-        {4, {0x02, 0x21, 0x4c, 0x18}, COMPRESSION_LZ4},
-    };
-
-    for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++)
-        if (size >= formats[i].length && memcmp(bytes, formats[i].magic, formats[i].length) == 0)
-            return formats[i].format;
-    return COMPRESSION_NONE;
 }
 
 /*
@@ -110,8 +86,10 @@ __init u64 compression_output_size(enum compression format, const u8 *bytes, u64
     return read_u32(bytes + size - 4);
 }
 
-static __init void *arena_alloc(struct decompress_arena *arena, size_t count, size_t size)
+/* These two have the form that liblzma wants. */
+static __init void *arena_alloc(void *opaque, size_t count, size_t size)
 {
+    struct decompress_arena *arena = opaque;
     size_t bytes, room = arena->size - arena->used;
     struct piece *piece;
 
@@ -127,25 +105,13 @@ static __init void *arena_alloc(struct decompress_arena *arena, size_t count, si
 }
 
 /* Only the last piece really comes back: enough for what xz does for each block. */
-static __init void arena_free(struct decompress_arena *arena, void *bytes)
+static __init void arena_free(void *opaque, void *bytes)
 {
-    struct piece *piece;
+    struct decompress_arena *arena = opaque;
+    size_t size = bytes ? ((struct piece *)bytes)[-1].size : 0;
 
-    if (!bytes)
-        return;
-    piece = (struct piece *)bytes - 1;
-    if ((u8 *)bytes + piece->size == arena->start + arena->used)
-        arena->used -= sizeof(*piece) + piece->size;
-}
-
-static __init void *xz_alloc(void *arena, size_t count, size_t size)
-{
-    return arena_alloc(arena, count, size);
-}
-
-static __init void xz_free(void *arena, void *bytes)
-{
-    arena_free(arena, bytes);
+    if (size && (u8 *)bytes + size == arena->start + arena->used)
+        arena->used -= sizeof(struct piece) + size;
 }
 
 static __init void *gzip_alloc(void *arena, unsigned int count, unsigned int size)
@@ -153,56 +119,36 @@ static __init void *gzip_alloc(void *arena, unsigned int count, unsigned int siz
     return arena_alloc(arena, count, size);
 }
 
-static __init void gzip_free(void *arena, void *bytes)
-{
-    arena_free(arena, bytes);
-}
-
 /* What the filters of the first block need, dictionary included. */
-static __init s64 xz_arena_size(const u8 *bytes, u64 size, const char **reason)
+static __init const char *xz_arena_size(const u8 *bytes, u64 size, u64 *needed)
 {
     static const char broken[] = "xz payload has a broken header";
     u8 options[1024] __aligned_to(16);
     struct decompress_arena arena = {options, sizeof(options), 0, false};
-    const lzma_allocator allocator = {xz_alloc, xz_free, &arena};
+    const lzma_allocator allocator = {arena_alloc, arena_free, &arena};
     lzma_filter filters[LZMA_FILTERS_MAX + 1];
     lzma_block block = {.version = 1, .filters = filters};
     lzma_stream_flags header;
-    u64 needed;
 
     if (size <= LZMA_STREAM_HEADER_SIZE || lzma_stream_header_decode(&header, bytes) != LZMA_OK)
-        return fail(reason, -EINVAL, broken);
+        return broken;
     bytes += LZMA_STREAM_HEADER_SIZE;
     size -= LZMA_STREAM_HEADER_SIZE;
     if (bytes[0] == 0)
-        return fail(reason, -EINVAL, "xz payload is empty");
+        return "xz payload is empty";
     block.check = header.check;
     block.header_size = lzma_block_header_size_decode(bytes[0]);
     if (block.header_size > size || lzma_block_header_decode(&block, &allocator, bytes) != LZMA_OK)
-        return fail(reason, -EINVAL, broken);
-    needed = lzma_raw_decoder_memusage(filters);
-    if (needed > INT64_MAX - XZ_ARENA_EXTRA)
-        return fail(reason, -EINVAL, broken);
-    return (s64)needed + XZ_ARENA_EXTRA;
+        return broken;
+    *needed = lzma_raw_decoder_memusage(filters);
+    if (*needed > INT64_MAX - XZ_ARENA_EXTRA)
+        return broken;
+    *needed += XZ_ARENA_EXTRA;
+    return NULL;
 }
 
-__init s64 decompress_arena_size(enum compression format, const u8 *bytes, u64 size,
-                                 const char **reason)
-{
-    switch (format) {
-    case COMPRESSION_GZIP:
-        return GZIP_ARENA;
-    case COMPRESSION_XZ:
-        return xz_arena_size(bytes, size, reason);
-    case COMPRESSION_ZSTD:
-        return (s64)ZSTD_estimateDCtxSize();
-    default:
-        return 0;
-    }
-}
-
-static __init int unpack_gzip(const u8 *bytes, u64 size, u8 *output, u64 output_size,
-                              struct decompress_arena *arena, const char **reason)
+static __init const char *unpack_gzip(const u8 *bytes, u64 size, u8 *output, u64 output_size,
+                                      struct decompress_arena *arena)
 {
     z_stream stream = {
         .next_in = (u8 *)bytes,
@@ -210,147 +156,119 @@ static __init int unpack_gzip(const u8 *bytes, u64 size, u8 *output, u64 output_
         .next_out = output,
         .avail_out = (unsigned int)output_size,
         .zalloc = gzip_alloc,
-        .zfree = gzip_free,
+        .zfree = arena_free,
         .opaque = arena,
     };
 
     if (size > UINT32_MAX || output_size > UINT32_MAX)
-        return fail(reason, -E2BIG, "gzip payload is too large");
+        return "gzip payload is too large";
     /* 15: largest window; 16: the gzip wrapper, not zlib's. */
     if (inflateInit2(&stream, 15 + 16) != Z_OK)
-        return fail(reason, -ENOMEM, "no memory to unpack gzip");
+        return "no memory to unpack gzip";
     if (inflate(&stream, Z_FINISH) != Z_STREAM_END || stream.avail_out != 0)
-        return fail(reason, -EINVAL, "gzip payload is corrupt");
-    return 0;
+        return "gzip payload is corrupt";
+    return NULL;
 }
 
-static __init int unpack_xz(const u8 *bytes, u64 size, u8 *output, u64 output_size,
-                            struct decompress_arena *arena, const char **reason)
+static __init const char *unpack_xz(const u8 *bytes, u64 size, u8 *output, u64 output_size,
+                                    struct decompress_arena *arena)
 {
-    const lzma_allocator allocator = {xz_alloc, xz_free, arena};
+    const lzma_allocator allocator = {arena_alloc, arena_free, arena};
     u64 memory_limit = UINT64_MAX; /* the arena is the limit */
     size_t in = 0, out = 0;
     lzma_ret result = lzma_stream_buffer_decode(&memory_limit, 0, &allocator, bytes, &in, size,
                                                 output, &out, output_size);
 
     if (arena->overflowed)
-        return fail(reason, -ENOMEM, "no memory to unpack xz");
+        return "no memory to unpack xz";
     if (result != LZMA_OK || out != output_size)
-        return fail(reason, -EINVAL, "xz payload is corrupt");
-    return 0;
+        return "xz payload is corrupt";
+    return NULL;
 }
 
-static __init int unpack_zstd(const u8 *bytes, u64 size, u8 *output, u64 output_size,
-                              struct decompress_arena *arena, const char **reason)
+static __init const char *unpack_zstd(const u8 *bytes, u64 size, u8 *output, u64 output_size,
+                                      struct decompress_arena *arena)
 {
     ZSTD_DCtx *context = ZSTD_initStaticDCtx(arena->start, arena->size);
     size_t frame, written;
 
     if (!context)
-        return fail(reason, -ENOMEM, "no memory to unpack zstd");
+        return "no memory to unpack zstd";
     /* One frame only: behind it may lie the kernel build's size. */
     frame = ZSTD_findFrameCompressedSize(bytes, size);
     if (ZSTD_isError(frame))
-        return fail(reason, -EINVAL, "zstd payload is truncated or corrupt");
+        return "zstd payload is truncated or corrupt";
     /* The window may be as large as the output, since it is the output. */
     written = ZSTD_decompressDCtx(context, output, output_size, bytes, frame);
     if (ZSTD_isError(written) || written != output_size)
-        return fail(reason, -EINVAL, "zstd payload is corrupt");
-    return 0;
-}
-
-/* An LZ4 length: four bits, and if these are all ones any number of bytes more. */
-static __init bool lz4_length(const u8 **in, const u8 *in_end, u64 *length)
-{
-    u8 more;
-
-    if (*length != 15)
-        return true;
-    do {
-        if (*in == in_end)
-            return false;
-        more = *(*in)++;
-        *length += more;
-    } while (more == 255);
-    return true;
-}
-
-/* Unpacks one LZ4 block into at most out_size bytes; returns how many, or -EINVAL. */
-static __init s64 lz4_block(const u8 *in, u64 in_size, u8 *start, u64 out_size)
-{
-    const u8 *in_end = in + in_size;
-    u8 *out = start, *out_end = start + out_size;
-
-    while (in < in_end) {
-        u8 token = *in++;
-        u64 literals = token >> 4, match = token & 15, distance;
-
-        if (!lz4_length(&in, in_end, &literals) || literals > (u64)(in_end - in) ||
-            literals > (u64)(out_end - out))
-            return -EINVAL;
-        memcpy(out, in, literals);
-        in += literals;
-        out += literals;
-        if (in == in_end)
-            return out - start; /* the last sequence has no match */
-
-        if (in_end - in < 2)
-            return -EINVAL;
-        distance = in[0] | (u64)in[1] << 8;
-        in += 2;
-        if (!lz4_length(&in, in_end, &match) || distance == 0 || distance > (u64)(out - start))
-            return -EINVAL;
-        match += 4;
-        if (match > (u64)(out_end - out))
-            return -EINVAL;
-        /* Byte by byte: source and destination overlap, and that is meant. */
-        for (; match; match--, out++)
-            *out = out[-(s64)distance];
-    }
-    return -EINVAL;
+        return "zstd payload is corrupt";
+    return NULL;
 }
 
 /* Magic, then blocks with their packed sizes in front, until the output is full. */
-static __init int unpack_lz4(const u8 *bytes, u64 size, u8 *output, u64 output_size,
-                             const char **reason)
+static __init const char *unpack_lz4(const u8 *bytes, u64 size, u8 *output, u64 output_size,
+                                     struct decompress_arena *arena)
 {
     u64 at = 4, done = 0;
+    (void)arena;
 
     while (done < output_size) {
-        u64 room = MIN(output_size - done, (u64)LZ4_BLOCK_MAX);
-        u64 packed;
-        s64 unpacked;
+        u64 room = MIN(output_size - done, (u64)LZ4_BLOCK_MAX), packed;
+        int unpacked;
 
         if (size < 4 || at > size - 4)
-            return fail(reason, -EINVAL, "lz4 payload is truncated");
+            return "lz4 payload is truncated";
         packed = read_u32(bytes + at);
         at += 4;
         if (packed == LZ4_MAGIC)
             continue; /* two streams in a row */
         if (packed > size - at)
-            return fail(reason, -EINVAL, "lz4 payload is truncated");
-        unpacked = lz4_block(bytes + at, packed, output + done, room);
+            return "lz4 payload is truncated";
+        if (packed > LZ4_COMPRESSBOUND(LZ4_BLOCK_MAX))
+            return "lz4 payload is corrupt";
+        unpacked = LZ4_decompress_safe((const char *)bytes + at, (char *)output + done, (int)packed,
+                                       (int)room);
         if (unpacked <= 0)
-            return fail(reason, -EINVAL, "lz4 payload is corrupt");
+            return "lz4 payload is corrupt";
         at += packed;
         done += (u64)unpacked;
     }
-    return 0;
+    return NULL;
 }
 
-__init int decompress(enum compression format, const u8 *bytes, u64 size, u8 *output,
-                      u64 output_size, struct decompress_arena *arena, const char **reason)
+static const struct {
+    u8 length, magic[6];
+    const char *(*unpack)(const u8 *bytes, u64 size, u8 *output, u64 output_size,
+                          struct decompress_arena *arena);
+} formats[] = {
+    [COMPRESSION_GZIP] = {3, {0x1f, 0x8b, 0x08}, unpack_gzip},
+    [COMPRESSION_XZ] = {6, {0xfd, '7', 'z', 'X', 'Z', 0}, unpack_xz},
+    [COMPRESSION_ZSTD] = {4, {0x28, 0xb5, 0x2f, 0xfd}, unpack_zstd},
+    [COMPRESSION_LZ4] = {4, {0x02, 0x21, 0x4c, 0x18}, unpack_lz4},
+};
+
+__init enum compression compression_recognise(const u8 *bytes, u64 size)
 {
-    switch (format) {
-    case COMPRESSION_GZIP:
-        return unpack_gzip(bytes, size, output, output_size, arena, reason);
-    case COMPRESSION_XZ:
-        return unpack_xz(bytes, size, output, output_size, arena, reason);
-    case COMPRESSION_ZSTD:
-        return unpack_zstd(bytes, size, output, output_size, arena, reason);
-    case COMPRESSION_LZ4:
-        return unpack_lz4(bytes, size, output, output_size, reason);
-    default:
-        return fail(reason, -EOPNOTSUPP, "unknown compression format");
-    }
+    for (enum compression format = COMPRESSION_NONE + 1; format < ARRAY_SIZE(formats); format++)
+        if (size >= formats[format].length &&
+            memcmp(bytes, formats[format].magic, formats[format].length) == 0)
+            return format;
+    return COMPRESSION_NONE;
+}
+
+__init const char *decompress_arena_size(enum compression format, const u8 *bytes, u64 size,
+                                         u64 *needed)
+{
+    if (format == COMPRESSION_XZ)
+        return xz_arena_size(bytes, size, needed);
+    *needed = format == COMPRESSION_GZIP   ? GZIP_ARENA
+              : format == COMPRESSION_ZSTD ? ZSTD_estimateDCtxSize()
+                                           : 0;
+    return NULL;
+}
+
+__init const char *decompress(enum compression format, const u8 *bytes, u64 size, u8 *output,
+                              u64 output_size, struct decompress_arena *arena)
+{
+    return formats[format].unpack(bytes, size, output, output_size, arena);
 }

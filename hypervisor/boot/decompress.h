@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One face for the four compression formats of kernel images. The work is done
- * by Debian's static liblzma, zlib and libzstd (lz4 is small enough to be our
- * own); see image.h for what the caller must set up around it. Boot-time code: freed.
+ * by Debian's static liblzma, zlib, libzstd and liblz4; see image.h for what the
+ * caller must set up around it. Boot-time code: freed.
  */
 #pragma once
 
@@ -35,13 +35,13 @@ struct decompress_arena {
 
 /*
  * How large the arena must be, bytes (0 is possible). For xz it depends on the
- * stream. Negative errno and *reason when the stream's header is no good.
+ * stream. NULL, or what is wrong with the stream's header.
  */
-s64 decompress_arena_size(enum compression format, const u8 *bytes, u64 size, const char **reason);
+const char *decompress_arena_size(enum compression format, const u8 *bytes, u64 size, u64 *needed);
 
 /*
  * Unpacks the first stream of `bytes` into output[output_size], which it must
- * fill exactly. 0, or a negative errno and *reason.
+ * fill exactly. NULL, or why it could not. format is not COMPRESSION_NONE.
  */
-int decompress(enum compression format, const u8 *bytes, u64 size, u8 *output, u64 output_size,
-               struct decompress_arena *arena, const char **reason);
+const char *decompress(enum compression format, const u8 *bytes, u64 size, u8 *output,
+                       u64 output_size, struct decompress_arena *arena);

@@ -68,33 +68,19 @@ __init u64 lzma_crc64(const u8 *bytes, size_t size, u64 crc)
  * through and unpack_zstd() gives exactly one frame, so these are never called.
  */
 #define UNWANTED(name) void name(void) __attribute__((alias("abort"), noreturn))
-UNWANTED(ZBUFFv05_createDCtx);
-UNWANTED(ZBUFFv05_decompressContinue);
-UNWANTED(ZBUFFv05_decompressInitDictionary);
-UNWANTED(ZBUFFv05_freeDCtx);
-UNWANTED(ZBUFFv06_createDCtx);
-UNWANTED(ZBUFFv06_decompressContinue);
-UNWANTED(ZBUFFv06_decompressInitDictionary);
-UNWANTED(ZBUFFv06_freeDCtx);
-UNWANTED(ZBUFFv07_createDCtx);
-UNWANTED(ZBUFFv07_decompressContinue);
-UNWANTED(ZBUFFv07_decompressInitDictionary);
-UNWANTED(ZBUFFv07_freeDCtx);
-UNWANTED(ZSTDv05_createDCtx);
-UNWANTED(ZSTDv05_decompress_usingDict);
-UNWANTED(ZSTDv05_findFrameSizeInfoLegacy);
-UNWANTED(ZSTDv05_freeDCtx);
-UNWANTED(ZSTDv05_getFrameParams);
-UNWANTED(ZSTDv06_createDCtx);
-UNWANTED(ZSTDv06_decompress_usingDict);
-UNWANTED(ZSTDv06_findFrameSizeInfoLegacy);
-UNWANTED(ZSTDv06_freeDCtx);
-UNWANTED(ZSTDv06_getFrameParams);
-UNWANTED(ZSTDv07_createDCtx);
-UNWANTED(ZSTDv07_decompress_usingDict);
-UNWANTED(ZSTDv07_findFrameSizeInfoLegacy);
-UNWANTED(ZSTDv07_freeDCtx);
-UNWANTED(ZSTDv07_getFrameParams);
+#define UNWANTED_VERSION(version)                        \
+    UNWANTED(ZBUFF##version##_createDCtx);               \
+    UNWANTED(ZBUFF##version##_decompressContinue);       \
+    UNWANTED(ZBUFF##version##_decompressInitDictionary); \
+    UNWANTED(ZBUFF##version##_freeDCtx);                 \
+    UNWANTED(ZSTD##version##_createDCtx);                \
+    UNWANTED(ZSTD##version##_decompress_usingDict);      \
+    UNWANTED(ZSTD##version##_findFrameSizeInfoLegacy);   \
+    UNWANTED(ZSTD##version##_freeDCtx);                  \
+    UNWANTED(ZSTD##version##_getFrameParams)
+UNWANTED_VERSION(v05);
+UNWANTED_VERSION(v06);
+UNWANTED_VERSION(v07);
 
 /* Weak in libzstd, which looks whether they are there; our link has no address
  * near enough to zero to say no with, so they are, and trace nothing. */

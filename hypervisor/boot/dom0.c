@@ -37,29 +37,28 @@ static __noreturn __init void __format_printf(1, 2) refuse(const char *format, .
 
 /* The decompressors are ordinary libraries: they use SSE and read a stack
  * guard at %fs:0x28 (boot/image.h). */
-static int __init load_kernel(const struct boot_module *module, struct kernel_image *image,
-                              const char **reason)
+static const char *__init load_kernel(const struct boot_module *module, struct kernel_image *image)
 {
     static u64 __initdata thread_block[8];
 
     cpu_set_fs_base((u64)thread_block);
     cpu_set_task_switched(false);
-    int error = image_load(module->start, module->size, KERNEL_MAX, heap_alloc, image, reason);
+    const char *wrong = image_load(module->start, module->size, KERNEL_MAX, heap_alloc, image);
     cpu_set_fs_base(0);
     heap_free(image->scratch);
-    return error;
+    return wrong;
 }
 
-struct place_context {
-    const struct dom0_memory *m;
-    u64 address; /* pseudo-physical, of the image's start */
-};
-
-static int __init place_bytes(void *context, u64 offset, const void *bytes, u64 length)
+/* The loadable segments, in file order: where some overlap, later ones win. */
+static void __init place_segments(const struct dom0_memory *m, const struct kernel_image *image)
 {
-    const struct place_context *p = context;
-    dom0_copy(p->m, p->address + offset, bytes, length);
-    return 0;
+    for (u32 i = 0; i < image->segment_count; i++) {
+        const struct kernel_segment *s = &image->segments[i];
+        u64 address = image->virt_start - image->virt_base + s->paddr - image->paddr_start;
+
+        dom0_copy(m, address, image->elf + s->file_offset, s->file_size);
+        dom0_copy(m, address + s->file_size, NULL, s->memory_size - s->file_size);
+    }
 }
 
 /* The frame list: p2m[pfn] = mfn. */
@@ -261,7 +260,7 @@ void __init dom0_build(const struct boot_info *boot)
     static struct kernel_image __initdata image;
     static struct dom0_memory __initdata m;
     struct dom0_layout l;
-    const char *reason = "";
+    const char *wrong;
 
     if (!boot->module_count)
         refuse("No dom0 kernel: the boot loader gave no module\n");
@@ -271,10 +270,9 @@ void __init dom0_build(const struct boot_info *boot)
         refuse("Cannot use the dom0 kernel (module 0): empty or out of bounds\n");
     if (boot->module_count > 1 && !initrd_size)
         printk(LOG_WARNING, "dom0 gets no initrd: module 1 is empty or out of bounds\n");
-    if (load_kernel(kernel, &image, &reason))
-        refuse("Cannot use the dom0 kernel (module 0): %s\n", reason);
-    if (!image.pv)
-        refuse("Cannot use the dom0 kernel (module 0): not a Xen PV kernel\n");
+    wrong = load_kernel(kernel, &image);
+    if (wrong)
+        refuse("Cannot use the dom0 kernel (module 0): %s\n", wrong);
     if (image.virt_base == 0)
         refuse("Cannot use the dom0 kernel (module 0): its virtual base is not stated\n");
 
@@ -283,8 +281,9 @@ void __init dom0_build(const struct boot_info *boot)
     if (!m.pages || m.pages > free)
         refuse("dom0_mem= asks for %lu MiB, more than the %lu MiB that are free\n", m.pages >> 8,
                free >> 8);
-    if (dom0_layout(&image, initrd_size, m.pages, &l, &reason))
-        refuse("Cannot place the dom0 kernel (module 0): %s\n", reason);
+    wrong = dom0_layout(&image, initrd_size, m.pages, &l);
+    if (wrong)
+        refuse("Cannot place the dom0 kernel (module 0): %s\n", wrong);
 
     m.d = create_domain();
     m.d->frames.max = ~0u;
@@ -292,10 +291,9 @@ void __init dom0_build(const struct boot_info *boot)
         refuse("Not enough memory for dom0 (dom0_mem=)\n");
     m.d->frames.max = dom0_max_pages();
 
-    struct place_context place = {.m = &m, .address = image.virt_start - image.virt_base};
     for (u64 pfn = 0; pfn < l.end_pfn; pfn++)
         memset(dom0_frame(&m, pfn), 0, PAGE_SIZE);
-    image_place(&image, place_bytes, &place);
+    place_segments(&m, &image);
     if (initrd_size)
         dom0_copy(&m, l.initrd_pfn << PAGE_SHIFT, boot->modules[1].start, initrd_size);
     heap_free(image.buffer);

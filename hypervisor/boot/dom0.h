@@ -47,9 +47,9 @@ struct dom0_layout {
     u64 stack_pfn;
     u64 end_pfn; /* first not used by any of these */
 };
-/* -EINVAL and *reason when the kernel's wishes cannot be met. */
-int dom0_layout(const struct kernel_image *image, u64 initrd_size, u64 pages,
-                struct dom0_layout *layout, const char **reason);
+/* NULL, or why the kernel's wishes cannot be met. */
+const char *dom0_layout(const struct kernel_image *image, u64 initrd_size, u64 pages,
+                        struct dom0_layout *layout);
 /* Builds the bootstrap tables in dom0's frames; returns the top one. */
 mfn_t dom0_tables(const struct dom0_memory *m, const struct kernel_image *image,
                   const struct dom0_layout *layout);

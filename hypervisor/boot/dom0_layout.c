@@ -30,8 +30,8 @@ static u64 __init tables_for(u64 start, u64 end)
            tables_of_level(start, end, 3);
 }
 
-int __init dom0_layout(const struct kernel_image *image, u64 initrd_size, u64 pages,
-                       struct dom0_layout *l, const char **reason)
+const char *__init dom0_layout(const struct kernel_image *image, u64 initrd_size, u64 pages,
+                               struct dom0_layout *l)
 {
     u64 kernel_end = ROUND_UP(image->virt_end - image->virt_base, PAGE_SIZE) >> PAGE_SHIFT;
     u64 pfn = kernel_end;
@@ -41,10 +41,8 @@ int __init dom0_layout(const struct kernel_image *image, u64 initrd_size, u64 pa
     l->initrd_pages = ROUND_UP(initrd_size, PAGE_SIZE) >> PAGE_SHIFT;
     l->p2m_pages = ROUND_UP(pages * 8, PAGE_SIZE) >> PAGE_SHIFT;
 
-    if (l->virt_start & (REGION_STEP - 1)) {
-        *reason = "its virtual base is not 4 MiB aligned";
-        return -EINVAL;
-    }
+    if (l->virt_start & (REGION_STEP - 1))
+        return "its virtual base is not 4 MiB aligned";
     if (!image->mod_start_pfn) {
         l->initrd_pfn = pfn;
         pfn += l->initrd_pages;
@@ -68,10 +66,8 @@ int __init dom0_layout(const struct kernel_image *image, u64 initrd_size, u64 pa
 
     if (image->has_init_p2m) {
         u64 end = image->init_p2m + (l->p2m_pages << PAGE_SHIFT);
-        if (image->init_p2m & ((1UL << LEVEL_SHIFT(4)) - 1)) {
-            *reason = "its frame list address is not at the start of a top-level slot";
-            return -EINVAL;
-        }
+        if (image->init_p2m & ((1UL << LEVEL_SHIFT(4)) - 1))
+            return "its frame list address is not at the start of a top-level slot";
         l->p2m_virt = image->init_p2m;
         l->p2m_pfn = pfn;
         l->p2m_tables = tables_for(image->init_p2m, end);
@@ -82,15 +78,11 @@ int __init dom0_layout(const struct kernel_image *image, u64 initrd_size, u64 pa
         pfn += l->initrd_pages;
     }
     l->end_pfn = pfn;
-    if (l->virt_end > HV_START && l->virt_start < HV_END) {
-        *reason = "it wants the hypervisor's addresses";
-        return -EINVAL;
-    }
-    if (pfn > pages) {
-        *reason = "it does not fit in dom0's memory (dom0_mem=)";
-        return -ENOMEM;
-    }
-    return 0;
+    if (l->virt_end > HV_START && l->virt_start < HV_END)
+        return "it wants the hypervisor's addresses";
+    if (pfn > pages)
+        return "it does not fit in dom0's memory (dom0_mem=)";
+    return NULL;
 }
 
 struct table_source {

@@ -11,35 +11,29 @@
 #include "lib/string.h"
 
 #include <xen/elfnote.h>
-#include <xen/features.h>
 
-/* The names in the FEATURES note. */
-static const struct {
-    const char *name;
-    u32 bit;
-} feature_names[] = {
-    {"writable_page_tables", 1U << XENFEAT_writable_page_tables},
-    {"writable_descriptor_tables", 1U << XENFEAT_writable_descriptor_tables},
-    {"auto_translated_physmap", 1U << XENFEAT_auto_translated_physmap},
-    {"supervisor_mode_kernel", 1U << XENFEAT_supervisor_mode_kernel},
-    {"pae_pgdir_above_4gb", 1U << XENFEAT_pae_pgdir_above_4gb},
-    {"hvm_callback_vector", 1U << XENFEAT_hvm_callback_vector},
-    {"dom0", 1U << XENFEAT_dom0},
+/* What a FEATURES note may ask for. */
+static const char *const feature_names[] = {
+    "writable_page_tables",
+    "writable_descriptor_tables",
+    "auto_translated_physmap",
+    "supervisor_mode_kernel",
+    "pae_pgdir_above_4gb",
+    "hvm_callback_vector",
+    "dom0",
 };
+
+#define TEXT_MAX 64
 
 /* What the notes say, before anything is concluded. */
 struct notes {
     bool any;
     bool has_entry;
     bool has_virt_base;
-    char loader[KERNEL_TEXT_MAX];
+    bool has_phys32_entry; /* PVH: not how dom0 is started */
+    char loader[TEXT_MAX];
+    char xen_version[TEXT_MAX];
 };
-
-static __init int fail(const char **reason, int error, const char *why)
-{
-    *reason = why;
-    return error;
-}
 
 /* Copies size bytes at offset out of the file, if they lie inside it. */
 static __init bool read_file(const struct kernel_image *image, void *to, u64 offset, u64 size)
@@ -51,9 +45,9 @@ static __init bool read_file(const struct kernel_image *image, void *to, u64 off
 }
 
 /* A note's text, which need not end in a zero. */
-static __init void copy_text(char to[KERNEL_TEXT_MAX], const u8 *text, u32 size)
+static __init void copy_text(char to[TEXT_MAX], const u8 *text, u32 size)
 {
-    size_t length = strnlen((const char *)text, MIN(size, KERNEL_TEXT_MAX - 1U));
+    size_t length = strnlen((const char *)text, MIN(size, TEXT_MAX - 1U));
 
     memcpy(to, text, length);
     to[length] = '\0';
@@ -70,31 +64,26 @@ static __init u64 read_number(const u8 *bytes, u32 size)
 }
 
 /* "a|b|!c": supports a, b and c, and cannot do without c. */
-static __init int parse_features(struct kernel_image *image, const char *text, const char **reason)
+static __init const char *check_features(const char *text)
 {
     while (*text) {
-        bool required = *text == '!';
-        const char *name = text + required;
-        const char *end = strchr(name, '|');
+        bool known = *text != '!';
+        const char *name = text + !known, *end = strchr(name, '|');
         size_t length = end ? (size_t)(end - name) : strlen(name);
-        u32 bit = 0;
 
-        for (unsigned int i = 0; i < ARRAY_SIZE(feature_names); i++)
-            if (strlen(feature_names[i].name) == length &&
-                strncmp(feature_names[i].name, name, length) == 0)
-                bit = feature_names[i].bit;
-        if (required && !bit)
-            return fail(reason, -EINVAL, "kernel requires a feature we do not know");
-        image->features_supported |= bit;
-        image->features_required |= required ? bit : 0;
+        for (u32 i = 0; i < ARRAY_SIZE(feature_names); i++)
+            known |= strlen(feature_names[i]) == length &&
+                     strncmp(feature_names[i], name, length) == 0;
+        if (!known)
+            return "kernel requires a feature we do not know";
         text = name + length + (end != NULL);
     }
-    return 0;
+    return NULL;
 }
 
 /* One Xen note; unknown ones are nobody's business. */
-static __init int take_note(struct kernel_image *image, struct notes *notes, u32 type,
-                            const u8 *content, u32 size, const char **reason)
+static __init const char *take_note(struct kernel_image *image, struct notes *notes, u32 type,
+                                    const u8 *content, u32 size)
 {
     char text[256];
     u64 number = read_number(content, size);
@@ -116,37 +105,17 @@ static __init int take_note(struct kernel_image *image, struct notes *notes, u32
         image->paddr_offset = number;
         break;
     case XEN_ELFNOTE_XEN_VERSION:
-        copy_text(image->xen_version, content, size);
-        break;
-    case XEN_ELFNOTE_GUEST_OS:
-        copy_text(image->guest_os, content, size);
-        break;
-    case XEN_ELFNOTE_GUEST_VERSION:
-        copy_text(image->guest_version, content, size);
+        copy_text(notes->xen_version, content, size);
         break;
     case XEN_ELFNOTE_LOADER:
         copy_text(notes->loader, content, size);
         break;
     case XEN_ELFNOTE_FEATURES:
         if (size > sizeof(text) - 1)
-            return fail(reason, -EINVAL, "FEATURES note is too long");
+            return "FEATURES note is too long";
         memcpy(text, content, size);
         text[size] = '\0';
-        return parse_features(image, text, reason);
-    case XEN_ELFNOTE_SUPPORTED_FEATURES:
-        image->features_supported |= (u32)number;
-        image->has_features = true;
-        break;
-    case XEN_ELFNOTE_HV_START_LOW:
-        image->hv_start_low = number;
-        break;
-    case XEN_ELFNOTE_L1_MFN_VALID:
-        if (size >= 16) {
-            image->l1_mfn_mask = read_number(content, 8);
-            image->l1_mfn_value = read_number(content + 8, 8);
-            image->has_l1_mfn_valid = true;
-        }
-        break;
+        return check_features(text);
     case XEN_ELFNOTE_INIT_P2M:
         image->init_p2m = number;
         image->has_init_p2m = true;
@@ -155,26 +124,25 @@ static __init int take_note(struct kernel_image *image, struct notes *notes, u32
         image->mod_start_pfn = number != 0;
         break;
     case XEN_ELFNOTE_PHYS32_ENTRY:
-        image->phys32_entry = number;
-        image->has_phys32_entry = true;
+        notes->has_phys32_entry = true;
         break;
     }
     notes->any = true;
-    return 0;
+    return NULL;
 }
 
 /* All Xen notes among `size` bytes of notes at `offset` in the file. */
-static __init int read_notes(struct kernel_image *image, struct notes *notes, u64 offset, u64 size,
-                             const char **reason)
+static __init const char *read_notes(struct kernel_image *image, struct notes *notes, u64 offset,
+                                     u64 size)
 {
     u64 end = offset + size;
 
     if (offset > image->elf_size || size > image->elf_size - offset)
-        return fail(reason, -EINVAL, "notes lie outside the ELF file");
+        return "notes lie outside the ELF file";
     while (end - offset >= sizeof(struct elf_note_header)) {
         struct elf_note_header note;
         u64 name, content, next;
-        int error;
+        const char *wrong;
 
         read_file(image, &note, offset, sizeof(note));
         name = offset + sizeof(note);
@@ -182,41 +150,39 @@ static __init int read_notes(struct kernel_image *image, struct notes *notes, u6
         next = content + ROUND_UP((u64)note.size, 4);
         /* The padding of the last note may be missing. */
         if (content > end || note.size > end - content)
-            return fail(reason, -EINVAL, "a note reaches beyond its segment");
+            return "a note reaches beyond its segment";
         if (note.name_size == sizeof("Xen") && memcmp(image->elf + name, "Xen", 4) == 0) {
-            error = take_note(image, notes, note.type, image->elf + content, note.size, reason);
-            if (error)
-                return error;
+            wrong = take_note(image, notes, note.type, image->elf + content, note.size);
+            if (wrong)
+                return wrong;
         }
         if (next > end)
             break;
         offset = next;
     }
-    return 0;
+    return NULL;
 }
 
-static __init int add_segment(struct kernel_image *image, const struct elf_program_header *header,
-                              const char **reason)
+static __init const char *add_segment(struct kernel_image *image,
+                                      const struct elf_program_header *header)
 {
     u64 end;
 
     if (header->memory_size == 0)
-        return 0;
+        return NULL;
     if (image->segment_count == KERNEL_SEGMENTS_MAX)
-        return fail(reason, -EINVAL, "ELF file has too many segments");
+        return "ELF file has too many segments";
     if (header->file_size > header->memory_size || header->offset > image->elf_size ||
         header->file_size > image->elf_size - header->offset)
-        return fail(reason, -EINVAL, "ELF segment lies outside the file");
+        return "ELF segment lies outside the file";
     if (__builtin_add_overflow(header->paddr, header->memory_size, &end))
-        return fail(reason, -EINVAL, "ELF segment wraps around the address space");
+        return "ELF segment wraps around the address space";
 
     image->segments[image->segment_count++] = (struct kernel_segment){
         .file_offset = header->offset,
         .file_size = header->file_size,
         .memory_size = header->memory_size,
         .paddr = header->paddr,
-        .vaddr = header->vaddr,
-        .flags = header->flags,
     };
     if (image->segment_count == 1) {
         image->paddr_start = header->paddr;
@@ -225,124 +191,117 @@ static __init int add_segment(struct kernel_image *image, const struct elf_progr
     image->paddr_start = MIN(image->paddr_start, header->paddr);
     image->paddr_end = MAX(image->paddr_end, end);
     if (image->paddr_end - image->paddr_start > KERNEL_SPAN_MAX)
-        return fail(reason, -E2BIG, "ELF segments span too much memory");
-    return 0;
+        return "ELF segments span too much memory";
+    return NULL;
 }
 
-static __init int check_header(const struct elf_header *header, const char **reason)
+static __init const char *check_header(const struct elf_header *header)
 {
     if (memcmp(header->magic, ELF_MAGIC, 4) != 0)
-        return fail(reason, -EINVAL, "not an ELF file");
+        return "not an ELF file";
     if (header->class != ELF_CLASS_64 || header->machine != ELF_MACHINE_X86)
-        return fail(reason, -EINVAL, "kernel is not a 64-bit x86 one");
+        return "kernel is not a 64-bit x86 one";
     if (header->data != ELF_DATA_LITTLE ||
         (header->type != ELF_TYPE_EXEC && header->type != ELF_TYPE_DYN))
-        return fail(reason, -EINVAL, "ELF file is not an executable");
+        return "ELF file is not an executable";
     if (header->program_size < sizeof(struct elf_program_header))
-        return fail(reason, -EINVAL, "ELF program headers have a strange size");
-    return 0;
+        return "ELF program headers have a strange size";
+    return NULL;
 }
 
-static __init int read_program_headers(struct kernel_image *image, const struct elf_header *header,
-                                       struct notes *notes, const char **reason)
+/* The nth of a table of headers, each of them `step` bytes long, of which `size` are known. */
+static __init bool read_header(const struct kernel_image *image, void *to, u64 table, u32 n,
+                               u32 step, size_t size)
 {
-    for (unsigned int i = 0; i < header->program_count; i++) {
-        struct elf_program_header program;
-        u64 offset;
-        int error = 0;
+    u64 offset;
 
-        if (__builtin_add_overflow(header->program_offset, (u64)i * header->program_size,
-                                   &offset) ||
-            !read_file(image, &program, offset, sizeof(program)))
-            return fail(reason, -EINVAL, "ELF program headers lie outside the file");
+    return !__builtin_add_overflow(table, (u64)n * step, &offset) &&
+           read_file(image, to, offset, size);
+}
+
+static __init const char *read_program_headers(struct kernel_image *image, struct notes *notes,
+                                               const struct elf_header *header)
+{
+    struct elf_program_header program;
+    const char *wrong = NULL;
+
+    for (u32 i = 0; i < header->program_count && !wrong; i++) {
+        if (!read_header(image, &program, header->program_offset, i, header->program_size,
+                         sizeof(program)))
+            return "ELF program headers lie outside the file";
         if (program.type == ELF_PT_LOAD)
-            error = add_segment(image, &program, reason);
+            wrong = add_segment(image, &program);
         else if (program.type == ELF_PT_NOTE)
-            error = read_notes(image, notes, program.offset, program.file_size, reason);
-        if (error)
-            return error;
+            wrong = read_notes(image, notes, program.offset, program.file_size);
     }
-    if (image->segment_count == 0)
-        return fail(reason, -EINVAL, "ELF file has nothing to load");
-    return 0;
+    return wrong || image->segment_count ? wrong : "ELF file has nothing to load";
 }
 
 /* Some small kernels have note sections but no note segment. */
-static __init int read_note_sections(struct kernel_image *image, const struct elf_header *header,
-                                     struct notes *notes, const char **reason)
+static __init const char *read_note_sections(struct kernel_image *image, struct notes *notes,
+                                             const struct elf_header *header)
 {
-    if (header->section_size < sizeof(struct elf_section_header))
-        return 0;
-    for (unsigned int i = 0; i < header->section_count; i++) {
-        struct elf_section_header section;
-        u64 offset;
-        int error;
+    struct elf_section_header section;
+    const char *wrong = NULL;
 
-        if (__builtin_add_overflow(header->section_offset, (u64)i * header->section_size,
-                                   &offset) ||
-            !read_file(image, &section, offset, sizeof(section)))
-            return fail(reason, -EINVAL, "ELF section headers lie outside the file");
-        if (section.type != ELF_SHT_NOTE)
-            continue;
-        error = read_notes(image, notes, section.offset, section.size, reason);
-        if (error)
-            return error;
+    if (header->section_size < sizeof(section))
+        return NULL;
+    for (u32 i = 0; i < header->section_count && !wrong; i++) {
+        if (!read_header(image, &section, header->section_offset, i, header->section_size,
+                         sizeof(section)))
+            return "ELF section headers lie outside the file";
+        if (section.type == ELF_SHT_NOTE)
+            wrong = read_notes(image, notes, section.offset, section.size);
     }
-    return 0;
+    return wrong;
 }
 
 /* Works out where a PV kernel sits in its virtual space, and whether that makes sense. */
-static __init int check_pv_layout(struct kernel_image *image, const char **reason)
+static __init const char *check_layout(struct kernel_image *image)
 {
     /* Differences of addresses: meant to wrap, as virt_base is near the top. */
     image->virt_start = image->paddr_start - image->paddr_offset + image->virt_base;
     image->virt_end = image->paddr_end - image->paddr_offset + image->virt_base;
     if (image->paddr_start < image->paddr_offset || image->virt_start < image->virt_base ||
         image->virt_end <= image->virt_start)
-        return fail(reason, -EINVAL, "kernel's addresses do not fit its VIRT_BASE");
+        return "kernel's addresses do not fit its VIRT_BASE";
     if (image->entry < image->virt_start || image->entry >= image->virt_end)
-        return fail(reason, -EINVAL, "kernel's entry lies outside it");
+        return "kernel's entry lies outside it";
     if (image->has_hypercall_page &&
         (image->hypercall_page % PAGE_SIZE || image->hypercall_page < image->virt_start ||
          image->hypercall_page > image->virt_end - PAGE_SIZE))
-        return fail(reason, -EINVAL, "kernel's hypercall page lies outside it");
+        return "kernel's hypercall page lies outside it";
     if (image->has_init_p2m &&
         (image->init_p2m % PAGE_SIZE ||
          (image->init_p2m >= image->virt_start && image->init_p2m < image->virt_end)))
-        return fail(reason, -EINVAL, "kernel's INIT_P2M is unusable");
-    return 0;
+        return "kernel's INIT_P2M is unusable";
+    return NULL;
 }
 
-__init int image_parse_elf(const void *elf, u64 size, struct kernel_image *image,
-                           const char **reason)
+__init const char *image_parse_elf(const void *elf, u64 size, struct kernel_image *image)
 {
     struct notes notes = {0};
     struct elf_header header;
-    int error;
+    const char *wrong;
 
     image->elf = elf;
     image->elf_size = size;
     if (!read_file(image, &header, 0, sizeof(header)))
-        return fail(reason, -EINVAL, "ELF file is truncated");
-    error = check_header(&header, reason);
-    if (error)
-        return error;
+        return "ELF file is truncated";
+    wrong = check_header(&header);
+    if (wrong)
+        return wrong;
     image->entry = header.entry;
-    error = read_program_headers(image, &header, &notes, reason);
-    if (!error && !notes.any)
-        error = read_note_sections(image, &header, &notes, reason);
-    if (error)
-        return error;
+    wrong = read_program_headers(image, &notes, &header);
+    if (!wrong && !notes.any)
+        wrong = read_note_sections(image, &notes, &header);
+    if (wrong)
+        return wrong;
     if (!notes.any)
-        return fail(reason, -EINVAL, "kernel has no Xen notes");
-
-    image->pv = (notes.has_entry || notes.has_virt_base) && strcmp(notes.loader, "generic") == 0 &&
-                strcmp(image->xen_version, "xen-3.0") == 0;
-    if (image->has_phys32_entry &&
-        (image->phys32_entry < image->paddr_start || image->phys32_entry >= image->paddr_end ||
-         image->phys32_entry > UINT32_MAX))
-        return fail(reason, -EINVAL, "kernel's PVH entry lies outside it");
-    if (!image->pv && !image->has_phys32_entry)
-        return fail(reason, -EINVAL, "kernel can boot neither as PV nor as PVH");
-    return image->pv ? check_pv_layout(image, reason) : 0;
+        return "kernel has no Xen notes";
+    if ((notes.has_entry || notes.has_virt_base) && strcmp(notes.loader, "generic") == 0 &&
+        strcmp(notes.xen_version, "xen-3.0") == 0)
+        return check_layout(image);
+    return notes.has_phys32_entry ? "not a Xen PV kernel"
+                                  : "kernel can boot neither as PV nor as PVH";
 }

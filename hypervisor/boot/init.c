@@ -46,7 +46,8 @@ static void greet(void)
     if (boot_info.framebuffer.width)
         printk(LOG_INFO, "Screen: %ux%u, %u bits%s, at %#lx\n", boot_info.framebuffer.width,
                boot_info.framebuffer.height, boot_info.framebuffer.bits_per_pixel,
-               boot_info.framebuffer.rgb ? "" : ", text or palette", boot_info.framebuffer.address);
+               boot_info.framebuffer.type == FRAMEBUFFER_RGB ? "" : ", text or palette",
+               boot_info.framebuffer.address);
     if (boot_info.modules_dropped)
         printk(LOG_WARNING, "%u boot modules dropped: empty, out of bounds, or too many\n",
                boot_info.modules_dropped);

@@ -17,10 +17,7 @@ struct info {
     u32 loader;
     u32 apm_table;
     u32 vbe[4];
-    u64 framebuffer;
-    u32 pitch, width, height;
-    u8 bits_per_pixel, type;
-    u8 colours[6]; /* RGB: position and size of red, green, blue */
+    struct framebuffer framebuffer;
 } __packed;
 
 #define HAS_MEMORY       BIT(0)
@@ -42,10 +39,11 @@ struct map_entry {
     u32 type;
 } __packed;
 
-/* Text may run up to the end of what the early tables map. */
-static const char *text_at(u32 where, size_t *limit)
+/* What the early tables map; text may run up to its end. */
+#define LOW_END (1UL << 32)
+
+static const void *low_memory(u64 where)
 {
-    *limit = (1UL << 32) - where;
     return paddr_to_virt(paddr(where));
 }
 
@@ -54,8 +52,8 @@ static void read_map(const struct info *info)
     u64 at = info->map, end = at + MIN(info->map_length, 65536U);
     struct map_entry entry;
 
-    while (at + sizeof(entry) <= MIN(end, 1UL << 32)) {
-        memcpy(&entry, paddr_to_virt(paddr(at)), sizeof(entry));
+    while (at + sizeof(entry) <= MIN(end, LOW_END)) {
+        memcpy(&entry, low_memory(at), sizeof(entry));
         boot_add_memory(entry.base, entry.length, entry.type);
         /* Firmware with ACPI 3 attributes gives 24 bytes; less than 20 is nonsense. */
         if (entry.size < 20)
@@ -67,38 +65,29 @@ static void read_map(const struct info *info)
 static void read_modules(const struct info *info)
 {
     struct module m;
-    const char *text;
-    size_t limit;
 
     for (u32 i = 0; i < MIN(info->module_count, 64U); i++) {
         u64 at = info->modules + i * sizeof(m);
 
-        if (at + sizeof(m) > 1UL << 32)
+        if (at + sizeof(m) > LOW_END)
             break;
-        memcpy(&m, paddr_to_virt(paddr(at)), sizeof(m));
-        text = m.text ? text_at(m.text, &limit) : "";
-        boot_add_module(m.start, m.end, text, m.text ? limit : 0);
+        memcpy(&m, low_memory(at), sizeof(m));
+        boot_add_module(m.start, m.end, low_memory(m.text), m.text ? LOW_END - m.text : 0);
     }
 }
 
 void multiboot1_read(u32 where)
 {
     struct info info;
-    const char *text;
-    size_t limit;
 
-    if (where > (1UL << 32) - sizeof(info))
+    if (where > LOW_END - sizeof(info))
         return;
-    memcpy(&info, paddr_to_virt(paddr(where)), sizeof(info));
+    memcpy(&info, low_memory(where), sizeof(info));
     /* First: how text is read depends on who the loader is. */
-    if ((info.flags & HAS_LOADER) && info.loader) {
-        text = text_at(info.loader, &limit);
-        boot_set_loader(text, limit);
-    }
-    if ((info.flags & HAS_COMMAND_LINE) && info.command_line) {
-        text = text_at(info.command_line, &limit);
-        boot_set_command_line(text, limit);
-    }
+    if ((info.flags & HAS_LOADER) && info.loader)
+        boot_set_loader(low_memory(info.loader), LOW_END - info.loader);
+    if ((info.flags & HAS_COMMAND_LINE) && info.command_line)
+        boot_set_command_line(low_memory(info.command_line), LOW_END - info.command_line);
     if (info.flags & HAS_MODULES)
         read_modules(&info);
     if (info.flags & HAS_MAP) {
@@ -108,18 +97,5 @@ void multiboot1_read(u32 where)
         boot_add_memory(0x100000, (u64)info.memory_upper << 10, 1);
     }
     if (info.flags & HAS_FRAMEBUFFER)
-        boot_info.framebuffer = (struct framebuffer){
-            .address = info.framebuffer,
-            .pitch = info.pitch,
-            .width = info.width,
-            .height = info.height,
-            .bits_per_pixel = info.bits_per_pixel,
-            .rgb = info.type == 1,
-            .red_position = info.colours[0],
-            .red_size = info.colours[1],
-            .green_position = info.colours[2],
-            .green_size = info.colours[3],
-            .blue_position = info.colours[4],
-            .blue_size = info.colours[5],
-        };
+        boot_info.framebuffer = info.framebuffer;
 }

@@ -32,45 +32,39 @@ static void read_module(const struct tag *tag)
         boot_add_module(bounds[0], bounds[1], (const char *)tag + 16, tag->size - 16);
 }
 
+/* The same for the next entry of a tag that is a table: entry size at 8, entries from 16 on. */
+static bool next_entry(const struct tag *tag, u32 *at, void *to, u32 length)
+{
+    u32 step;
+
+    if (!tag_copy(tag, 8, &step, sizeof(step)) || step < length || step > tag->size ||
+        !tag_copy(tag, *at, to, length))
+        return false;
+    *at += step;
+    return true;
+}
+
 static void read_memory(const struct tag *tag)
 {
     struct {
         u64 base, length;
         u32 type, reserved;
     } entry;
-    u32 entry_size;
 
-    if (!tag_copy(tag, 8, &entry_size, sizeof(entry_size)) || entry_size < sizeof(entry) ||
-        entry_size > tag->size)
-        return;
-    for (u32 at = 16; at <= tag->size - entry_size; at += entry_size) {
-        memcpy(&entry, (const u8 *)tag + at, sizeof(entry));
+    for (u32 at = 16; next_entry(tag, &at, &entry, sizeof(entry));)
         boot_add_memory(entry.base, entry.length, entry.type);
-    }
 }
 
 /* Memory types of EFI (UEFI 2.10, table 7.10) as types of the older interface. */
 static u32 efi_memory_type(u32 type, u64 attributes)
 {
+    /* 1 is RAM: loader code, data; boot services code, data; free. */
+    static const u8 types[] = {2, 1, 1, 1, 1, 2, 2, 1, 5, 3, 4};
+
     /* Free for all that cannot be cached, or that firmware needs yet, is no RAM to us. */
     if (type <= 7 && (!(attributes & EFI_MEMORY_WB) || (attributes & EFI_MEMORY_RUNTIME)))
         return 2;
-    switch (type) {
-    case 1: /* loader code, data; boot services code, data; free */
-    case 2:
-    case 3:
-    case 4:
-    case 7:
-        return 1;
-    case 8:
-        return 5;
-    case 9:
-        return 3;
-    case 10:
-        return 4;
-    default:
-        return 2;
-    }
+    return type < ARRAY_SIZE(types) ? types[type] : 2;
 }
 
 /* True if it told of memory. */
@@ -80,13 +74,9 @@ static bool read_efi_memory(const struct tag *tag)
         u32 type, pad;
         u64 start, virtual, pages, attributes;
     } entry;
-    u32 entry_size, found = 0;
+    u32 found = 0;
 
-    if (!tag_copy(tag, 8, &entry_size, sizeof(entry_size)) || entry_size < sizeof(entry) ||
-        entry_size > tag->size)
-        return false;
-    for (u32 at = 16; at <= tag->size - entry_size; at += entry_size) {
-        memcpy(&entry, (const u8 *)tag + at, sizeof(entry));
+    for (u32 at = 16; next_entry(tag, &at, &entry, sizeof(entry));) {
         if (entry.pages >= 1UL << 40)
             continue;
         u32 type = efi_memory_type(entry.type, entry.attributes);
@@ -101,30 +91,10 @@ static bool read_efi_memory(const struct tag *tag)
 static void read_framebuffer(const struct tag *tag)
 {
     struct framebuffer *f = &boot_info.framebuffer;
-    struct {
-        u64 address;
-        u32 pitch, width, height;
-        u8 bits_per_pixel, type;
-        u8 reserved[2];
-    } fixed;
 
-    if (!tag_copy(tag, 8, &fixed, sizeof(fixed)))
-        return;
-    f->address = fixed.address;
-    f->pitch = fixed.pitch;
-    f->width = fixed.width;
-    f->height = fixed.height;
-    f->bits_per_pixel = fixed.bits_per_pixel;
-    f->rgb = fixed.type == 1; /* 0: a palette, 2: text */
-    if (f->rgb)
+    if (tag_copy(tag, 8, f, offsetof(struct framebuffer, red_position)) &&
+        f->type == FRAMEBUFFER_RGB)
         (void)tag_copy(tag, 32, &f->red_position, 6);
-}
-
-/* The VBE's answers 4F00h and 4F01h, 512 and 256 bytes (VBE 3.0, 4.3 and 4.4). */
-static void read_vbe(const struct tag *tag)
-{
-    (void)tag_copy(tag, 16 + 10, &boot_info.vbe_capabilities, sizeof(u32));
-    (void)tag_copy(tag, 16 + 512, &boot_info.vbe_mode_attributes, sizeof(u16));
 }
 
 /* The loader's copy of the RSDP may lie in memory that is soon used: keep our own, for good. */
@@ -161,8 +131,9 @@ static void read_tag(const struct tag *tag, bool has_memory, bool has_efi_memory
         if (!has_efi_memory)
             read_memory(tag);
         break;
-    case MB2_TAG_VBE:
-        read_vbe(tag);
+    case MB2_TAG_VBE: /* its answers 4F00h and 4F01h, 512 and 256 bytes (VBE 3.0, 4.3 and 4.4) */
+        (void)tag_copy(tag, 16 + 10, &boot_info.vbe_capabilities, sizeof(u32));
+        (void)tag_copy(tag, 16 + 512, &boot_info.vbe_mode_attributes, sizeof(u16));
         break;
     case MB2_TAG_FRAMEBUFFER:
         read_framebuffer(tag);

@@ -27,6 +27,37 @@
 #define SLOT(address) (((address) >> 39) & 511)
 #define SLOT3(address) (((address) >> 30) & 511)
 
+/* Turns paging and long mode on; what runs on is a 16- or 32-bit segment of it. */
+    .macro ENTER_LONG_MODE
+    mov %cr4, %eax
+    or $CR4_PAE_BIT, %eax
+    mov %eax, %cr4
+    mov $PHYS(boot_l4), %eax
+    mov %eax, %cr3
+    mov $EFER, %ecx
+    rdmsr
+    or $EFER_BITS, %eax
+    wrmsr
+    mov $CR0_VALUE, %eax
+    mov %eax, %cr0
+    .endm
+
+    .macro CLEAR_SEGMENTS
+    xor %eax, %eax
+    mov %eax, %ss
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %fs
+    mov %eax, %gs
+    .endm
+
+/* Without that bit of a register of CPUID's: the end. */
+    .macro NEED bit, register, missing
+    mov $PHYS(\missing), %esi
+    bt $\bit, %\register
+    jnc die
+    .endm
+
     .section .multiboot, "a"
     .balign 8
     .long MULTIBOOT1_HEADER, MULTIBOOT1_WANT_ALIGN | MULTIBOOT1_WANT_MEMORY
@@ -81,12 +112,8 @@ ENTRY(start32)
 
     mov $1, %eax
     cpuid
-    mov $PHYS(missing_sse2), %esi
-    bt $26, %edx
-    jnc die
-    mov $PHYS(missing_pae), %esi
-    bt $6, %edx
-    jnc die
+    NEED 26, edx, missing_sse2
+    NEED 6, edx, missing_pae
     mov $0x80000000, %eax
     cpuid
     mov $PHYS(missing_long_mode), %esi
@@ -94,31 +121,13 @@ ENTRY(start32)
     jb die
     mov $0x80000001, %eax
     cpuid
-    bt $29, %edx
-    jnc die
-    mov $PHYS(missing_nx), %esi
-    bt $20, %edx
-    jnc die
+    NEED 29, edx, missing_long_mode
+    NEED 20, edx, missing_nx
 
     mov %edi, %ebx /* cpuid has had it */
-    call long_mode
+    ENTER_LONG_MODE
     lgdt PHYS(boot_gdt_register)
     ljmp $BOOT_CS64, $PHYS(start64)
-
-/* Turns paging and long mode on; the caller is then in a 32-bit segment of it. */
-long_mode:
-    mov %cr4, %eax
-    or $CR4_PAE_BIT, %eax
-    mov %eax, %cr4
-    mov $PHYS(boot_l4), %eax
-    mov %eax, %cr3
-    mov $EFER, %ecx
-    rdmsr
-    or $EFER_BITS, %eax
-    wrmsr
-    mov $CR0_VALUE, %eax
-    mov %eax, %cr0
-    ret
 
 /* Says on the serial port and the screen what esi points to, and stops. */
 die:
@@ -156,12 +165,7 @@ start64:
     movabs $1f, %rax
     jmp *%rax
 1:  lea boot_stack_end - CPU_LOCAL_SIZE - 8(%rip), %rsp
-    xor %eax, %eax
-    mov %eax, %ss
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %fs
-    mov %eax, %gs
+    CLEAR_SEGMENTS
     mov %ebp, %edi
     mov %ebx, %esi
     xor %ebp, %ebp
@@ -183,17 +187,7 @@ ENTRY(trampoline_start)
     mov %ax, %es
     mov %ax, %ss
     lgdtl trampoline_gdt_register - trampoline_start
-    mov %cr4, %eax
-    or $CR4_PAE_BIT, %eax
-    mov %eax, %cr4
-    mov $PHYS(boot_l4), %eax
-    mov %eax, %cr3
-    mov $EFER, %ecx
-    rdmsr
-    or $EFER_BITS, %eax
-    wrmsr
-    mov $CR0_VALUE, %eax
-    mov %eax, %cr0
+    ENTER_LONG_MODE
     ljmpl $BOOT_CS64, $PHYS(secondary64)
     .balign 8
 trampoline_gdt_register:
@@ -212,12 +206,7 @@ secondary64:
     mov secondary_cr3(%rip), %rax
     mov %rax, %cr3
     mov secondary_stack(%rip), %rsp
-    xor %eax, %eax
-    mov %eax, %ss
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %fs
-    mov %eax, %gs
+    CLEAR_SEGMENTS
     xor %ebp, %ebp
     call secondary_start
     ud2

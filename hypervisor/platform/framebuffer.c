@@ -41,8 +41,8 @@ __init bool framebuffer_usable(const struct framebuffer *f)
     u32 bytes = f->bits_per_pixel / 8;
     u64 size = (u64)f->pitch * f->height;
 
-    if (!f->rgb || !f->address || f->address >= 1UL << 46 || bytes < 2 || bytes > 4 ||
-        f->bits_per_pixel % 8)
+    if (f->type != FRAMEBUFFER_RGB || !f->address || f->address >= 1UL << 46 || bytes < 2 ||
+        bytes > 4 || f->bits_per_pixel % 8)
         return false;
     if (!channel_fits(f, f->red_position, f->red_size) ||
         !channel_fits(f, f->green_position, f->green_size) ||

@@ -4,11 +4,13 @@
 
 #include "lib/types.h"
 
+#define FRAMEBUFFER_RGB 1 /* a type */
+
+/* In the order in which both boot protocols give it. */
 struct framebuffer {
     u64 address;
     u32 pitch, width, height; /* bytes from line to line; pixels */
-    u8 bits_per_pixel;
-    bool rgb; /* colours are not indices into a palette */
+    u8 bits_per_pixel, type;  /* other types have a palette or are text */
     u8 red_position, red_size, green_position, green_size, blue_position, blue_size; /* bits */
 };
 

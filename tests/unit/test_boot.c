@@ -296,7 +296,7 @@ static void test_screen(void **state)
     add_tag(MB2_TAG_FRAMEBUFFER, &f, sizeof(f));
     read();
     assert_int_equal(boot_info.framebuffer.width, 1024);
-    assert_true(boot_info.framebuffer.rgb);
+    assert_int_equal(boot_info.framebuffer.type, FRAMEBUFFER_RGB);
     assert_int_equal(boot_info.framebuffer.red_position, 16);
     assert_int_equal(boot_info.framebuffer.blue_size, 8);
     begin();
@@ -309,7 +309,7 @@ static void test_screen(void **state)
     add_old_map(0, 0x100000, 1);
     add_tag(MB2_TAG_FRAMEBUFFER, &f, sizeof(f));
     read();
-    assert_false(boot_info.framebuffer.rgb);
+    assert_int_not_equal(boot_info.framebuffer.type, FRAMEBUFFER_RGB);
 }
 
 static void test_modules_and_text(void **state)

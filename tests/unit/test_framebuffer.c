@@ -48,11 +48,13 @@ bool memory_is_io(paddr_t start, u64 size)
 }
 
 static const struct framebuffer kinds[] = {
-    {0xc0000000, 640 * 4, 640, 480, 32, true, 16, 8, 8, 8, 0, 8},
-    {0xc0000000, 4096, 1000, 175, 32, true, 0, 8, 8, 8, 16, 8}, /* a margin at each side */
-    {0xc0000000, 800 * 3, 800, 600, 24, true, 16, 8, 8, 8, 0, 8},
-    {0xc0000000, 323 * 2 + 2, 323, 200, 16, true, 11, 5, 5, 6, 0, 5},
-    {0xc0000000, 2400 * 4, 2400, 1900, 32, true, 20, 10, 10, 10, 0, 10}, /* more than we use */
+    {0xc0000000, 640 * 4, 640, 480, 32, FRAMEBUFFER_RGB, 16, 8, 8, 8, 0, 8},
+    {0xc0000000, 4096, 1000, 175, 32, FRAMEBUFFER_RGB, 0, 8, 8, 8, 16,
+     8}, /* a margin at each side */
+    {0xc0000000, 800 * 3, 800, 600, 24, FRAMEBUFFER_RGB, 16, 8, 8, 8, 0, 8},
+    {0xc0000000, 323 * 2 + 2, 323, 200, 16, FRAMEBUFFER_RGB, 11, 5, 5, 6, 0, 5},
+    {0xc0000000, 2400 * 4, 2400, 1900, 32, FRAMEBUFFER_RGB, 20, 10, 10, 10, 0,
+     10}, /* more than we use */
 };
 
 static u32 pixel(u32 x, u32 y)
@@ -165,13 +167,13 @@ static void test_refused(void **state)
     REFUSED(bits_per_pixel, 8);
     REFUSED(bits_per_pixel, 15);
     REFUSED(bits_per_pixel, 64);
-    REFUSED(rgb, false);
+    REFUSED(type, 0);
     REFUSED(red_size, 0);
     REFUSED(red_position, 25);
     REFUSED(green_size, 200);
     REFUSED(blue_position, 255);
     is_memory = true; /* ours, or a guest's */
-    REFUSED(rgb, true);
+    REFUSED(type, FRAMEBUFFER_RGB);
     is_memory = false;
 }
 
