@@ -24,7 +24,9 @@ VERSION := $(shell awk -F '[()]' 'NR == 1 { print $$2 }' $(CHANGELOG))
 CPPFLAGS := -Ihypervisor -I$(BUILD)/include -DTENON_VERSION='"$(VERSION)"' $(if $(DEBUG),-DTENON_DEBUG)
 # The same sources give the same files wherever they are built.
 SAME := "-ffile-prefix-map=$(CURDIR)=."
-CFLAGS := $(SAME) -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fPIE \
+# A parameter that a function has for its table's sake only has no name there, as in C23.
+WARNINGS := -Wall -Wextra -Werror -Wno-c2x-extensions
+CFLAGS := $(SAME) -std=gnu11 -O2 -g $(WARNINGS) -ffreestanding -fPIE \
 	-fvisibility=hidden -include hypervisor/cpu/hidden.h \
 	-fno-common -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-jump-tables \
 	-ffunction-sections -fdata-sections -mno-red-zone -mgeneral-regs-only \

@@ -207,10 +207,9 @@ static __init const char *unpack_zstd(const u8 *bytes, u64 size, u8 *output, u64
 
 /* Magic, then blocks with their packed sizes in front, until the output is full. */
 static __init const char *unpack_lz4(const u8 *bytes, u64 size, u8 *output, u64 output_size,
-                                     struct decompress_arena *arena)
+                                     struct decompress_arena *)
 {
     u64 at = 4, done = 0;
-    (void)arena;
 
     while (done < output_size) {
         u64 room = MIN(output_size - done, (u64)LZ4_BLOCK_MAX), packed;

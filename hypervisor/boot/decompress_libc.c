@@ -15,22 +15,18 @@ void free(void *block);
 __noreturn void abort(void);
 u64 lzma_crc64(const u8 *bytes, size_t size, u64 crc);
 
-__init void *malloc(size_t size)
+__init void *malloc(size_t)
 {
-    (void)size;
     return NULL;
 }
 
-__init void *calloc(size_t count, size_t size)
+__init void *calloc(size_t, size_t)
 {
-    (void)count;
-    (void)size;
     return NULL;
 }
 
-__init void free(void *block)
+__init void free(void *)
 {
-    (void)block;
 }
 
 __init void abort(void)
@@ -85,13 +81,11 @@ UNWANTED_VERSION(v07);
 /* Weak in libzstd, which looks whether they are there; our link has no address
  * near enough to zero to say no with, so they are, and trace nothing. */
 unsigned long long ZSTD_trace_decompress_begin(const void *context);
-unsigned long long __init ZSTD_trace_decompress_begin(const void *context)
+unsigned long long __init ZSTD_trace_decompress_begin(const void *)
 {
-    (void)context;
     return 0;
 }
 void ZSTD_trace_decompress_end(unsigned long long context, const void *trace);
-void __init ZSTD_trace_decompress_end(unsigned long long context, const void *trace)
+void __init ZSTD_trace_decompress_end(unsigned long long, const void *)
 {
-    (void)context, (void)trace;
 }

@@ -44,10 +44,9 @@ static s64 console_input(u64 count, u64 buffer)
     return done;
 }
 
-s64 hypercall_console_io(u64 op, u64 count, u64 buffer, u64 a3, u64 a4)
+s64 hypercall_console_io(u64 op, u64 count, u64 buffer, u64, u64)
 {
     int error = policy_system(current->domain);
-    (void)a3, (void)a4;
 
     if (error)
         return error;

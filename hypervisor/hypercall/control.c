@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Bitmaps and CPU policies between the control calls and the tools. No state but the lock. */
+/* What goes between the control calls and the tools. No state but the lock. */
 #include "hypercall/control.h"
 
 #include "core/cpu_policy.h"
@@ -12,6 +12,20 @@
 #define MAX_BITMAP_BITS (1U << 16)
 
 spinlock_t control_lock = SPINLOCK(LOCK_CONTROL);
+
+int control_request(void *op, u64 arg, size_t size, u32 version)
+{
+    const struct {
+        u32 cmd, interface_version;
+    } *head = op;
+    int error = policy_system(current->domain);
+
+    if (error)
+        return error;
+    if (guest_copy_in(op, arg, size))
+        return reject(-EFAULT, "control request not readable");
+    return head->interface_version == version ? 0 : reject(-EACCES, "interface version");
+}
 
 int cpumask_from_guest(cpumask_t *mask, const struct xenctl_bitmap *from)
 {
@@ -60,18 +74,26 @@ void policy_arrays_free(struct policy_arrays *a)
     heap_free(a->msrs);
 }
 
-int policy_arrays_to_guest(const struct policy_arrays *a, u32 have_leaves, u32 have_msrs,
-                           u64 leaves, u32 *nr_leaves, u64 msrs, u32 *nr_msrs)
+int policy_to_guest(struct domain *d, u32 index, u64 leaves, u32 *nr_leaves, u64 msrs, u32 *nr_msrs)
 {
+    u32 have_leaves = CPU_POLICY_MAX_LEAVES, have_msrs = CPU_POLICY_MAX_MSRS;
     u32 room_leaves = leaves ? *nr_leaves : have_leaves, room_msrs = msrs ? *nr_msrs : have_msrs;
+    struct policy_arrays a;
+    int error = policy_arrays_alloc(&a);
 
-    *nr_leaves = have_leaves;
-    *nr_msrs = have_msrs;
-    if (room_leaves < have_leaves || room_msrs < have_msrs)
-        return reject(-ENOBUFS, "policy array too small");
-    if (leaves && guest_copy_out(leaves, a->leaves, have_leaves * sizeof(a->leaves[0])))
-        return reject(-EFAULT, "CPUID leaves not writable");
-    if (msrs && guest_copy_out(msrs, a->msrs, have_msrs * sizeof(a->msrs[0])))
-        return reject(-EFAULT, "MSRs not writable");
-    return 0;
+    if (error)
+        return error;
+    error = d ? cpu_policy_get(d, a.leaves, &have_leaves, a.msrs, &have_msrs)
+              : cpu_policy_system(index, a.leaves, &have_leaves, a.msrs, &have_msrs);
+    if (!error) {
+        *nr_leaves = have_leaves;
+        *nr_msrs = have_msrs;
+        if (room_leaves < have_leaves || room_msrs < have_msrs)
+            error = reject(-ENOBUFS, "policy array too small");
+        else if ((leaves && guest_copy_out(leaves, a.leaves, have_leaves * sizeof(*a.leaves))) ||
+                 (msrs && guest_copy_out(msrs, a.msrs, have_msrs * sizeof(*a.msrs))))
+            error = reject(-EFAULT, "policy arrays not writable");
+    }
+    policy_arrays_free(&a);
+    return error;
 }

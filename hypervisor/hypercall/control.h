@@ -19,6 +19,12 @@
 /* Held by operations that change the set of domains or a domain as a whole. */
 extern spinlock_t control_lock; /* LOCK_CONTROL */
 
+/*
+ * Takes in a request of domctl's, sysctl's or the like, which begins with an operation and the
+ * version of the interface: it must be the control domain's, and of this version.
+ */
+int control_request(void *op, u64 arg, size_t size, u32 version);
+
 /* d's state as the tools see it; d is referenced. */
 void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 
@@ -30,7 +36,7 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 int cpumask_from_guest(cpumask_t *mask, const struct xenctl_bitmap *from);
 int cpumask_to_guest(const struct xenctl_bitmap *to, const cpumask_t *mask);
 
-/* Both sides of a CPU policy: arrays of leaves and MSRs on our heap. */
+/* A CPU policy's leaves and MSRs on our heap. */
 struct policy_arrays {
     struct xen_cpuid_leaf *leaves;
     struct xen_msr_entry *msrs;
@@ -38,13 +44,14 @@ struct policy_arrays {
 int policy_arrays_alloc(struct policy_arrays *a);
 void policy_arrays_free(struct policy_arrays *a);
 /*
- * Copies to the guest whatever arrays it gave an address for, and sets the
- * counts. `have_`: entries in a; -ENOBUFS when the guest's room is less.
+ * Copies the policy of d, or of the system if d is NULL, to whatever arrays the
+ * guest gave an address for, and sets the counts. -ENOBUFS: the room is less.
  */
-int policy_arrays_to_guest(const struct policy_arrays *a, u32 have_leaves, u32 have_msrs,
-                           u64 leaves, u32 *nr_leaves, u64 msrs, u32 *nr_msrs);
+int policy_to_guest(struct domain *d, u32 index, u64 leaves, u32 *nr_leaves, u64 msrs,
+                    u32 *nr_msrs);
 
-/* domctl_*.c; d is referenced, by the caller's right. */
+/* domctl_*.c; d is referenced, by the caller's right; the table in domctl.c says what else is so.
+ */
 typedef s64 domctl_fn(struct domain *d, struct xen_domctl *op);
 domctl_fn domctl_setvcpuaffinity, domctl_getvcpuaffinity, domctl_setvcpucontext,
     domctl_getvcpucontext, domctl_getvcpuinfo, domctl_max_vcpus, domctl_sendtrigger,

@@ -55,7 +55,7 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 }
 
 /* The domain asked for or, if there is none, the next one. */
-static s64 getdomaininfo(struct xen_domctl *op)
+static s64 getdomaininfo(struct domain *, struct xen_domctl *op)
 {
     struct domain *d = domain_get_next(op->domain);
     s64 error;
@@ -99,7 +99,7 @@ static int check_create(const struct xen_domctl_createdomain *c)
     return 0;
 }
 
-static s64 createdomain(struct xen_domctl *op)
+static s64 createdomain(struct domain *, struct xen_domctl *op)
 {
     const struct xen_domctl_createdomain *config = &op->u.createdomain;
     struct domain *d = NULL;
@@ -116,29 +116,23 @@ static s64 createdomain(struct xen_domctl *op)
     return 0;
 }
 
-static s64 destroydomain(struct domain *d, struct xen_domctl *op)
+static s64 destroydomain(struct domain *d, struct xen_domctl *)
 {
-    (void)op;
-    return d == current->domain ? reject(-EINVAL, "destroys itself") : domain_destroy(d);
+    return domain_destroy(d);
 }
 
-static s64 pausedomain(struct domain *d, struct xen_domctl *op)
+static s64 pausedomain(struct domain *d, struct xen_domctl *)
 {
-    (void)op;
-    return d == current->domain ? reject(-EINVAL, "pauses itself") : domain_pause_by_control(d);
+    return domain_pause_by_control(d);
 }
 
-static s64 unpausedomain(struct domain *d, struct xen_domctl *op)
+static s64 unpausedomain(struct domain *d, struct xen_domctl *)
 {
-    (void)op;
     return domain_unpause_by_control(d);
 }
 
-static s64 resumedomain(struct domain *d, struct xen_domctl *op)
+static s64 resumedomain(struct domain *d, struct xen_domctl *)
 {
-    (void)op;
-    if (d == current->domain)
-        return reject(-EINVAL, "resumes itself");
     domain_resume(d);
     return 0;
 }
@@ -177,9 +171,8 @@ static s64 setdomainhandle(struct domain *d, struct xen_domctl *op)
     return 0;
 }
 
-static s64 setdebugging(struct domain *d, struct xen_domctl *op)
+static s64 setdebugging(struct domain *, struct xen_domctl *op)
 {
-    (void)d;
     return op->u.setdebugging.enable ? reject(-EOPNOTSUPP, "no guest debugger") : 0;
 }
 
@@ -206,48 +199,54 @@ static s64 set_virq_handler(struct domain *d, struct xen_domctl *op)
 }
 
 /* All memory is node 0. */
-static s64 setnodeaffinity(struct domain *d, struct xen_domctl *op)
+static s64 setnodeaffinity(struct domain *, struct xen_domctl *op)
 {
     cpumask_t nodes;
     int error = cpumask_from_guest(&nodes, &op->u.nodeaffinity.nodemap);
-    (void)d;
 
     if (error)
         return error;
     return cpumask_test(&nodes, 0) ? 0 : reject(-EINVAL, "affinity with no node there is");
 }
 
-static s64 getnodeaffinity(struct domain *d, struct xen_domctl *op)
+static s64 getnodeaffinity(struct domain *, struct xen_domctl *op)
 {
     cpumask_t nodes = cpumask_of(0);
-    (void)d;
 
     return cpumask_to_guest(&op->u.nodeaffinity.nodemap, &nodes);
 }
 
 enum {
-    COPY_BACK = 1, /* the request goes back to the tool */
-    UNLOCKED = 2,  /* reads only, or core locks */
+    COPY_BACK = 1,   /* the request goes back to the tool when it is done, or there was no room */
+    COPY_ALWAYS = 2, /* also when not: it says what was wrong */
+    UNLOCKED = 4,    /* reads only, or core locks */
+    NO_DOMAIN = 8,   /* names none that must exist */
+    OTHERS = 16,     /* not for the caller itself */
+    PAUSED = 32,     /* the domain is, meanwhile */
+    PV_ONLY = 64,    /* about state that only PV vCPUs have */
 };
 
-/* Every operation there is: who does it, or why not. createdomain and
- * getdomaininfo, which name no domain that must exist, are apart. */
-#define DONE(cmd, fn, how)    [XEN_DOMCTL_##cmd] = {fn, how, 0}
-#define REFUSED(cmd, because) [XEN_DOMCTL_##cmd] = {NULL, 0, because}
-static const struct {
+/* Every operation there is: who does it, or why not. ON_VCPU: the structure begins with the
+ * number of a vCPU that exists; if not, because of that. */
+#define DONE(cmd, fn, how)             [XEN_DOMCTL_##cmd] = {fn, how, 0}
+#define ON_VCPU(cmd, fn, how, because) [XEN_DOMCTL_##cmd] = {fn, how, because}
+#define REFUSED(cmd, because)          [XEN_DOMCTL_##cmd] = {NULL, 0, because}
+static const struct operation {
     domctl_fn *handler;
     u8 how, error;
 } operations[] = {
-    DONE(destroydomain, destroydomain, 0),
-    DONE(pausedomain, pausedomain, 0),
+    DONE(createdomain, createdomain, COPY_BACK | NO_DOMAIN),
+    DONE(getdomaininfo, getdomaininfo, COPY_BACK | UNLOCKED | NO_DOMAIN),
+    DONE(destroydomain, destroydomain, OTHERS),
+    DONE(pausedomain, pausedomain, OTHERS),
     DONE(unpausedomain, unpausedomain, 0),
-    DONE(setvcpuaffinity, domctl_setvcpuaffinity, 0),
-    DONE(shadow_op, domctl_shadow_op, 0),
+    ON_VCPU(setvcpuaffinity, domctl_setvcpuaffinity, 0, ESRCH),
+    DONE(shadow_op, domctl_shadow_op, OTHERS),
     DONE(max_mem, max_mem, 0),
-    DONE(setvcpucontext, domctl_setvcpucontext, 0),
-    DONE(getvcpucontext, domctl_getvcpucontext, COPY_BACK),
-    DONE(getvcpuinfo, domctl_getvcpuinfo, COPY_BACK | UNLOCKED),
-    DONE(max_vcpus, domctl_max_vcpus, 0),
+    ON_VCPU(setvcpucontext, domctl_setvcpucontext, OTHERS | PAUSED | PV_ONLY, EINVAL),
+    ON_VCPU(getvcpucontext, domctl_getvcpucontext, COPY_BACK | OTHERS | PAUSED | PV_ONLY, ESRCH),
+    ON_VCPU(getvcpuinfo, domctl_getvcpuinfo, COPY_BACK | UNLOCKED, EINVAL),
+    DONE(max_vcpus, domctl_max_vcpus, OTHERS),
     DONE(scheduler_op, scheduler_op, COPY_BACK),
     DONE(setdomainhandle, setdomainhandle, 0),
     DONE(setdebugging, setdebugging, 0),
@@ -256,9 +255,9 @@ static const struct {
     DONE(ioport_permission, domctl_ioport_permission, 0),
     DONE(hypercall_init, domctl_hypercall_init, 0),
     DONE(settimeoffset, settimeoffset, 0),
-    DONE(getvcpuaffinity, domctl_getvcpuaffinity, UNLOCKED),
+    ON_VCPU(getvcpuaffinity, domctl_getvcpuaffinity, UNLOCKED, ESRCH),
     REFUSED(real_mode_area, ENOSYS),
-    DONE(resumedomain, resumedomain, 0),
+    DONE(resumedomain, resumedomain, OTHERS),
     DONE(sendtrigger, domctl_sendtrigger, 0),
     DONE(subscribe, subscribe, 0),
     DONE(gethvmcontext, domctl_gethvmcontext, COPY_BACK),
@@ -269,8 +268,9 @@ static const struct {
     REFUSED(bind_pt_irq, EINVAL),   /* HVM only */
     DONE(memory_mapping, domctl_memory_mapping, 0),
     REFUSED(ioport_mapping, EINVAL), /* HVM only */
-    DONE(set_ext_vcpucontext, domctl_set_ext_vcpucontext, 0),
-    DONE(get_ext_vcpucontext, domctl_get_ext_vcpucontext, COPY_BACK),
+    ON_VCPU(set_ext_vcpucontext, domctl_set_ext_vcpucontext, OTHERS | PAUSED | PV_ONLY, ESRCH),
+    ON_VCPU(get_ext_vcpucontext, domctl_get_ext_vcpucontext, COPY_BACK | OTHERS | PAUSED | PV_ONLY,
+            ESRCH),
     REFUSED(set_opt_feature, ENOSYS),
     REFUSED(test_assign_device, ENOSYS),
     REFUSED(set_target, EOPNOTSUPP), /* no device-model domains */
@@ -282,10 +282,10 @@ static const struct {
     REFUSED(vm_event_op, EOPNOTSUPP),
     REFUSED(mem_sharing_op, EOPNOTSUPP),
     DONE(gettscinfo, domctl_gettscinfo, COPY_BACK),
-    DONE(settscinfo, domctl_settscinfo, 0),
+    DONE(settscinfo, domctl_settscinfo, OTHERS),
     DONE(getpageframeinfo3, domctl_getpageframeinfo3, COPY_BACK | UNLOCKED),
-    DONE(setvcpuextstate, domctl_setvcpuextstate, 0),
-    DONE(getvcpuextstate, domctl_getvcpuextstate, COPY_BACK),
+    ON_VCPU(setvcpuextstate, domctl_setvcpuextstate, OTHERS | PAUSED, ESRCH),
+    ON_VCPU(getvcpuextstate, domctl_getvcpuextstate, COPY_BACK | OTHERS | PAUSED, ESRCH),
     REFUSED(set_access_required, EOPNOTSUPP),
     REFUSED(audit_p2m, EOPNOTSUPP),
     DONE(set_virq_handler, set_virq_handler, 0),
@@ -293,8 +293,8 @@ static const struct {
     DONE(setnodeaffinity, setnodeaffinity, 0),
     DONE(getnodeaffinity, getnodeaffinity, UNLOCKED),
     REFUSED(cacheflush, ENOSYS), /* ARM */
-    DONE(get_vcpu_msrs, domctl_get_vcpu_msrs, COPY_BACK),
-    DONE(set_vcpu_msrs, domctl_set_vcpu_msrs, COPY_BACK),
+    ON_VCPU(get_vcpu_msrs, domctl_get_vcpu_msrs, COPY_BACK | PV_ONLY, EINVAL),
+    ON_VCPU(set_vcpu_msrs, domctl_set_vcpu_msrs, COPY_ALWAYS | OTHERS | PAUSED | PV_ONLY, EINVAL),
     REFUSED(setvnumainfo, EOPNOTSUPP),
     REFUSED(psr_cmt_op, ENODEV),
     REFUSED(monitor_op, EOPNOTSUPP),
@@ -302,69 +302,73 @@ static const struct {
     REFUSED(soft_reset, EOPNOTSUPP),
     REFUSED(vuart_op, ENOSYS), /* ARM */
     DONE(get_cpu_policy, domctl_get_cpu_policy, COPY_BACK),
-    DONE(set_cpu_policy, domctl_set_cpu_policy, COPY_BACK),
+    DONE(set_cpu_policy, domctl_set_cpu_policy, COPY_ALWAYS | OTHERS | PAUSED),
     REFUSED(vmtrace_op, EOPNOTSUPP),
     DONE(get_paging_mempool_size, domctl_get_paging_mempool_size, COPY_BACK),
     DONE(set_paging_mempool_size, domctl_set_paging_mempool_size, 0),
 };
 
+/* Is the operation one for this domain? */
+static int check_target(struct domain *d, const struct operation *o, const struct xen_domctl *op)
+{
+    int error = policy_check(current->domain, d, POLICY_DOMCTL);
+
+    if (error)
+        return error;
+    if ((o->how & PV_ONLY) && d->is_hvm)
+        return reject(-EINVAL, "PV state of a translated domain");
+    if (o->error && !domain_vcpu(d, op->u.vcpucontext.vcpu))
+        return reject(-o->error, "no such vCPU");
+    if ((o->how & OTHERS) && d == current->domain)
+        return reject(-EINVAL, "control operation on the caller itself");
+    return 0;
+}
+
 /* Runs one operation on the domain it names. */
-static s64 on_domain(struct xen_domctl *op)
+static s64 perform(const struct operation *o, struct xen_domctl *op)
 {
     struct domain *d;
     s64 error;
 
-    if (!operations[op->cmd].handler)
-        return reject(operations[op->cmd].error ? -operations[op->cmd].error : -ENOSYS,
-                      "control operation not offered");
+    if (o->how & NO_DOMAIN)
+        return o->handler(NULL, op);
     d = op->domain < DOMID_FIRST_RESERVED ? domain_get(op->domain) : NULL;
     if (!d)
         return reject(-ESRCH, "no such domain");
-    error = policy_check(current->domain, d, POLICY_DOMCTL);
-    if (!error)
-        error = operations[op->cmd].handler(d, op);
+    error = check_target(d, o, op);
+    if (!error) {
+        if (o->how & PAUSED)
+            domain_pause(d);
+        error = o->handler(d, op);
+        if (o->how & PAUSED)
+            domain_unpause(d);
+    }
     domain_put(d);
     return error;
 }
 
-s64 hypercall_domctl(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_domctl(u64 arg, u64, u64, u64, u64)
 {
     struct xen_domctl op;
-    bool locked = false, copy_back;
-    s64 error = policy_system(current->domain);
-    u32 how;
-    (void)a1, (void)a2, (void)a3, (void)a4;
+    s64 error = control_request(&op, arg, sizeof(op), XEN_DOMCTL_INTERFACE_VERSION);
+    const struct operation *o;
 
     if (error)
         return error;
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "control request not readable");
-    if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
-        return reject(-EACCES, "control interface version");
     if (op.cmd >= ARRAY_SIZE(operations))
         return reject(-ENOSYS, "no such control operation");
-    how = op.cmd == XEN_DOMCTL_createdomain    ? COPY_BACK
-          : op.cmd == XEN_DOMCTL_getdomaininfo ? COPY_BACK | UNLOCKED
-                                               : operations[op.cmd].how;
-    if (!(how & UNLOCKED)) {
-        locked = spin_trylock(&control_lock);
-        if (!locked)
-            return hypercall_continue(arg, 0, 0, 0, 0);
-    }
-    if (op.cmd == XEN_DOMCTL_createdomain)
-        error = createdomain(&op);
-    else if (op.cmd == XEN_DOMCTL_getdomaininfo)
-        error = getdomaininfo(&op);
-    else
-        error = on_domain(&op);
-    if (locked)
+    o = &operations[op.cmd];
+    if (!o->handler)
+        return reject(o->error ? -o->error : -ENOSYS, "control operation not offered");
+    if (!(o->how & UNLOCKED) && !spin_trylock(&control_lock))
+        return hypercall_continue(arg, 0, 0, 0, 0);
+    error = perform(o, &op);
+    if (!(o->how & UNLOCKED))
         spin_unlock(&control_lock);
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(arg, 0, 0, 0, 0);
-    /* Some failures explain themselves in the request: policies and counts. */
-    copy_back = (how & COPY_BACK) && (!error || op.cmd == XEN_DOMCTL_set_cpu_policy ||
-                                      op.cmd == XEN_DOMCTL_set_vcpu_msrs || error == -ENOBUFS);
-    if (copy_back && guest_copy_out(arg, &op, sizeof(op)))
+    if (((o->how & COPY_ALWAYS) || ((o->how & COPY_BACK) && (!error || error == -ENOBUFS))) &&
+        guest_copy_out(arg, &op, sizeof(op)))
         return reject(-EFAULT, "control result not writable");
     return error;
 }

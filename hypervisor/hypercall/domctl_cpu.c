@@ -12,19 +12,9 @@
 s64 domctl_get_cpu_policy(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_cpu_policy *policy = &op->u.cpu_policy;
-    u32 leaves = CPU_POLICY_MAX_LEAVES, msrs = CPU_POLICY_MAX_MSRS;
-    struct policy_arrays arrays;
-    s64 error = policy_arrays_alloc(&arrays);
 
-    if (error)
-        return error;
-    error = cpu_policy_get(d, arrays.leaves, &leaves, arrays.msrs, &msrs);
-    if (!error)
-        error = policy_arrays_to_guest(&arrays, leaves, msrs, handle_address(policy->leaves),
-                                       &policy->nr_leaves, handle_address(policy->msrs),
-                                       &policy->nr_msrs);
-    policy_arrays_free(&arrays);
-    return error;
+    return policy_to_guest(d, 0, handle_address(policy->leaves), &policy->nr_leaves,
+                           handle_address(policy->msrs), &policy->nr_msrs);
 }
 
 s64 domctl_set_cpu_policy(struct domain *d, struct xen_domctl *op)
@@ -34,8 +24,6 @@ s64 domctl_set_cpu_policy(struct domain *d, struct xen_domctl *op)
     s64 error;
 
     policy->err_leaf = policy->err_subleaf = policy->err_msr = ~0u;
-    if (d == current->domain)
-        return reject(-EINVAL, "sets its own CPU policy");
     if (policy->nr_leaves > CPU_POLICY_MAX_LEAVES || policy->nr_msrs > CPU_POLICY_MAX_MSRS)
         return reject(-E2BIG, "more leaves or MSRs than a policy has");
     error = policy_arrays_alloc(&arrays);
@@ -44,14 +32,11 @@ s64 domctl_set_cpu_policy(struct domain *d, struct xen_domctl *op)
     if (guest_copy_in(arrays.leaves, handle_address(policy->leaves),
                       policy->nr_leaves * sizeof(arrays.leaves[0])) ||
         guest_copy_in(arrays.msrs, handle_address(policy->msrs),
-                      policy->nr_msrs * sizeof(arrays.msrs[0]))) {
+                      policy->nr_msrs * sizeof(arrays.msrs[0])))
         error = reject(-EFAULT, "CPU policy not readable");
-    } else {
-        domain_pause(d);
+    else
         error = cpu_policy_set(d, arrays.leaves, policy->nr_leaves, arrays.msrs, policy->nr_msrs,
                                &policy->err_leaf, &policy->err_subleaf, &policy->err_msr);
-        domain_unpause(d);
-    }
     policy_arrays_free(&arrays);
     return error;
 }
@@ -75,23 +60,19 @@ s64 domctl_settscinfo(struct domain *d, struct xen_domctl *op)
     const struct cpu_policy_tsc tsc = {info->tsc_mode, info->gtsc_khz, info->incarnation,
                                        info->elapsed_nsec};
 
-    if (d == current->domain)
-        return reject(-EINVAL, "sets its own TSC");
     if (tsc.mode > 2) /* default, always emulated, never emulated */
         return reject(-EINVAL, "no such TSC mode");
     cpu_policy_tsc_set(d, &tsc);
     return 0;
 }
 
-s64 domctl_set_address_size(struct domain *d, struct xen_domctl *op)
+s64 domctl_set_address_size(struct domain *, struct xen_domctl *op)
 {
-    (void)d;
     return op->u.address_size.size == 64 ? 0 : reject(-EINVAL, "64-bit PV guests only");
 }
 
-s64 domctl_get_address_size(struct domain *d, struct xen_domctl *op)
+s64 domctl_get_address_size(struct domain *, struct xen_domctl *op)
 {
-    (void)d;
     op->u.address_size.size = 64;
     return 0;
 }
@@ -116,10 +97,6 @@ s64 domctl_getvcpuextstate(struct domain *d, struct xen_domctl *op)
     struct extended_state *state;
     s64 error = 0;
 
-    if (!v)
-        return reject(-ESRCH, "no such vCPU");
-    if (d == current->domain)
-        return reject(-EINVAL, "reads its own state");
     request->xfeature_mask = fpu_xcr0_supported();
     request->size = fpu_get_image(v->fpu, NULL);
     if (request->size)
@@ -131,11 +108,9 @@ s64 domctl_getvcpuextstate(struct domain *d, struct xen_domctl *op)
     state = heap_zalloc(room);
     if (!state)
         return reject(-ENOMEM, "no memory for extended state");
-    domain_pause(d);
     state->xcr0 = fpu_xcr0(v->fpu);
     state->xcr0_ever = fpu_xcr0_supported();
     fpu_get_image(v->fpu, state->image);
-    domain_unpause(d);
     if (guest_copy_out(to, state, room))
         error = reject(-EFAULT, "extended state not writable");
     heap_free(state);
@@ -150,23 +125,16 @@ s64 domctl_setvcpuextstate(struct domain *d, struct xen_domctl *op)
     u64 size = request->size;
     s64 error = 0;
 
-    if (!v)
-        return reject(-ESRCH, "no such vCPU");
-    if (d == current->domain)
-        return reject(-EINVAL, "sets its own state");
     if (size < sizeof(*state) || size > MAX_EXTENDED)
         return reject(-EINVAL, "size of extended state");
     state = heap_alloc(size);
     if (!state)
         return reject(-ENOMEM, "no memory for extended state");
-    if (guest_copy_in(state, handle_address(request->buffer), size)) {
+    if (guest_copy_in(state, handle_address(request->buffer), size))
         error = reject(-EFAULT, "extended state not readable");
-    } else if (size > sizeof(*state)) { /* no more than that: a vCPU that never used any */
-        domain_pause(d);
-        if (fpu_set_image(v->fpu, state->xcr0, state->image, size - sizeof(*state)))
-            error = reject(-EINVAL, "extended state that cannot be loaded");
-        domain_unpause(d);
-    }
+    else if (size > sizeof(*state) && /* no more than that: a vCPU that never used any */
+             fpu_set_image(v->fpu, state->xcr0, state->image, size - sizeof(*state)))
+        error = reject(-EINVAL, "extended state that cannot be loaded");
     heap_free(state);
     return error;
 }

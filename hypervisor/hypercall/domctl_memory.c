@@ -141,10 +141,8 @@ s64 domctl_getpageframeinfo3(struct domain *d, struct xen_domctl *op)
 }
 
 /* Logging of dirty frames is not there; turning off what is off is an error that tools know. */
-s64 domctl_shadow_op(struct domain *d, struct xen_domctl *op)
+s64 domctl_shadow_op(struct domain *, struct xen_domctl *op)
 {
-    if (d == current->domain)
-        return reject(-EINVAL, "logs its own frames");
     return op->u.shadow_op.op == XEN_DOMCTL_SHADOW_OP_OFF
                ? reject(-EINVAL, "no dirty logging is on")
                : reject(-EOPNOTSUPP, "no dirty logging");

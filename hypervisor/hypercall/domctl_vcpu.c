@@ -2,7 +2,8 @@
 /*
  * domctl on vCPUs: creation, affinity, contexts for building, saving and
  * restoring. LOCK_CONTROL is held by the caller except for the two readers.
- * A vCPU's registers are touched only while its domain is paused.
+ * A vCPU's registers are touched only while its domain is paused: the table in
+ * domctl.c does that, and sees to it that the vCPU exists.
  */
 #include "core/pool.h"
 #include "hypercall/context.h"
@@ -16,29 +17,8 @@
 
 #define MCG_CAP_BANKS 2 /* as cpu_policy_rdmsr says */
 
-/* The vCPU of d that a request names, or NULL with *error set. */
-static struct vcpu *find(struct domain *d, u32 id, int absent, s64 *error)
-{
-    struct vcpu *v = domain_vcpu(d, id);
-
-    if (!v)
-        *error = reject(absent, "no such vCPU");
-    return v;
-}
-
-/* For what only PV vCPUs have. */
-static struct vcpu *find_pv(struct domain *d, u32 id, int absent, s64 *error)
-{
-    if (!d->is_hvm)
-        return find(d, id, absent, error);
-    *error = reject(-EINVAL, "PV state of a translated domain");
-    return NULL;
-}
-
 s64 domctl_max_vcpus(struct domain *d, struct xen_domctl *op)
 {
-    if (d == current->domain)
-        return reject(-EINVAL, "makes its own vCPUs");
     if (op->u.max_vcpus.max != d->max_vcpus)
         return reject(-EINVAL, "other number of vCPUs than at creation");
     for (u32 id = 0; id < d->max_vcpus; id++) {
@@ -54,11 +34,9 @@ s64 domctl_setvcpuaffinity(struct domain *d, struct xen_domctl *op)
     struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
     bool hard = a->flags & XEN_VCPUAFFINITY_HARD, soft = a->flags & XEN_VCPUAFFINITY_SOFT;
     cpumask_t hard_mask, soft_mask, effective;
+    struct vcpu *v = domain_vcpu(d, a->vcpu);
     s64 error = 0;
-    struct vcpu *v = find(d, a->vcpu, -ESRCH, &error);
 
-    if (!v)
-        return error;
     if (!hard && !soft)
         return reject(-EINVAL, "affinity neither hard nor soft");
     if (hard)
@@ -85,11 +63,9 @@ s64 domctl_setvcpuaffinity(struct domain *d, struct xen_domctl *op)
 s64 domctl_getvcpuaffinity(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
+    struct vcpu *v = domain_vcpu(d, a->vcpu);
     s64 error = 0;
-    struct vcpu *v = find(d, a->vcpu, -ESRCH, &error);
 
-    if (!v)
-        return error;
     if (!(a->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
         return reject(-EINVAL, "affinity neither hard nor soft");
     if (a->flags & XEN_VCPUAFFINITY_HARD)
@@ -102,13 +78,9 @@ s64 domctl_getvcpuaffinity(struct domain *d, struct xen_domctl *op)
 s64 domctl_getvcpuinfo(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_getvcpuinfo *info = &op->u.getvcpuinfo;
-    s64 error = 0;
-    struct vcpu *v = find(d, info->vcpu, -EINVAL, &error);
-    u32 flags;
+    struct vcpu *v = domain_vcpu(d, info->vcpu);
+    u32 flags = READ_ONCE(v->pause_flags);
 
-    if (!v)
-        return error;
-    flags = READ_ONCE(v->pause_flags);
     info->online = !(flags & PAUSE_DOWN);
     info->blocked = (flags & (PAUSE_BLOCKED | PAUSE_POLL)) != 0;
     info->running = READ_ONCE(v->is_running);
@@ -121,21 +93,15 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
 {
     struct vcpu_guest_context *context;
     u64 from = handle_address(op->u.vcpucontext.ctxt);
+    struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
     s64 error = 0;
-    struct vcpu *v = find_pv(d, op->u.vcpucontext.vcpu, -EINVAL, &error);
 
-    if (!v)
-        return error;
-    if (d == current->domain)
-        return reject(-EINVAL, "sets its own context");
     /* It has let go of its tables, and would not let go of new ones. */
     if (d->dying != DYING_NOT)
         return reject(-EINVAL, "context of a dying domain");
     if (!from) { /* back to how it was made */
-        domain_pause(d);
         v->ops->vcpu_reset(v);
         atomic_or(&v->pause_flags, PAUSE_DOWN); /* paused: nothing to stop */
-        domain_unpause(d);
         return 0;
     }
     context = heap_alloc(sizeof(*context));
@@ -144,12 +110,10 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
     if (guest_copy_in(context, from, sizeof(*context))) {
         error = reject(-EFAULT, "vCPU context not readable");
     } else {
-        domain_pause(d);
         error = vcpu_context_set(v, context);
         /* Down by wish, or because a refused context has cost it the one it had. */
         if (error ? !v->initialised : !(context->flags & VGCF_online))
             atomic_or(&v->pause_flags, PAUSE_DOWN); /* paused: nothing to stop */
-        domain_unpause(d);
     }
     heap_free(context);
     return error;
@@ -158,23 +122,17 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
 s64 domctl_getvcpucontext(struct domain *d, struct xen_domctl *op)
 {
     struct vcpu_guest_context *context;
+    struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
     s64 error = 0;
-    struct vcpu *v = find_pv(d, op->u.vcpucontext.vcpu, -ESRCH, &error);
 
-    if (!v)
-        return error;
-    if (d == current->domain)
-        return reject(-EINVAL, "reads its own context");
     if (!v->initialised)
         return reject(-ENODATA, "vCPU has no context");
     context = heap_zalloc(sizeof(*context));
     if (!context)
         return reject(-ENOMEM, "no memory for a vCPU context");
-    domain_pause(d);
     v->ops->vcpu_get_context(v, context);
     if (!(READ_ONCE(v->pause_flags) & PAUSE_DOWN))
         context->flags |= VGCF_online;
-    domain_unpause(d);
     if (guest_copy_out(handle_address(op->u.vcpucontext.ctxt), context, sizeof(*context)))
         error = reject(-EFAULT, "vCPU context not writable");
     heap_free(context);
@@ -185,70 +143,50 @@ s64 domctl_getvcpucontext(struct domain *d, struct xen_domctl *op)
 s64 domctl_get_ext_vcpucontext(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
-    s64 error = 0;
-    struct vcpu *v = find_pv(d, e->vcpu, -ESRCH, &error);
-    const struct pv_vcpu *pv;
-    u32 id = e->vcpu;
+    const struct pv_vcpu *pv = to_pv(domain_vcpu(d, e->vcpu));
 
-    if (!v)
-        return error;
-    if (d == current->domain)
-        return reject(-EINVAL, "reads its own context");
-    domain_pause(d);
-    pv = to_pv(v);
-    memset(e, 0, sizeof(*e));
-    e->vcpu = id;
-    e->size = sizeof(*e);
-    e->syscall32_callback_eip = pv->syscall32.address;
-    e->syscall32_callback_cs = GUEST_CS64;
-    e->syscall32_disables_events = (pv->syscall32.flags & CALLBACKF_mask_events) != 0;
-    e->sysenter_callback_eip = pv->sysenter.address;
-    e->sysenter_callback_cs = GUEST_CS64;
-    e->sysenter_disables_events = (pv->sysenter.flags & CALLBACKF_mask_events) != 0;
-    e->mcg_cap = MCG_CAP_BANKS;
-    domain_unpause(d);
+    *e = (struct xen_domctl_ext_vcpucontext){
+        .vcpu = e->vcpu,
+        .size = sizeof(*e),
+        .syscall32_callback_eip = pv->syscall32.address,
+        .syscall32_callback_cs = GUEST_CS64,
+        .syscall32_disables_events = (pv->syscall32.flags & CALLBACKF_mask_events) != 0,
+        .sysenter_callback_eip = pv->sysenter.address,
+        .sysenter_callback_cs = GUEST_CS64,
+        .sysenter_disables_events = (pv->sysenter.flags & CALLBACKF_mask_events) != 0,
+        .mcg_cap = MCG_CAP_BANKS,
+    };
     return 0;
 }
 
 s64 domctl_set_ext_vcpucontext(struct domain *d, struct xen_domctl *op)
 {
     const struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
-    s64 error = 0;
-    struct vcpu *v = find_pv(d, e->vcpu, -ESRCH, &error);
-    struct pv_vcpu *pv;
+    struct pv_vcpu *pv = to_pv(domain_vcpu(d, e->vcpu));
 
-    if (!v)
-        return error;
-    if (d == current->domain)
-        return reject(-EINVAL, "sets its own context");
     if (e->size < offsetof(struct xen_domctl_ext_vcpucontext, mcg_cap))
         return reject(-EINVAL, "extended context too short");
     if (!address_canonical(e->syscall32_callback_eip) ||
         !address_canonical(e->sysenter_callback_eip))
         return reject(-EINVAL, "callback address not canonical");
-    domain_pause(d);
-    pv = to_pv(v);
     pv->syscall32.address = e->syscall32_callback_eip;
     pv->syscall32.flags = e->syscall32_disables_events ? CALLBACKF_mask_events : 0;
     pv->sysenter.address = e->sysenter_callback_eip;
     pv->sysenter.flags = e->sysenter_disables_events ? CALLBACKF_mask_events : 0;
-    domain_unpause(d);
     return 0;
 }
 
 s64 domctl_sendtrigger(struct domain *d, struct xen_domctl *op)
 {
-    s64 error = 0;
-    struct vcpu *v;
+    struct vcpu *v = domain_vcpu(d, op->u.sendtrigger.vcpu);
 
     if (op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_POWER ||
         op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_SLEEP)
         return hvm_press_button(d, op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_SLEEP);
     if (op->u.sendtrigger.trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
         return reject(-ENOSYS, "trigger that PV domains do not have");
-    v = find(d, op->u.sendtrigger.vcpu, -ESRCH, &error);
     if (!v)
-        return error;
+        return reject(-ESRCH, "no such vCPU");
     WRITE_ONCE(v->nmi_pending, true);
     vcpu_kick(v);
     return 0;
@@ -260,21 +198,16 @@ s64 domctl_sendtrigger(struct domain *d, struct xen_domctl *op)
 s64 domctl_get_vcpu_msrs(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_vcpu_msrs *list = &op->u.vcpu_msrs;
-    struct xen_domctl_vcpu_msr msr = {.index = MSR_TSC_AUX};
-    s64 error = 0;
-    struct vcpu *v = find_pv(d, list->vcpu, -EINVAL, &error);
+    struct xen_domctl_vcpu_msr msr = {
+        .index = MSR_TSC_AUX,
+        .value = READ_ONCE(to_pv(domain_vcpu(d, list->vcpu))->tsc_aux),
+    };
+    bool asks_how_many = !handle_address(list->msrs);
     u32 room = list->msr_count;
 
-    if (!v)
-        return error;
-    list->msr_count = 1;
-    if (!handle_address(list->msrs))
+    list->msr_count = asks_how_many || msr.value;
+    if (asks_how_many || !msr.value)
         return 0;
-    msr.value = READ_ONCE(to_pv(v)->tsc_aux);
-    if (!msr.value) {
-        list->msr_count = 0;
-        return 0;
-    }
     if (!room)
         return reject(-ENOBUFS, "no room for a vCPU's MSRs");
     if (guest_copy_out_at(handle_address(list->msrs), 0, &msr, sizeof(msr)))
@@ -303,16 +236,11 @@ s64 domctl_set_vcpu_msrs(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_vcpu_msrs *list = &op->u.vcpu_msrs;
     struct xen_domctl_vcpu_msr msr;
+    struct vcpu *v = domain_vcpu(d, list->vcpu);
     s64 error = 0;
-    struct vcpu *v = find_pv(d, list->vcpu, -EINVAL, &error);
 
-    if (!v)
-        return error;
-    if (d == current->domain)
-        return reject(-EINVAL, "sets its own MSRs");
     if (list->msr_count > 6)
         return reject(-EINVAL, "more MSRs than there are");
-    domain_pause(d);
     for (u32 i = 0; i < list->msr_count && !error; i++) {
         if (guest_copy_in_at(&msr, handle_address(list->msrs), i, sizeof(msr))) {
             error = reject(-EFAULT, "MSR list not readable");
@@ -321,6 +249,5 @@ s64 domctl_set_vcpu_msrs(struct domain *d, struct xen_domctl *op)
             error = reject(-EINVAL, "MSR that a vCPU does not carry");
         }
     }
-    domain_unpause(d);
     return error;
 }

@@ -111,11 +111,10 @@ static s64 perform(u32 op, union event_args *args)
     }
 }
 
-s64 hypercall_event_channel_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
+s64 hypercall_event_channel_op(u64 op, u64 arg, u64, u64, u64)
 {
     union event_args args;
     s64 error;
-    (void)a2, (void)a3, (void)a4;
 
     op = (u32)op;
     if (op >= ARRAY_SIZE(forms) || !forms[op].size)
@@ -136,7 +135,7 @@ s64 hypercall_event_channel_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
 }
 
 /* Before interface 0x00030202: number and structure in one record. */
-s64 hypercall_event_channel_op_compat(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_event_channel_op_compat(u64 arg, u64, u64 a2, u64 a3, u64 a4)
 {
     u32 op;
 
@@ -144,6 +143,5 @@ s64 hypercall_event_channel_op_compat(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
         return reject(-EFAULT, "event channel request not readable");
     if (op > EVTCHNOP_unmask)
         return reject(-ENOSYS, "operation younger than this form of the call");
-    (void)a1;
     return hypercall_event_channel_op(op, arg + offsetof(struct evtchn_op, u), a2, a3, a4);
 }

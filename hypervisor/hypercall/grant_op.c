@@ -20,6 +20,28 @@ union request {
     struct gnttab_transfer transfer;
     struct gnttab_copy copy;
     struct gnttab_swap_grant_ref swap;
+    struct gnttab_setup_table setup;
+    struct gnttab_dump_table dump;
+    struct gnttab_query_size query;
+    struct gnttab_get_status_frames frames;
+    struct gnttab_get_version get_version;
+    struct gnttab_set_version set_version;
+};
+
+#define SIZE(field) sizeof(((union request *)0)->field)
+static const u8 request_size[] = {
+    [GNTTABOP_map_grant_ref] = SIZE(map),
+    [GNTTABOP_unmap_grant_ref] = SIZE(unmap),
+    [GNTTABOP_unmap_and_replace] = SIZE(replace),
+    [GNTTABOP_transfer] = SIZE(transfer),
+    [GNTTABOP_copy] = SIZE(copy),
+    [GNTTABOP_swap_grant_ref] = SIZE(swap),
+    [GNTTABOP_setup_table] = SIZE(setup),
+    [GNTTABOP_dump_table] = SIZE(dump),
+    [GNTTABOP_query_size] = SIZE(query),
+    [GNTTABOP_get_status_frames] = SIZE(frames),
+    [GNTTABOP_get_version] = SIZE(get_version),
+    [GNTTABOP_set_version] = SIZE(set_version),
 };
 
 static s16 status_of(int error)
@@ -34,18 +56,6 @@ static s16 status_of(int error)
     default:
         return GNTST_general_error;
     }
-}
-
-/* The domain whose table a request is about. GNTST_*. */
-static s16 table_target(domid_t id, struct domain **d)
-{
-    int error = policy_target(id, POLICY_GRANTS, d);
-
-    if (!error && !(*d)->grants) {
-        domain_put(*d);
-        error = -ESRCH;
-    }
-    return status_of(error);
 }
 
 /* One request; unmaps note what is to be given up after the flush. */
@@ -76,8 +86,9 @@ static void request_do(u32 cmd, union request *r, struct grant_unmapped *gone,
     }
 }
 
-static s64 requests_do(u32 cmd, u64 array, u32 count, size_t size)
+static s64 requests_do(u32 cmd, u64 array, u32 count)
 {
+    size_t size = request_size[cmd];
     struct grant_unmapped gone[UNMAP_BATCH];
     struct grant_copier copier = {0};
     u32 done = 0, pending = 0;
@@ -126,131 +137,94 @@ static s16 frames_out(struct domain *d, enum grant_frames which, u32 n, u64 arra
     return GNTST_okay;
 }
 
-static s64 setup_table(u64 arg)
+static s16 setup_table(struct domain *d, const struct gnttab_setup_table *op)
 {
-    struct gnttab_setup_table op;
-    struct domain *d;
+    s16 status = op->nr_frames > grant_frame_max(d, GRANT_SHARED)
+                     ? GNTST_general_error
+                     : status_of(grant_grow(d, op->nr_frames));
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    op.status = table_target(op.dom, &d);
-    if (!op.status) {
-        if (op.nr_frames > grant_frame_max(d, GRANT_SHARED))
-            op.status = GNTST_general_error;
-        else
-            op.status = status_of(grant_grow(d, op.nr_frames));
-        if (!op.status)
-            op.status = frames_out(d, GRANT_SHARED, op.nr_frames, handle_address(op.frame_list));
-        domain_put(d);
-    }
-    return guest_copy_out(arg, &op, sizeof(op));
+    return status ? status
+                  : frames_out(d, GRANT_SHARED, op->nr_frames, handle_address(op->frame_list));
 }
 
-static s64 query_size(u64 arg)
+static s16 status_frames(struct domain *d, const struct gnttab_get_status_frames *op)
 {
-    struct gnttab_query_size op;
-    struct domain *d;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    op.status = table_target(op.dom, &d);
-    if (!op.status) {
-        op.nr_frames = grant_frame_count(d, GRANT_SHARED);
-        op.max_nr_frames = grant_frame_max(d, GRANT_SHARED);
-        domain_put(d);
-    }
-    return guest_copy_out(arg, &op, sizeof(op));
+    if (grant_version(d) != 2 || op->nr_frames > grant_frame_count(d, GRANT_STATUS))
+        return GNTST_general_error;
+    return frames_out(d, GRANT_STATUS, op->nr_frames, handle_address(op->frame_list));
 }
 
-static s64 get_status_frames(u64 arg)
+/* Looks up the domain whose table it is about, by the caller's right; *d NULL: not to be had. */
+static int table_target(u32 cmd, const union request *r, struct domain **d)
 {
-    struct gnttab_get_status_frames op;
-    struct domain *d;
+    domid_t id = cmd == GNTTABOP_set_version         ? DOMID_SELF
+                 : cmd == GNTTABOP_get_status_frames ? r->frames.dom
+                                                     : r->setup.dom; /* in front for all others */
+    int error = policy_target(id, POLICY_GRANTS, d);
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    op.status = table_target(op.dom, &d);
-    if (!op.status) {
-        if (grant_version(d) != 2 || op.nr_frames > grant_frame_count(d, GRANT_STATUS))
-            op.status = GNTST_general_error;
-        else
-            op.status = frames_out(d, GRANT_STATUS, op.nr_frames, handle_address(op.frame_list));
-        domain_put(d);
+    if (error || !(*d)->grants) {
+        if (!error)
+            domain_put(*d);
+        *d = NULL;
+        error = error ? error : -ESRCH;
     }
-    return guest_copy_out(arg, &op, sizeof(op));
+    return error;
 }
 
-static s64 set_version(u64 arg)
+/* Operations on a whole table: one request at a time. Most tell in it how it went. */
+static s64 table_do(u32 cmd, u64 arg, u32 count)
 {
-    struct gnttab_set_version op;
+    union request r;
+    struct domain *d;
     int error;
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
+    if (count != 1)
+        return reject(-EINVAL, "several grant table requests at once");
+    if (guest_copy_in(&r, arg, request_size[cmd]))
         return -EFAULT;
-    error = grant_set_version(current->domain, op.version);
-    op.version = grant_version(current->domain);
-    if (guest_copy_out(arg, &op, sizeof(op)))
+    if (cmd == GNTTABOP_dump_table && !current->domain->is_control)
+        return reject(-EPERM, "dump of a grant table by a guest");
+    error = table_target(cmd, &r, &d);
+    switch (cmd) {
+    case GNTTABOP_setup_table:
+        r.setup.status = d ? setup_table(d, &r.setup) : status_of(error);
+        error = 0;
+        break;
+    case GNTTABOP_get_status_frames:
+        r.frames.status = d ? status_frames(d, &r.frames) : status_of(error);
+        error = 0;
+        break;
+    case GNTTABOP_query_size:
+        r.query.status = status_of(error);
+        if (d) {
+            r.query.nr_frames = grant_frame_count(d, GRANT_SHARED);
+            r.query.max_nr_frames = grant_frame_max(d, GRANT_SHARED);
+        }
+        error = 0;
+        break;
+    case GNTTABOP_dump_table:
+        r.dump.status = status_of(error);
+        if (d)
+            grant_dump(d);
+        error = 0;
+        break;
+    case GNTTABOP_set_version: /* tells the version there is also when it stays */
+        error = grant_set_version(d, r.set_version.version);
+        r.set_version.version = grant_version(d);
+        break;
+    default:
+        if (d)
+            r.get_version.version = grant_version(d);
+        break;
+    }
+    if (d)
+        domain_put(d);
+    if ((!error || cmd == GNTTABOP_set_version) && guest_copy_out(arg, &r, request_size[cmd]))
         return -EFAULT;
     return error;
 }
 
-static s64 get_version(u64 arg)
-{
-    struct gnttab_get_version op;
-    struct domain *d;
-    int error;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    error = policy_target(op.dom, POLICY_GRANTS, &d);
-    if (error)
-        return error;
-    error = d->grants ? 0 : -ESRCH;
-    if (!error)
-        op.version = grant_version(d);
-    domain_put(d);
-    return error ? error : guest_copy_out(arg, &op, sizeof(op));
-}
-
-static s64 dump_table(u64 arg)
-{
-    struct gnttab_dump_table op;
-    struct domain *d;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (!current->domain->is_control)
-        return reject(-EPERM, "dump of a grant table by a guest");
-    op.status = table_target(op.dom, &d);
-    if (!op.status) {
-        grant_dump(d);
-        domain_put(d);
-    }
-    return guest_copy_out(arg, &op, sizeof(op));
-}
-
-/* Operations on a whole table: one request at a time. */
-static s64 table_do(u32 cmd, u64 arg, u32 count)
-{
-    if (count != 1)
-        return reject(-EINVAL, "several grant table requests at once");
-    switch (cmd) {
-    case GNTTABOP_setup_table:
-        return setup_table(arg);
-    case GNTTABOP_dump_table:
-        return dump_table(arg);
-    case GNTTABOP_query_size:
-        return query_size(arg);
-    case GNTTABOP_set_version:
-        return set_version(arg);
-    case GNTTABOP_get_status_frames:
-        return get_status_frames(arg);
-    default:
-        return get_version(arg);
-    }
-}
-
-s64 hypercall_grant_table_op(u64 a0, u64 a1, u64 a2, u64 a3 __unused, u64 a4 __unused)
+s64 hypercall_grant_table_op(u64 a0, u64 array, u64 a2, u64, u64)
 {
     u32 cmd = (u32)a0, count = (u32)a2;
 
@@ -260,24 +234,19 @@ s64 hypercall_grant_table_op(u64 a0, u64 a1, u64 a2, u64 a3 __unused, u64 a4 __u
         return reject(-ENOSYS, "domain without a grant table");
     switch (cmd) {
     case GNTTABOP_map_grant_ref:
-        return requests_do(cmd, a1, count, sizeof(struct gnttab_map_grant_ref));
     case GNTTABOP_unmap_grant_ref:
-        return requests_do(cmd, a1, count, sizeof(struct gnttab_unmap_grant_ref));
     case GNTTABOP_unmap_and_replace:
-        return requests_do(cmd, a1, count, sizeof(struct gnttab_unmap_and_replace));
     case GNTTABOP_transfer:
-        return requests_do(cmd, a1, count, sizeof(struct gnttab_transfer));
     case GNTTABOP_copy:
-        return requests_do(cmd, a1, count, sizeof(struct gnttab_copy));
     case GNTTABOP_swap_grant_ref:
-        return requests_do(cmd, a1, count, sizeof(struct gnttab_swap_grant_ref));
+        return requests_do(cmd, array, count);
     case GNTTABOP_setup_table:
     case GNTTABOP_dump_table:
     case GNTTABOP_query_size:
     case GNTTABOP_set_version:
     case GNTTABOP_get_status_frames:
     case GNTTABOP_get_version:
-        return table_do(cmd, a1, count);
+        return table_do(cmd, array, count);
     case GNTTABOP_cache_flush:
         return reject(-EOPNOTSUPP, "grant cache flush: caches are coherent");
     default:

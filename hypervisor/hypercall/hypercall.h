@@ -30,39 +30,9 @@ void hypercall_page_fill(void *page);
 /* Our command line as the boot loader gave it; boot/ fills it in (xl info shows it). */
 extern char hypervisor_command_line[1024];
 
-/* One per family; prototypes for the table. */
-s64 hypercall_set_trap_table(u64, u64, u64, u64, u64);
-s64 hypercall_mmu_update(u64, u64, u64, u64, u64);
-s64 hypercall_set_gdt(u64, u64, u64, u64, u64);
-s64 hypercall_stack_switch(u64, u64, u64, u64, u64);
-s64 hypercall_set_callbacks(u64, u64, u64, u64, u64);
-s64 hypercall_fpu_taskswitch(u64, u64, u64, u64, u64);
-s64 hypercall_platform_op(u64, u64, u64, u64, u64);
-s64 hypercall_set_debugreg(u64, u64, u64, u64, u64);
-s64 hypercall_get_debugreg(u64, u64, u64, u64, u64);
-s64 hypercall_update_descriptor(u64, u64, u64, u64, u64);
-s64 hypercall_memory_op(u64, u64, u64, u64, u64);
-s64 hypercall_multicall(u64, u64, u64, u64, u64);
-s64 hypercall_update_va_mapping(u64, u64, u64, u64, u64);
-s64 hypercall_set_timer_op(u64, u64, u64, u64, u64);
-s64 hypercall_xen_version(u64, u64, u64, u64, u64);
-s64 hypercall_console_io(u64, u64, u64, u64, u64);
-s64 hypercall_grant_table_op(u64, u64, u64, u64, u64);
-s64 hypercall_vm_assist(u64, u64, u64, u64, u64);
-s64 hypercall_update_va_mapping_otherdomain(u64, u64, u64, u64, u64);
-s64 hypercall_iret(u64, u64, u64, u64, u64);
-s64 hypercall_vcpu_op(u64, u64, u64, u64, u64);
-s64 hypercall_set_segment_base(u64, u64, u64, u64, u64);
-s64 hypercall_mmuext_op(u64, u64, u64, u64, u64);
-s64 hypercall_sched_op(u64, u64, u64, u64, u64);
-s64 hypercall_callback_op(u64, u64, u64, u64, u64);
-s64 hypercall_event_channel_op(u64, u64, u64, u64, u64);
-s64 hypercall_physdev_op(u64, u64, u64, u64, u64);
-s64 hypercall_sched_op_compat(u64, u64, u64, u64, u64);
-s64 hypercall_event_channel_op_compat(u64, u64, u64, u64, u64);
-s64 hypercall_physdev_op_compat(u64, u64, u64, u64, u64);
-s64 hypercall_xenpmu_op(u64, u64, u64, u64, u64);
-s64 hypercall_mca(u64, u64, u64, u64, u64);
-s64 hypercall_hvm_op(u64, u64, u64, u64, u64);
-s64 hypercall_sysctl(u64, u64, u64, u64, u64);
-s64 hypercall_domctl(u64, u64, u64, u64, u64);
+/* The handlers. */
+#define CALL(name, nr_arguments, guest_kinds) s64 hypercall_##name(u64, u64, u64, u64, u64);
+#define REFUSED(name)
+#include "hypercall/calls.def"
+#undef CALL
+#undef REFUSED

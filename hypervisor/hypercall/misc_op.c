@@ -4,8 +4,7 @@
  * machine-check call (counts processors, has no errors to tell), and the
  * hypercall page.
  */
-#include "hypercall/hypercall.h"
-#include "hypercall/policy.h"
+#include "hypercall/control.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
@@ -17,10 +16,9 @@
      BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) | \
      BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag))
 
-s64 hypercall_vm_assist(u64 command, u64 type, u64 a2, u64 a3, u64 a4)
+s64 hypercall_vm_assist(u64 command, u64 type, u64, u64, u64)
 {
     struct domain *d = current->domain;
-    (void)a2, (void)a3, (void)a4;
 
     command = (u32)command;
     type = (u32)type;
@@ -41,9 +39,8 @@ s64 hypercall_vm_assist(u64 command, u64 type, u64 a2, u64 a3, u64 a4)
     }
 }
 
-s64 hypercall_xenpmu_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
+s64 hypercall_xenpmu_op(u64, u64, u64, u64, u64)
 {
-    (void)op, (void)arg, (void)a2, (void)a3, (void)a4;
     return reject(-EOPNOTSUPP, "no virtual performance counters");
 }
 
@@ -71,18 +68,13 @@ static s64 mca_processors(struct xen_mc_physcpuinfo *op)
     return error;
 }
 
-s64 hypercall_mca(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_mca(u64 arg, u64, u64, u64, u64)
 {
     struct xen_mc op;
-    s64 error = policy_system(current->domain);
-    (void)a1, (void)a2, (void)a3, (void)a4;
+    s64 error = control_request(&op, arg, sizeof(op), XEN_MCA_INTERFACE_VERSION);
 
     if (error)
         return error;
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "machine check request not readable");
-    if (op.interface_version != XEN_MCA_INTERFACE_VERSION)
-        return reject(-EACCES, "machine check interface version");
     switch (op.cmd) {
     case XEN_MC_fetch:
         op.u.mc_fetch.flags = XEN_MC_NODATA;

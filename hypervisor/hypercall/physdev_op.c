@@ -34,43 +34,6 @@ union physdev_args {
     u8 add[offsetof(struct physdev_pci_device_add, optarr)]; /* the part without options */
 };
 
-/* Whose business an operation is. */
-enum { ANYONE, HARDWARE };
-
-#define FORM(field, for_whom, result)                              \
-    {                                                              \
-        sizeof(((union physdev_args *)0)->field), for_whom, result \
-    }
-static const struct {
-    u8 size, whose;
-    bool result; /* the structure goes back */
-} forms[] = {
-    [PHYSDEVOP_IRQ_UNMASK_NOTIFY] = {0, ANYONE, false},
-    [PHYSDEVOP_irq_status_query] = FORM(status, ANYONE, true),
-    [PHYSDEVOP_set_iopl] = FORM(iopl, ANYONE, false),
-    [PHYSDEVOP_set_iobitmap] = FORM(bitmap, ANYONE, false),
-    [PHYSDEVOP_apic_read] = FORM(apic, HARDWARE, true),
-    [PHYSDEVOP_apic_write] = FORM(apic, HARDWARE, false),
-    [PHYSDEVOP_alloc_irq_vector] = FORM(irq, HARDWARE, true),
-    [PHYSDEVOP_eoi] = FORM(eoi, ANYONE, false),
-    [PHYSDEVOP_map_pirq] = FORM(map, ANYONE, true),
-    [PHYSDEVOP_unmap_pirq] = FORM(unmap, ANYONE, false),
-    [PHYSDEVOP_manage_pci_add] = FORM(manage, HARDWARE, false),
-    [PHYSDEVOP_manage_pci_remove] = FORM(manage, HARDWARE, false),
-    [PHYSDEVOP_pirq_eoi_gmfn_v1] = FORM(eoi_frame, ANYONE, false),
-    [PHYSDEVOP_restore_msi] = FORM(restore, HARDWARE, false),
-    [PHYSDEVOP_manage_pci_add_ext] = FORM(manage_ext, HARDWARE, false),
-    [PHYSDEVOP_setup_gsi] = FORM(gsi, HARDWARE, false),
-    [PHYSDEVOP_get_free_pirq] = FORM(free_pirq, ANYONE, true),
-    [PHYSDEVOP_pci_mmcfg_reserved] = FORM(mmcfg, HARDWARE, false),
-    [PHYSDEVOP_pci_device_add] = FORM(add, HARDWARE, false),
-    [PHYSDEVOP_pci_device_remove] = FORM(device, HARDWARE, false),
-    [PHYSDEVOP_restore_msi_ext] = FORM(device, HARDWARE, false),
-    [PHYSDEVOP_pirq_eoi_gmfn_v2] = FORM(eoi_frame, ANYONE, false),
-    [PHYSDEVOP_prepare_msix] = FORM(device, HARDWARE, false),
-    [PHYSDEVOP_release_msix] = FORM(device, HARDWARE, false),
-};
-
 static u32 sbdf_of(u32 segment, u32 bus, u32 devfn)
 {
     return segment << 16 | bus << 8 | devfn;
@@ -94,7 +57,7 @@ static s64 map_or_unmap(u32 op, union physdev_args *args)
     return error;
 }
 
-static s64 io_privilege(u32 op, const union physdev_args *args)
+static s64 io_privilege(u32 op, union physdev_args *args)
 {
     struct pv_vcpu *v = to_pv(current);
 
@@ -134,6 +97,7 @@ static s64 interrupts(u32 op, union physdev_args *args)
     }
 }
 
+/* The machine's interrupt lines. */
 static s64 lines(u32 op, union physdev_args *args)
 {
     int vector;
@@ -196,57 +160,67 @@ static s64 devices(u32 op, union physdev_args *args)
     }
 }
 
-static s64 perform(u32 op, union physdev_args *args)
-{
-    switch (op) {
-    case PHYSDEVOP_set_iopl:
-    case PHYSDEVOP_set_iobitmap:
-        return io_privilege(op, args);
-    case PHYSDEVOP_eoi:
-    case PHYSDEVOP_pirq_eoi_gmfn_v1:
-    case PHYSDEVOP_pirq_eoi_gmfn_v2:
-    case PHYSDEVOP_irq_status_query:
-    case PHYSDEVOP_get_free_pirq:
-    case PHYSDEVOP_map_pirq:
-    case PHYSDEVOP_unmap_pirq:
-        return interrupts(op, args);
-    case PHYSDEVOP_apic_read:
-    case PHYSDEVOP_apic_write:
-    case PHYSDEVOP_alloc_irq_vector:
-    case PHYSDEVOP_setup_gsi:
-        return lines(op, args);
-    default:
-        return devices(op, args);
-    }
-}
+/* Whose business an operation is. */
+enum { ANYONE, HARDWARE };
 
-s64 hypercall_physdev_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
+#define FORM(fn, field, for_whom, result)                              \
+    {                                                                  \
+        fn, sizeof(((union physdev_args *)0)->field), for_whom, result \
+    }
+static const struct form {
+    s64 (*handler)(u32 op, union physdev_args *args);
+    u8 size, whose;
+    bool result; /* the structure goes back */
+} forms[] = {
+    [PHYSDEVOP_irq_status_query] = FORM(interrupts, status, ANYONE, true),
+    [PHYSDEVOP_set_iopl] = FORM(io_privilege, iopl, ANYONE, false),
+    [PHYSDEVOP_set_iobitmap] = FORM(io_privilege, bitmap, ANYONE, false),
+    [PHYSDEVOP_apic_read] = FORM(lines, apic, HARDWARE, true),
+    [PHYSDEVOP_apic_write] = FORM(lines, apic, HARDWARE, false),
+    [PHYSDEVOP_alloc_irq_vector] = FORM(lines, irq, HARDWARE, true),
+    [PHYSDEVOP_eoi] = FORM(interrupts, eoi, ANYONE, false),
+    [PHYSDEVOP_map_pirq] = FORM(interrupts, map, ANYONE, true),
+    [PHYSDEVOP_unmap_pirq] = FORM(interrupts, unmap, ANYONE, false),
+    [PHYSDEVOP_manage_pci_add] = FORM(devices, manage, HARDWARE, false),
+    [PHYSDEVOP_manage_pci_remove] = FORM(devices, manage, HARDWARE, false),
+    [PHYSDEVOP_pirq_eoi_gmfn_v1] = FORM(interrupts, eoi_frame, ANYONE, false),
+    [PHYSDEVOP_restore_msi] = FORM(devices, restore, HARDWARE, false),
+    [PHYSDEVOP_manage_pci_add_ext] = FORM(devices, manage_ext, HARDWARE, false),
+    [PHYSDEVOP_setup_gsi] = FORM(lines, gsi, HARDWARE, false),
+    [PHYSDEVOP_get_free_pirq] = FORM(interrupts, free_pirq, ANYONE, true),
+    [PHYSDEVOP_pci_mmcfg_reserved] = FORM(devices, mmcfg, HARDWARE, false),
+    [PHYSDEVOP_pci_device_add] = FORM(devices, add, HARDWARE, false),
+    [PHYSDEVOP_pci_device_remove] = FORM(devices, device, HARDWARE, false),
+    [PHYSDEVOP_restore_msi_ext] = FORM(devices, device, HARDWARE, false),
+    [PHYSDEVOP_pirq_eoi_gmfn_v2] = FORM(interrupts, eoi_frame, ANYONE, false),
+    [PHYSDEVOP_prepare_msix] = FORM(devices, device, HARDWARE, false),
+    [PHYSDEVOP_release_msix] = FORM(devices, device, HARDWARE, false),
+};
+
+s64 hypercall_physdev_op(u64 op, u64 arg, u64, u64, u64)
 {
     union physdev_args args;
-    s64 error;
-    (void)a2, (void)a3, (void)a4;
+    const struct form *form = (u32)op < ARRAY_SIZE(forms) ? &forms[(u32)op] : NULL;
+    s64 error = 0;
 
-    op = (u32)op;
-    if (op >= ARRAY_SIZE(forms) || !forms[op].size)
+    if (!form || !form->handler)
         return reject(-ENOSYS, "no such device operation");
-    if (forms[op].whose == HARDWARE) {
+    if (form->whose == HARDWARE)
         error = policy_hardware(current->domain);
-        if (error)
-            return error;
-    }
-    if (guest_copy_in(&args, arg, forms[op].size))
+    if (error)
+        return error;
+    if (guest_copy_in(&args, arg, form->size))
         return reject(-EFAULT, "device request not readable");
-    error = perform(op, &args);
-    if (!error && forms[op].result && guest_copy_out(arg, &args, forms[op].size))
+    error = form->handler((u32)op, &args);
+    if (!error && form->result && guest_copy_out(arg, &args, form->size))
         return reject(-EFAULT, "device result not writable");
     return error;
 }
 
 /* Before interface 0x00030202: number and structure in one record. */
-s64 hypercall_physdev_op_compat(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_physdev_op_compat(u64 arg, u64, u64 a2, u64 a3, u64 a4)
 {
     u32 op;
-    (void)a1;
 
     if (guest_copy_in(&op, arg, sizeof(op)))
         return reject(-EFAULT, "device request not readable");

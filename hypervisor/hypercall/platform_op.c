@@ -5,9 +5,8 @@
  * C-states and microcode are not taken from it. No locks of its own.
  */
 #include "core/cpu_policy.h"
-#include "hypercall/hypercall.h"
+#include "hypercall/control.h"
 #include "hypercall/platform_efi.h"
-#include "hypercall/policy.h"
 #include "lib/string.h"
 #include "platform/machine.h"
 
@@ -164,19 +163,13 @@ static s64 perform(struct xen_platform_op *op)
     }
 }
 
-s64 hypercall_platform_op(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_platform_op(u64 arg, u64, u64, u64, u64)
 {
     struct xen_platform_op op;
-    s64 error = policy_system(current->domain);
-    (void)a1, (void)a2, (void)a3, (void)a4;
+    s64 error = control_request(&op, arg, sizeof(op), XENPF_INTERFACE_VERSION);
 
-    if (error)
-        return error;
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "platform request not readable");
-    if (op.interface_version != XENPF_INTERFACE_VERSION)
-        return reject(-EACCES, "platform interface version");
-    error = perform(&op);
+    if (!error)
+        error = perform(&op);
     if (!error && guest_copy_out(arg, &op, sizeof(op)))
         return reject(-EFAULT, "platform result not writable");
     return error;

@@ -74,10 +74,8 @@ static s64 watchdog(u64 arg)
     return domain_watchdog(current->domain, op.id, op.timeout);
 }
 
-s64 hypercall_sched_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
+s64 hypercall_sched_op(u64 op, u64 arg, u64, u64, u64)
 {
-    (void)a2, (void)a3, (void)a4;
-
     switch ((u32)op) {
     case SCHEDOP_yield:
         sched_yield();
@@ -121,11 +119,10 @@ s64 hypercall_sched_op_compat(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
  * The caller's single-shot timer; 0 stops it. Kernels are known to compute
  * deadlines that wrapped (negative, or a year ahead): they meant soon.
  */
-s64 hypercall_set_timer_op(u64 timeout, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_set_timer_op(u64 timeout, u64, u64, u64, u64)
 {
     struct vcpu *v = current;
     ns_t when = timeout, now = clock_now();
-    (void)a1, (void)a2, (void)a3, (void)a4;
 
     if (!timeout) {
         timer_stop(&v->singleshot);

@@ -87,7 +87,7 @@ static s64 levelling_caps(struct xen_sysctl *op)
 #define DONE(cmd, fn)         [XEN_SYSCTL_##cmd] = {fn, 0, false}
 #define LOCKED(cmd, fn)       [XEN_SYSCTL_##cmd] = {fn, 0, true}
 #define REFUSED(cmd, because) [XEN_SYSCTL_##cmd] = {NULL, because, false}
-static const struct {
+static const struct operation {
     sysctl_fn *handler;
     u8 error;
     bool locked; /* with control_lock, which is only ever tried: see hypercall/domctl.c */
@@ -120,27 +120,23 @@ static const struct {
     DONE(get_cpu_policy, sysctl_get_cpu_policy),
 };
 
-s64 hypercall_sysctl(u64 arg, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_sysctl(u64 arg, u64, u64, u64, u64)
 {
     struct xen_sysctl op;
-    s64 error = policy_system(current->domain);
-    (void)a1, (void)a2, (void)a3, (void)a4;
+    s64 error = control_request(&op, arg, sizeof(op), XEN_SYSCTL_INTERFACE_VERSION);
+    const struct operation *o;
 
     if (error)
         return error;
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "system control request not readable");
-    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
-        return reject(-EACCES, "system control interface version");
     if (op.cmd >= ARRAY_SIZE(operations))
         return reject(-ENOSYS, "no such system control operation");
-    if (!operations[op.cmd].handler)
-        return reject(operations[op.cmd].error ? -operations[op.cmd].error : -ENOSYS,
-                      "system control operation not offered");
-    if (operations[op.cmd].locked && !spin_trylock(&control_lock))
+    o = &operations[op.cmd];
+    if (!o->handler)
+        return reject(o->error ? -o->error : -ENOSYS, "system control operation not offered");
+    if (o->locked && !spin_trylock(&control_lock))
         return hypercall_continue(arg, 0, 0, 0, 0);
-    error = operations[op.cmd].handler(&op);
-    if (operations[op.cmd].locked)
+    error = o->handler(&op);
+    if (o->locked)
         spin_unlock(&control_lock);
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(arg, 0, 0, 0, 0);

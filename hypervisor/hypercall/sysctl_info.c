@@ -184,20 +184,9 @@ s64 sysctl_get_cpu_featureset(struct xen_sysctl *op)
 s64 sysctl_get_cpu_policy(struct xen_sysctl *op)
 {
     struct xen_sysctl_cpu_policy *policy = &op->u.cpu_policy;
-    u32 leaves = CPU_POLICY_MAX_LEAVES, msrs = CPU_POLICY_MAX_MSRS;
-    struct policy_arrays arrays;
-    s64 error;
 
     if (policy->_rsvd)
         return reject(-EINVAL, "reserved field of a policy request");
-    error = policy_arrays_alloc(&arrays);
-    if (error)
-        return error;
-    error = cpu_policy_system(policy->index, arrays.leaves, &leaves, arrays.msrs, &msrs);
-    if (!error)
-        error = policy_arrays_to_guest(&arrays, leaves, msrs, handle_address(policy->leaves),
-                                       &policy->nr_leaves, handle_address(policy->msrs),
-                                       &policy->nr_msrs);
-    policy_arrays_free(&arrays);
-    return error;
+    return policy_to_guest(NULL, policy->index, handle_address(policy->leaves), &policy->nr_leaves,
+                           handle_address(policy->msrs), &policy->nr_msrs);
 }

@@ -143,10 +143,9 @@ static s64 vcpu_op_rare(u32 op, struct vcpu *v, u64 arg)
     }
 }
 
-s64 hypercall_vcpu_op(u64 op, u64 id, u64 arg, u64 a3, u64 a4)
+s64 hypercall_vcpu_op(u64 op, u64 id, u64 arg, u64, u64)
 {
     struct vcpu *v = domain_vcpu(current->domain, MIN(id, (u64)UINT32_MAX));
-    (void)a3, (void)a4;
 
     if (!v) /* a booting kernel asks for thousands: not worth a note each */
         return -ENOENT;

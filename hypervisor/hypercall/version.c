@@ -87,12 +87,11 @@ static s64 get_features(u64 arg)
     return 0;
 }
 
-s64 hypercall_xen_version(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
+s64 hypercall_xen_version(u64 op, u64 arg, u64, u64, u64)
 {
     const struct domain *d = current->domain;
     xen_platform_parameters_t parameters = {.virt_start = HYPERVISOR_VIRT_START};
     bool allowed = d->is_control;
-    (void)a2, (void)a3, (void)a4;
 
     switch ((u32)op) {
     case XENVER_version: /* also a kernel's cheapest way to have pending events delivered */

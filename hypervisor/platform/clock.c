@@ -243,11 +243,10 @@ static u64 sync_latest; /* highest TSC value anyone has published */
 static u64 sync_warp;   /* by how much someone was behind it */
 
 /* On all CPUs at once: nobody may read less than what another had before. */
-static void sync_run(void *arg)
+static void sync_run(void *)
 {
     u64 start = rdtsc_ordered(), now = start;
 
-    (void)arg;
     while (now - start < tsc_hz / 1000) {
         u64 latest = load_acquire(&sync_latest);
 

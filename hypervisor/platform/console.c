@@ -550,9 +550,8 @@ bool console_say(const char *format, ...)
     return lines_left;
 }
 
-static void key_help(unsigned char key)
+static void key_help(unsigned char)
 {
-    (void)key;
     console_say("'h' pressed -> showing installed handlers\n");
     for (u32 i = 0; i < ARRAY_SIZE(keys); i++)
         if (keys[i].fn)
@@ -560,9 +559,8 @@ static void key_help(unsigned char key)
 }
 
 /* Whatever only shows something. */
-static void key_all(unsigned char key)
+static void key_all(unsigned char)
 {
-    (void)key;
     for (u32 i = 0; i < ARRAY_SIZE(keys); i++)
         if (keys[i].fn && !strchr("*+-GhPRw", (int)i)) {
             console_say("[%c: %s]\n", (char)i, keys[i].help);
@@ -583,22 +581,20 @@ static void key_threshold(unsigned char key)
                 keys_change_guests ? "guests" : "the hypervisor", level, t->limited);
 }
 
-static void key_whose_threshold(unsigned char key)
+static void key_whose_threshold(unsigned char)
 {
-    (void)key;
     keys_change_guests = !keys_change_guests;
     console_say("Keys + and - are for messages of %s\n",
                 keys_change_guests ? "guests" : "the hypervisor");
 }
 
 /* To the devices, not into the ring again. */
-static void key_show_ring(unsigned char key)
+static void key_show_ring(unsigned char)
 {
     u32 index = log_ring.start, end = log_ring.end;
     char text[128];
     size_t length;
 
-    (void)key;
     do {
         console_acquire();
         length = ring_peek(&log_ring, text, sizeof(text), &index);

@@ -91,9 +91,8 @@ void ioapic_mask(u32 pin, bool masked)
     reg_write(io, reg, masked ? low | ENTRY_MASKED : low & ~ENTRY_MASKED);
 }
 
-static void key_ioapics(unsigned char key)
+static void key_ioapics(unsigned char)
 {
-    (void)key;
     for (u32 i = 0; i < ioapic_count; i++) {
         const struct ioapic *io = &ioapics[i];
 
@@ -169,8 +168,7 @@ int ioapic_guest_read(paddr_t base, u32 reg, u32 *value)
     return 0;
 }
 
-int ioapic_guest_write(paddr_t base, u32 reg, u32 value)
+int ioapic_guest_write(paddr_t base, u32 reg, u32)
 {
-    (void)value;
     return ioapic_at(base, reg) ? 0 : -EINVAL;
 }

@@ -478,9 +478,8 @@ static __init void pic_silence(void)
     out8(SLAVE + 1, 0xff);
 }
 
-static void key_interrupts(unsigned char key)
+static void key_interrupts(unsigned char)
 {
-    (void)key;
     console_say("Interrupts:\n");
     for (u32 n = 0; n < MAX_IRQS; n++) {
         const struct irq *irq = irqs[n];

@@ -313,10 +313,9 @@ bool msi_owns_page(mfn_t page)
     return mfn_is_none(page);
 }
 
-static void show_entry(void *msi, void *arg)
+static void show_entry(void *msi, void *)
 {
     const struct msi *m = msi;
-    (void)arg;
 
     printk(LOG_ERROR, "  %04x:%02x:%02x.%x %s entry %u: irq %u, address %x data %x%s\n",
            m->sbdf >> 16, m->sbdf >> 8 & 0xff, m->sbdf >> 3 & 0x1f, m->sbdf & 7,
@@ -324,9 +323,8 @@ static void show_entry(void *msi, void *arg)
            m->masked ? ", masked" : "");
 }
 
-void msi_show(unsigned char key)
+void msi_show(unsigned char)
 {
-    (void)key;
     console_say("Message-signalled interrupts:\n");
     pci_lock();
     irq_for_each_msi(show_entry, NULL);

@@ -224,10 +224,9 @@ int pci_mmcfg_reserved(u64 base, u16 segment, u8 first_bus, u8 last_bus)
     return -ENODEV;
 }
 
-static void key_devices(unsigned char key)
+static void key_devices(unsigned char)
 {
     struct pci_device *d;
-    (void)key;
 
     console_say("PCI devices:\n");
     pci_lock();

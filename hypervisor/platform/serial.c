@@ -251,10 +251,8 @@ size_t serial_read(char *bytes, size_t length)
     return done;
 }
 
-static void serial_interrupt(u32 irq, void *arg)
+static void serial_interrupt(u32, void *)
 {
-    (void)irq;
-    (void)arg;
     cpu_raise_work(this_cpu_id(), WORK_CONSOLE);
 }
 

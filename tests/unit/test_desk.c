@@ -287,27 +287,64 @@ static void bitmaps(void **state)
     assert_int_equal(cpumask_from_guest(&mask, &map), -EFAULT);
 }
 
+/* A system's policy of three leaves and one MSR; a domain has none. */
+int policy_system(const struct domain *by)
+{
+    return by->is_control ? 0 : -EPERM;
+}
+int cpu_policy_system(u32 index, struct xen_cpuid_leaf *leaves, u32 *nr_leaves,
+                      struct xen_msr_entry *msrs, u32 *nr_msrs)
+{
+    assert_int_equal(index, 1);
+    assert_true(*nr_leaves >= 3 && *nr_msrs >= 1);
+    memset(leaves, 0x5a, 3 * sizeof(*leaves));
+    *msrs = (struct xen_msr_entry){0xce, 0, 0};
+    *nr_leaves = 3;
+    *nr_msrs = 1;
+    return 0;
+}
+int cpu_policy_get(struct domain *d, struct xen_cpuid_leaf *leaves, u32 *nr_leaves,
+                   struct xen_msr_entry *msrs, u32 *nr_msrs)
+{
+    (void)d, (void)leaves, (void)nr_leaves, (void)msrs, (void)nr_msrs;
+    return -ESRCH;
+}
+
 /* What libxc does: ask for the counts, then for the arrays. */
 static void policy_arrays(void **state)
 {
     struct xen_cpuid_leaf leaves[3], got[4];
-    struct xen_msr_entry msrs[1] = {{0xce, 0, 0}}, got_msrs[1];
-    struct policy_arrays arrays = {leaves, msrs};
+    struct xen_msr_entry got_msrs[1];
     u32 nr = 0, nr_msrs = 0;
     (void)state;
 
     memset(leaves, 0x5a, sizeof(leaves));
-    assert_int_equal(policy_arrays_to_guest(&arrays, 3, 1, 0, &nr, 0, &nr_msrs), 0);
+    assert_int_equal(policy_to_guest(NULL, 1, 0, &nr, 0, &nr_msrs), 0);
     assert_int_equal(nr, 3);
     assert_int_equal(nr_msrs, 1);
     nr = 4, nr_msrs = 0; /* leaves only */
-    assert_int_equal(policy_arrays_to_guest(&arrays, 3, 1, (u64)got, &nr, 0, &nr_msrs), 0);
+    assert_int_equal(policy_to_guest(NULL, 1, (u64)got, &nr, 0, &nr_msrs), 0);
     assert_int_equal(nr, 3);
     assert_memory_equal(got, leaves, sizeof(leaves));
     nr = 2, nr_msrs = 1;
-    assert_int_equal(policy_arrays_to_guest(&arrays, 3, 1, (u64)got, &nr, (u64)got_msrs, &nr_msrs),
-                     -ENOBUFS);
+    assert_int_equal(policy_to_guest(NULL, 1, (u64)got, &nr, (u64)got_msrs, &nr_msrs), -ENOBUFS);
     assert_int_equal(nr, 3);
+    assert_int_equal(policy_to_guest(&domain, 0, 0, &nr, 0, &nr_msrs), -ESRCH);
+}
+
+/* Whose a request must be, and of which version. */
+static void control_requests(void **state)
+{
+    u32 sent[4] = {5, 21, 7, 7}, got[4];
+    (void)state;
+
+    domain.is_control = true;
+    assert_int_equal(control_request(got, (u64)sent, sizeof(got), 21), 0);
+    assert_memory_equal(got, sent, sizeof(got));
+    assert_int_equal(control_request(got, (u64)sent, sizeof(got), 20), -EACCES);
+    assert_int_equal(control_request(got, 0, sizeof(got), 21), -EFAULT);
+    domain.is_control = false;
+    assert_int_equal(control_request(got, (u64)sent, sizeof(got), 21), -EPERM);
 }
 
 int main(void)
@@ -322,6 +359,7 @@ int main(void)
         cmocka_unit_test_setup(multicall_refusals, setup),
         cmocka_unit_test_setup(bitmaps, setup),
         cmocka_unit_test_setup(policy_arrays, setup),
+        cmocka_unit_test_setup(control_requests, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
