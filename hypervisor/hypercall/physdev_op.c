@@ -131,17 +131,15 @@ static s64 devices(u32 op, union physdev_args *args)
 
     switch (op) {
     case PHYSDEVOP_manage_pci_add:
-        return pci_device_add(sbdf_of(0, args->manage.bus, args->manage.devfn), false, 0);
+        return pci_device_add(sbdf_of(0, args->manage.bus, args->manage.devfn), false);
     case PHYSDEVOP_manage_pci_remove:
         return pci_device_remove(sbdf_of(0, args->manage.bus, args->manage.devfn));
     case PHYSDEVOP_manage_pci_add_ext:
-        return pci_device_add(
-            sbdf_of(0, args->manage_ext.bus, args->manage_ext.devfn), args->manage_ext.is_virtfn,
-            sbdf_of(0, args->manage_ext.physfn.bus, args->manage_ext.physfn.devfn));
+        return pci_device_add(sbdf_of(0, args->manage_ext.bus, args->manage_ext.devfn),
+                              args->manage_ext.is_virtfn);
     case PHYSDEVOP_pci_device_add:
         __builtin_memcpy(&add, args->add, sizeof(args->add));
-        return pci_device_add(sbdf_of(add.seg, add.bus, add.devfn), add.flags & XEN_PCI_DEV_VIRTFN,
-                              sbdf_of(add.seg, add.physfn.bus, add.physfn.devfn));
+        return pci_device_add(sbdf_of(add.seg, add.bus, add.devfn), add.flags & XEN_PCI_DEV_VIRTFN);
     case PHYSDEVOP_pci_device_remove:
         return pci_device_remove(sbdf_of(device->seg, device->bus, device->devfn));
     case PHYSDEVOP_restore_msi:

@@ -6,7 +6,7 @@
  *
  * Tables are untrusted in form: every length is checked before a byte is read,
  * and a table whose checksum is wrong does not exist. Fields are read with
- * get16/32/64, as nothing in a table is aligned. Boot core only; the facts in
+ * get(), as nothing in a table is aligned. Boot core only; the facts in
  * `acpi` are constant afterwards. Also compiled for the host by its unit test.
  */
 #include "lib/string.h"
@@ -28,27 +28,11 @@ u32 machine_apic_id[MAX_CPUS];
 u32 machine_acpi_id[MAX_CPUS];
 static u32 cpus_beyond_limit __initdata;
 
-static u16 get16(const u8 *p)
+static __init u64 get(const u8 *p, u32 bytes)
 {
-    u16 v;
+    u64 v = 0;
 
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
-
-static u32 get32(const u8 *p)
-{
-    u32 v;
-
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
-
-static u64 get64(const u8 *p)
-{
-    u64 v;
-
-    memcpy(&v, p, sizeof(v));
+    memcpy(&v, p, bytes);
     return v;
 }
 
@@ -87,7 +71,7 @@ static __init const u8 *map_table(u64 address, const char *signature, u32 *lengt
         return NULL;
     memcpy(name, p, 4);
     wanted = !signature || memcmp(name, signature, 4) == 0;
-    *length = get32(p + 4);
+    *length = get(p + 4, 4);
     unmap_bytes(p, HEADER_SIZE);
     if (!wanted)
         return NULL;
@@ -98,7 +82,7 @@ static __init const u8 *map_table(u64 address, const char *signature, u32 *lengt
         return p;
     if (p)
         unmap_bytes(p, *length);
-    printk(LOG_WARNING, "ACPI: table at %#llx is damaged, ignored\n", (unsigned long long)address);
+    printk(LOG_WARNING, "ACPI: table at %#lx is damaged, ignored\n", address);
     return NULL;
 }
 
@@ -127,10 +111,10 @@ static __init void add_ioapic(const u8 *entry)
 {
     struct acpi_ioapic *io = &acpi.ioapics[acpi.ioapic_count];
 
-    if (acpi.ioapic_count == ACPI_IOAPICS_MAX || get32(entry + 4) == 0)
+    if (acpi.ioapic_count == ACPI_IOAPICS_MAX || get(entry + 4, 4) == 0)
         return;
     *io = (struct acpi_ioapic){
-        .address = get32(entry + 4), .gsi_base = get32(entry + 8), .id = entry[2]};
+        .address = get(entry + 4, 4), .gsi_base = get(entry + 8, 4), .id = entry[2]};
     acpi.ioapic_count++;
 }
 
@@ -138,12 +122,12 @@ static __init void add_ioapic(const u8 *entry)
 static __init void set_override(const u8 *entry)
 {
     struct acpi_isa_line *line;
-    u16 flags = get16(entry + 8);
+    u16 flags = get(entry + 8, 2);
 
-    if (entry[2] != 0 || entry[3] >= ARRAY_SIZE(acpi.isa) || get32(entry + 4) >= MAX_GSI)
+    if (entry[2] != 0 || entry[3] >= ARRAY_SIZE(acpi.isa) || get(entry + 4, 4) >= MAX_GSI)
         return;
     line = &acpi.isa[entry[3]];
-    line->gsi = get32(entry + 4);
+    line->gsi = get(entry + 4, 4);
     line->active_low = (flags & 3) == 3;
     line->level = (flags >> 2 & 3) == 3;
 }
@@ -154,7 +138,7 @@ static __init void madt_entry(const u8 *e, u32 length)
 
     switch (e[0]) {
     case LAPIC:
-        if (length >= 8 && (get32(e + 4) & 1) && e[3] != 0xff)
+        if (length >= 8 && (get(e + 4, 4) & 1) && e[3] != 0xff)
             add_cpu(e[3], e[2]);
         break;
     case IOAPIC:
@@ -167,11 +151,11 @@ static __init void madt_entry(const u8 *e, u32 length)
         break;
     case LAPIC_ADDRESS:
         if (length >= 12)
-            acpi.lapic_address = get64(e + 4);
+            acpi.lapic_address = get(e + 4, 8);
         break;
     case X2APIC:
-        if (length >= 16 && (get32(e + 8) & 1) && get32(e + 4) != ~0u)
-            add_cpu(get32(e + 4), get32(e + 12));
+        if (length >= 16 && (get(e + 8, 4) & 1) && get(e + 4, 4) != ~0u)
+            add_cpu(get(e + 4, 4), get(e + 12, 4));
         break;
     default: /* NMI wiring and the rest: nothing that we need */
         break;
@@ -184,7 +168,7 @@ static __init void read_madt(const u8 *t, u32 length)
 
     if (length < at)
         return;
-    acpi.lapic_address = get32(t + 36);
+    acpi.lapic_address = get(t + 36, 4);
     while (length - at >= 2) {
         u32 size = t[at + 1];
 
@@ -236,10 +220,10 @@ static __init void read_dsdt(const u8 *t, u32 length)
 /* A port from an old 32-bit field, or else from the address structure at x (0: none). */
 static __init u16 fadt_port(const u8 *t, u32 length, u32 old, u32 x)
 {
-    u64 port = get32(t + old);
+    u64 port = get(t + old, 4);
 
     if (port == 0 && x + 12 <= length && t[x] == 1)
-        port = get64(t + x + 4);
+        port = get(t + x + 4, 8);
     return port < 0x10000 ? (u16)port : 0;
 }
 
@@ -251,8 +235,8 @@ static __init void read_fadt(const u8 *t, u32 length)
 
     if (length < 116)
         return;
-    flags = get32(t + 112);
-    acpi.sci = get16(t + 46);
+    flags = get(t + 112, 4);
+    acpi.sci = get(t + 46, 2);
     acpi.pm1a_control = fadt_port(t, length, 64, 172);
     acpi.pm1b_control = fadt_port(t, length, 68, 184);
     acpi.pm_timer_port = fadt_port(t, length, 76, 208);
@@ -260,13 +244,13 @@ static __init void read_fadt(const u8 *t, u32 length)
     acpi.century = t[108];
     if ((flags >> 10 & 1) && length >= 129 && t[116] <= 2) {
         acpi.reset_space = t[116];
-        acpi.reset_address = get64(t + 120);
+        acpi.reset_address = get(t + 120, 8);
         acpi.reset_value = t[128];
         acpi.has_reset = acpi.reset_address != 0;
     }
-    dsdt = length >= 148 ? get64(t + 140) : 0;
+    dsdt = length >= 148 ? get(t + 140, 8) : 0;
     if (!dsdt)
-        dsdt = get32(t + 40);
+        dsdt = get(t + 40, 4);
     p = map_table(dsdt, "DSDT", &dsdt_length);
     if (p) {
         read_dsdt(p, dsdt_length);
@@ -279,14 +263,14 @@ static __init void read_fadt(const u8 *t, u32 length)
 static __init void read_hpet(const u8 *t, u32 length)
 {
     if (length >= 56 && t[40] == 0) /* in memory */
-        acpi.hpet_address = get64(t + 44);
+        acpi.hpet_address = get(t + 44, 8);
 }
 
 static __init void read_mcfg(const u8 *t, u32 length)
 {
     for (u32 at = 44; at <= length && length - at >= 16; at += 16) {
-        struct acpi_ecam e = {.base = get64(t + at),
-                              .segment = get16(t + at + 8),
+        struct acpi_ecam e = {.base = get(t + at, 8),
+                              .segment = get(t + at + 8, 2),
                               .first_bus = t[at + 10],
                               .last_bus = t[at + 11]};
 
@@ -328,7 +312,7 @@ static __init bool read_root(u64 address, const char *signature, u32 width)
     if (!t)
         return false;
     for (at = HEADER_SIZE; length - at >= width && count < TABLES_MAX; at += width, count++)
-        read_table(width == 8 ? get64(t + at) : get32(t + at));
+        read_table(get(t + at, width));
     unmap_bytes(t, length);
     return true;
 }
@@ -340,12 +324,12 @@ static __init bool rsdp_at(const u8 *p, u32 room, u64 *rsdt, u64 *xsdt)
 
     if (room < RSDP_SIZE_V1 || memcmp(p, "RSD PTR ", 8) || !sum_is_zero(p, RSDP_SIZE_V1))
         return false;
-    *rsdt = get32(p + 16);
+    *rsdt = get(p + 16, 4);
     *xsdt = 0;
     if (p[15] >= 2 && room >= RSDP_SIZE_V2) {
-        length = get32(p + 20);
+        length = get(p + 20, 4);
         if (length >= RSDP_SIZE_V2 && length <= room && sum_is_zero(p, length))
-            *xsdt = get64(p + 24);
+            *xsdt = get(p + 24, 8);
     }
     return true;
 }
@@ -371,7 +355,7 @@ static __init u64 rsdp_find(paddr_t hint, u64 *rsdt, u64 *xsdt)
     u64 found = 0, ebda = 0;
 
     if (bda) {
-        ebda = (u64)get16(bda + 0x0e) << 4; /* segment of the extended BIOS data area */
+        ebda = get(bda + 0x0e, 2) << 4; /* segment of the extended BIOS data area */
         unmap_bytes(bda, 0x100);
     }
     if (hint.raw)
@@ -397,10 +381,9 @@ __init void acpi_init(paddr_t rsdp_hint)
         printk(LOG_WARNING, "ACPI: no tables: one CPU, no device interrupts\n");
         return;
     }
-    printk(LOG_INFO, "ACPI: root pointer at %#llx, %u CPU(s), %u IO-APIC(s)%s%s%s\n",
-           (unsigned long long)acpi.rsdp.raw, machine_cpu_count, acpi.ioapic_count,
-           acpi.hpet_address ? ", HPET" : "", acpi.pm_timer_port ? ", PM timer" : "",
-           acpi.ecam_count ? ", ECAM" : "");
+    printk(LOG_INFO, "ACPI: root pointer at %#lx, %u CPU(s), %u IO-APIC(s)%s%s%s\n", acpi.rsdp.raw,
+           machine_cpu_count, acpi.ioapic_count, acpi.hpet_address ? ", HPET" : "",
+           acpi.pm_timer_port ? ", PM timer" : "", acpi.ecam_count ? ", ECAM" : "");
     if (cpus_beyond_limit)
         printk(LOG_WARNING, "ACPI: %u CPU(s) beyond our limit of %u are not used\n",
                cpus_beyond_limit, MAX_CPUS);

@@ -258,14 +258,12 @@ bool apic_timer_uses_deadline(void)
     return tsc_deadline;
 }
 
-void apic_timer_set_deadline(u64 tsc)
+void apic_timer_set(u64 value)
 {
-    wrmsr(MSR_TSC_DEADLINE, tsc);
-}
-
-void apic_timer_set_count(u32 count)
-{
-    apic_write(REG_TIMER_INITIAL, count);
+    if (tsc_deadline)
+        wrmsr(MSR_TSC_DEADLINE, value);
+    else
+        apic_write(REG_TIMER_INITIAL, (u32)value);
 }
 
 u32 apic_timer_count(void)

@@ -125,23 +125,22 @@ void clock_arm(ns_t when)
 
     if (when <= 0)
         when = 1;
-    if (console_polled() && this_cpu_id() == 0)
+    if (serial_polled() && this_cpu_id() == 0)
         when = MIN(when, clock_now() + CONSOLE_POLL);
     if (this_cpu(armed) == when)
         return;
     this_cpu(armed) = when;
-    if (apic_timer_uses_deadline()) {
-        apic_timer_set_deadline(when == NS_NEVER ? 0 : clock_ns_to_tsc(when) + 1);
-        return;
-    }
     if (when == NS_NEVER) {
-        apic_timer_set_count(0);
-        return;
+        ticks = 0;
+    } else if (apic_timer_uses_deadline()) {
+        ticks = clock_ns_to_tsc(when) + 1;
+    } else {
+        now = clock_now();
+        /* What does not fit into 32 bits fires early and is armed again. */
+        ticks = when > now ? mul_div(MIN((u64)(when - now), 1UL << 40), apic_hz, NS_SECOND) + 1 : 1;
+        ticks = MIN(ticks, 0xffffffffUL);
     }
-    now = clock_now();
-    /* What does not fit into 32 bits fires early and is armed again. */
-    ticks = when > now ? mul_div(MIN((u64)(when - now), 1UL << 40), apic_hz, NS_SECOND) + 1 : 1;
-    apic_timer_set_count((u32)MIN(ticks, 0xffffffffUL));
+    apic_timer_set(ticks);
 }
 
 /* --- Calibration --------------------------------------------------------- */
@@ -189,7 +188,7 @@ static __init void calibrate(struct counting *c)
     u64 ticks;
 
     if (!apic_timer_uses_deadline())
-        apic_timer_set_count(~0u);
+        apic_timer_set(~0u);
     for (u32 i = 0; i < SAMPLES; i++) {
         u64 start = count_read(c);
 
@@ -198,16 +197,16 @@ static __init void calibrate(struct counting *c)
         s[i] = take_sample(c);
     }
     if (!apic_timer_uses_deadline())
-        apic_timer_set_count(0);
+        apic_timer_set(0);
     if (!sample_best_pair(s, SAMPLES, &from, &to))
         panic("the TSC does not advance");
     ticks = s[to].reference - s[from].reference;
     tsc_hz = mul_div(s[to].tsc - s[from].tsc, c->reference.hz, ticks);
     apic_hz = mul_div(s[from].apic - s[to].apic, c->reference.hz, ticks);
     if (tsc_hz < 1000000 || tsc_hz > 100000000000UL)
-        panic("TSC rate measured as %llu Hz", (unsigned long long)tsc_hz);
+        panic("TSC rate measured as %lu Hz", tsc_hz);
     if (!apic_timer_uses_deadline() && apic_hz < 10000)
-        panic("local APIC timer rate measured as %llu Hz", (unsigned long long)apic_hz);
+        panic("local APIC timer rate measured as %lu Hz", apic_hz);
     /* System time begins with the measurement. */
     boot_scale = scale_from_hz(tsc_hz);
     boot_scale.base_tsc = s[0].tsc;
@@ -223,11 +222,10 @@ __init void clock_init(void)
     calibrate(&c);
     this_cpu(scale) = boot_scale;
     clock_wall_set(rtc_read(), 0, clock_now());
-    printk(LOG_INFO, "Platform timer is %llu.%03lluMHz %s\n",
-           (unsigned long long)(c.reference.hz / 1000000),
-           (unsigned long long)(c.reference.hz / 1000 % 1000), c.reference.name);
-    printk(LOG_INFO, "Detected %llu.%03llu MHz processor.\n",
-           (unsigned long long)(tsc_hz / 1000000), (unsigned long long)(tsc_hz / 1000 % 1000));
+    printk(LOG_INFO, "Platform timer is %lu.%03luMHz %s\n", (c.reference.hz / 1000000),
+           (c.reference.hz / 1000 % 1000), c.reference.name);
+    printk(LOG_INFO, "Detected %lu.%03lu MHz processor.\n", (tsc_hz / 1000000),
+           (tsc_hz / 1000 % 1000));
     reference_stop();
 }
 
@@ -262,8 +260,7 @@ __init void clock_check_sync(void)
 {
     cpu_call(&cpus_online, sync_run, NULL);
     if (sync_warp)
-        printk(LOG_WARNING, "TSCs of the CPUs differ by %llu ticks: time may jump\n",
-               (unsigned long long)sync_warp);
+        printk(LOG_WARNING, "TSCs of the CPUs differ by %lu ticks: time may jump\n", sync_warp);
 }
 
 u64 clock_tsc_warp(void)

@@ -228,7 +228,7 @@ static void write_stamp(void)
 
     switch (stamp_kind) {
     case STAMP_RAW:
-        length = snprintf(text, sizeof(text), "[%016llx] ", (unsigned long long)now);
+        length = snprintf(text, sizeof(text), "[%016lx] ", now);
         break;
     case STAMP_DATE:
     case STAMP_DATE_MS:
@@ -238,15 +238,15 @@ static void write_stamp(void)
         ms = (u32)(nanoseconds % NS_SECOND / NS_MS);
         calendar_date((s64)(wall_seconds / 86400), &year, &month, &day);
         wall_seconds %= 86400;
-        length = snprintf(text, sizeof(text), "[%04lld-%02u-%02u %02u:%02u:%02u", (long long)year,
-                          month, day, (u32)(wall_seconds / 3600), (u32)(wall_seconds / 60 % 60),
+        length = snprintf(text, sizeof(text), "[%04ld-%02u-%02u %02u:%02u:%02u", year, month, day,
+                          (u32)(wall_seconds / 3600), (u32)(wall_seconds / 60 % 60),
                           (u32)(wall_seconds % 60));
         length += snprintf(text + length, sizeof(text) - (size_t)length,
                            stamp_kind == STAMP_DATE ? "] " : ".%03u] ", ms);
         break;
     default:
-        length = snprintf(text, sizeof(text), "[%5llu.%06llu] ", (unsigned long long)seconds,
-                          (unsigned long long)((u64)now % NS_SECOND / NS_US));
+        length =
+            snprintf(text, sizeof(text), "[%5lu.%06lu] ", seconds, (u64)(now % NS_SECOND / NS_US));
         break;
     }
     ring_put(&log_ring, text, (size_t)length);
@@ -442,13 +442,6 @@ void console_ring_clear_to(u32 index)
     console_release();
 }
 
-void console_ring_clear(void)
-{
-    console_acquire();
-    log_ring.start = log_ring.end;
-    console_release();
-}
-
 /* --- Input --------------------------------------------------------------- */
 
 /*
@@ -511,11 +504,6 @@ size_t console_read(char *bytes, size_t length)
     if (again && done)
         cpu_raise_work(this_cpu_id(), WORK_CONSOLE);
     return done;
-}
-
-bool console_polled(void)
-{
-    return serial_polled();
 }
 
 /* --- Keys ---------------------------------------------------------------- */
@@ -669,11 +657,11 @@ __init void console_init_late(void)
         size *= 2;
     data = heap_alloc(size);
     if (!data)
-        panic("no memory for a console ring of %llu bytes", (unsigned long long)size);
+        panic("no memory for a console ring of %lu bytes", size);
     console_acquire();
     ring_move(&log_ring, data, (u32)size);
     console_release();
-    printk(LOG_INFO, "Allocated console ring of %llu KiB.\n", (unsigned long long)(size >> 10));
+    printk(LOG_INFO, "Allocated console ring of %lu KiB.\n", size >> 10);
     console_key_register('h', key_help, "show this message");
     console_key_register('*', key_all, "all that only shows something");
     console_key_register('+', key_threshold, "show more messages");

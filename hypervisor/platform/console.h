@@ -32,7 +32,6 @@ void console_input_notify(void);
 size_t console_ring_read(char *bytes, size_t length, u32 *index, bool incremental);
 /* Forgets what lies before the index that the last read returned. */
 void console_ring_clear_to(u32 index);
-void console_ring_clear(void);
 
 /* Key handlers, for input to us and for XEN_SYSCTL_debug_keys; no lock is held. */
 void console_key_register(char key, void (*fn)(unsigned char key), const char *help);
@@ -44,7 +43,5 @@ void console_key(unsigned char key);
 bool console_say(const char *format, ...) __format_printf(1, 2);
 
 void console_work(void); /* WORK_CONSOLE handler */
-/* True if someone must raise WORK_CONSOLE from time to time for input. */
-bool console_polled(void);
 /* From now on output is synchronous and locks are broken: the crash path. */
 void console_force_unlock(void);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "cpu/lock.h"
 #include "lib/types.h"
 #include "platform/irq.h"
 
@@ -58,10 +59,8 @@ extern struct acpi_facts acpi;
 /* apic.c */
 
 bool apic_timer_uses_deadline(void);
-/* TSC value to fire at; 0: never. Only if apic_timer_uses_deadline(). */
-void apic_timer_set_deadline(u64 tsc);
-/* One-shot count down at the bus clock; 0: never. */
-void apic_timer_set_count(u32 count);
+/* The TSC value to fire at, or else ticks of the bus clock to count down; 0: never. */
+void apic_timer_set(u64 value);
 u32 apic_timer_count(void);
 /* 32-bit destinations do not fit into IO-APIC entries and MSI addresses. */
 bool apic_can_route_to(u32 cpu);
@@ -79,9 +78,7 @@ void ioapic_mask(u32 pin, bool masked);
 
 /* irq.c */
 
-/* irq_lock (LOCK_IRQ): irq descriptors, vectors, IO-APIC registers. */
-void irq_lock_acquire(void);
-void irq_lock_release(void);
+extern spinlock_t irq_lock; /* LOCK_IRQ: irq descriptors, vectors, IO-APIC registers */
 
 /* Takes an irq number beyond the GSIs (and a vector) for an MSI; 0 or negative errno. */
 int irq_alloc_msi(void *msi, u32 *irq, u8 *vector, u32 *apic_id);
@@ -91,8 +88,9 @@ void *irq_detach_msi(u32 irq);
 void irq_free_detached(void *detached);
 /* PCI lock held. The msi that irq_alloc_msi was given; NULL if irq is none. */
 void *irq_msi(u32 irq);
-/* Calls fn for each allocated MSI; the caller holds the PCI lock. */
-void irq_for_each_msi(void (*fn)(void *msi, void *arg), void *arg);
+/* The next allocated MSI with an irq from *n on, which moves behind it; NULL: no more. PCI lock
+ * held. */
+void *irq_next_msi(u32 *n);
 
 /* msi.c; called with the PCI lock held, irq_lock may be held too. */
 
@@ -100,10 +98,9 @@ void msi_route(void *msi, u8 vector, u32 apic_id);
 void msi_mask(void *msi, bool masked);
 void msi_show(unsigned char key); /* a debug key; no lock held */
 
-/* pci.c: LOCK_PCI, and accesses for those who hold it. */
+/* pci.c */
 
-void pci_lock(void);
-void pci_unlock(void);
+extern spinlock_t pci_lock; /* LOCK_PCI; accesses for those who hold it: */
 u32 pci_read_locked(u32 sbdf, u32 reg, u32 bytes);
 void pci_write_locked(u32 sbdf, u32 reg, u32 bytes, u32 value);
 bool pci_device_is_virtual(u32 sbdf); /* lock held */
@@ -118,7 +115,7 @@ bool serial_open(u32 port); /* false: no UART there */
 void serial_write(u32 port, const char *text, size_t length);
 size_t serial_read(char *bytes, size_t length); /* from all open ports; never waits */
 void serial_enable_interrupts(void);            /* no lock held */
-bool serial_polled(void);                       /* some open port has no interrupt */
+bool serial_polled(void); /* some open port has no interrupt: raise WORK_CONSOLE now and then */
 bool serial_owns_port(u16 io_port);
 
 /* vga.c; the caller holds the console lock. */

@@ -100,10 +100,10 @@ static void key_ioapics(unsigned char)
         for (u32 pin = 0; pin < io->pins; pin++) {
             u32 low, high;
 
-            irq_lock_acquire();
+            spin_lock(&irq_lock);
             low = reg_read(io, REG_ENTRY + 2 * pin);
             high = reg_read(io, REG_ENTRY + 2 * pin + 1);
-            irq_lock_release();
+            spin_unlock(&irq_lock);
             if (low & 0xff)
                 console_say("  GSI %3u: vector %02x %s %s%s to APIC %02x\n", io->first_pin + pin,
                             low & 0xff, low & ENTRY_LEVEL ? "level" : "edge",
@@ -130,8 +130,8 @@ __init void ioapic_init(void)
         version = reg_read(io, REG_VERSION);
         io->pins = (version >> 16 & 0xff) + 1;
         if (version == ~0u || said->gsi_base >= MAX_GSI || io->pins > MAX_GSI - said->gsi_base) {
-            printk(LOG_WARNING, "IO-APIC at %#llx: not usable (version %#x, first GSI %u)\n",
-                   (unsigned long long)said->address, version, said->gsi_base);
+            printk(LOG_WARNING, "IO-APIC at %#lx: not usable (version %#x, first GSI %u)\n",
+                   said->address, version, said->gsi_base);
             unmap_io(window, 0x20);
             continue;
         }
@@ -139,9 +139,8 @@ __init void ioapic_init(void)
             reg_write(io, REG_ENTRY + 2 * pin, ENTRY_MASKED);
         gsi_count = MAX(gsi_count, io->first_pin + io->pins);
         ioapic_count++;
-        printk(LOG_INFO, "IO-APIC at %#llx: version %#x, GSI %u-%u\n",
-               (unsigned long long)said->address, version & 0xff, io->first_pin,
-               io->first_pin + io->pins - 1);
+        printk(LOG_INFO, "IO-APIC at %#lx: version %#x, GSI %u-%u\n", said->address, version & 0xff,
+               io->first_pin, io->first_pin + io->pins - 1);
     }
     console_key_register('z', key_ioapics, "IO-APICs");
 }
@@ -162,9 +161,9 @@ int ioapic_guest_read(paddr_t base, u32 reg, u32 *value)
 
     if (!io)
         return -EINVAL;
-    irq_lock_acquire();
+    spin_lock(&irq_lock);
     *value = reg_read(io, reg);
-    irq_lock_release();
+    spin_unlock(&irq_lock);
     return 0;
 }
 

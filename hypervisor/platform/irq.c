@@ -52,31 +52,21 @@ struct irq {
     struct binding bindings[SHARERS_MAX];
 };
 
-static spinlock_t irq_lock = SPINLOCK(LOCK_IRQ);
+spinlock_t irq_lock = SPINLOCK(LOCK_IRQ);
 static struct irq *irqs[MAX_IRQS];
 static u16 vector_irq[256]; /* irq + 1, 0: free */
-
-void irq_lock_acquire(void)
-{
-    spin_lock(&irq_lock);
-}
-
-void irq_lock_release(void)
-{
-    spin_unlock(&irq_lock);
-}
 
 /* For changes to an irq that may be an MSI. */
 static void lock_both(void)
 {
-    pci_lock();
+    spin_lock(&pci_lock);
     spin_lock(&irq_lock);
 }
 
 static void unlock_both(void)
 {
     spin_unlock(&irq_lock);
-    pci_unlock();
+    spin_unlock(&pci_lock);
 }
 
 /* --- Descriptors and vectors (irq_lock held) ----------------------------- */
@@ -208,7 +198,7 @@ void irq_dispatch(u32 vector)
         apic_eoi();
         clock_timer_fired();
         cpu_raise_work(this_cpu_id(), WORK_TIMER);
-        if (console_polled() && this_cpu_id() == 0)
+        if (serial_polled() && this_cpu_id() == 0)
             cpu_raise_work(this_cpu_id(), WORK_CONSOLE);
         break;
     case VECTOR_WORK:
@@ -449,11 +439,15 @@ void *irq_msi(u32 n)
     return n < MAX_IRQS && irqs[n] ? irqs[n]->msi : NULL;
 }
 
-void irq_for_each_msi(void (*fn)(void *msi, void *arg), void *arg)
+void *irq_next_msi(u32 *n)
 {
-    for (u32 n = 0; n < MAX_IRQS; n++)
-        if (irqs[n] && irqs[n]->msi)
-            fn(irqs[n]->msi, arg);
+    while (*n < MAX_IRQS) {
+        const struct irq *irq = irqs[(*n)++];
+
+        if (irq && irq->msi)
+            return irq->msi;
+    }
+    return NULL;
 }
 
 /* --- Start --------------------------------------------------------------- */

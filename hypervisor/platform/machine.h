@@ -34,7 +34,7 @@ void pci_init(void);
  */
 int pci_mmcfg_reserved(u64 base, u16 segment, u8 first_bus, u8 last_bus);
 /* dom0 tells of devices (PHYSDEVOP_pci_device_add ...). add: 0 also when known, -ENOMEM. */
-int pci_device_add(u32 sbdf, bool virtual_function, u32 physfn_sbdf);
+int pci_device_add(u32 sbdf, bool virtual_function);
 int pci_device_remove(u32 sbdf); /* -ENODEV */
 bool pci_device_known(u32 sbdf);
 

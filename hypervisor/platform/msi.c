@@ -183,26 +183,19 @@ static int setup_msix(struct msi *m, u64 table_base)
     return 0;
 }
 
-struct search {
-    u32 sbdf;
-    u16 entry;
-    bool is_msix;
-    bool found;
-};
-
-static void match_entry(void *msi, void *arg)
+/* Is the entry in use, or one of the other kind? MSI and MSI-X exclude each other on a device. */
+static bool in_use(u32 sbdf, bool is_msix, u32 entry)
 {
-    const struct msi *m = msi;
-    struct search *s = arg;
+    const struct msi *m;
 
-    /* MSI and MSI-X exclude each other on one device. */
-    if (m->sbdf == s->sbdf && (m->is_msix != s->is_msix || m->entry == s->entry))
-        s->found = true;
+    for (u32 n = 0; (m = irq_next_msi(&n)) != NULL;)
+        if (m->sbdf == sbdf && (m->is_msix != is_msix || m->entry == entry))
+            return true;
+    return false;
 }
 
 int msi_enable(u32 sbdf, u32 entry, u64 table_base, bool msix, u32 count, u32 *irq)
 {
-    struct search s = {sbdf, msix ? (u16)entry : 0, msix, false};
     struct msi *m;
     u32 apic_id;
     u8 vector;
@@ -215,11 +208,11 @@ int msi_enable(u32 sbdf, u32 entry, u64 table_base, bool msix, u32 count, u32 *i
     m = heap_zalloc(sizeof(*m));
     if (!m)
         return -ENOMEM;
-    *m = (struct msi){.sbdf = sbdf, .entry = s.entry, .is_msix = msix, .page = MFN_NONE};
+    *m = (struct msi){
+        .sbdf = sbdf, .entry = msix ? (u16)entry : 0, .is_msix = msix, .page = MFN_NONE};
 
-    pci_lock();
-    irq_for_each_msi(match_entry, &s);
-    rc = s.found ? -EEXIST : msix ? setup_msix(m, table_base) : setup_msi(m);
+    spin_lock(&pci_lock);
+    rc = in_use(sbdf, msix, m->entry) ? -EEXIST : msix ? setup_msix(m, table_base) : setup_msi(m);
     if (!rc)
         rc = irq_alloc_msi(m, irq, &vector, &apic_id);
     if (!rc) {
@@ -227,7 +220,7 @@ int msi_enable(u32 sbdf, u32 entry, u64 table_base, bool msix, u32 count, u32 *i
         m->masked = true;
         msi_route(m, vector, apic_id);
     }
-    pci_unlock();
+    spin_unlock(&pci_lock);
     if (rc) {
         if (m->registers)
             unmap_io((void *)m->registers, MSIX_ENTRY_SIZE);
@@ -241,14 +234,14 @@ void msi_disable(u32 irq)
     void *detached = NULL;
     struct msi *m;
 
-    pci_lock();
+    spin_lock(&pci_lock);
     m = irq_msi(irq);
     if (m) {
         /* The device may be gone already: writes to nothing do no harm. */
         msi_mask(m, true);
         detached = irq_detach_msi(irq);
     }
-    pci_unlock();
+    spin_unlock(&pci_lock);
     if (!m)
         return;
     irq_free_detached(detached);
@@ -257,76 +250,57 @@ void msi_disable(u32 irq)
     heap_free(m);
 }
 
-static void restore_entry(void *msi, void *arg)
-{
-    struct search *s = arg;
-    struct msi *m = msi;
-
-    if (m->sbdf != s->sbdf)
-        return;
-    s->found = true;
-    write_message(m);
-    write_mask(m);
-}
-
 /* Nothing of ours on the device is no error: dom0 asks for each it resumes. */
 int msi_restore(u32 sbdf)
 {
-    struct search s = {.sbdf = sbdf};
+    const struct msi *m;
 
-    pci_lock();
-    irq_for_each_msi(restore_entry, &s);
-    pci_unlock();
+    spin_lock(&pci_lock);
+    for (u32 n = 0; (m = irq_next_msi(&n)) != NULL;)
+        if (m->sbdf == sbdf) {
+            write_message(m);
+            write_mask(m);
+        }
+    spin_unlock(&pci_lock);
     return 0;
 }
 
 int msi_prepare(u32 sbdf, bool prepare)
 {
-    struct search s = {.sbdf = sbdf, .entry = 0xffff, .is_msix = true};
     int rc;
 
-    pci_lock();
-    if (prepare)
-        irq_for_each_msi(match_entry, &s); /* plain MSI in use */
-    rc = s.found ? -EBUSY : find_capability(sbdf, CAPABILITY_MSIX) ? 0 : -ENODEV;
-    pci_unlock();
+    spin_lock(&pci_lock);
+    rc = prepare && in_use(sbdf, true, ~0u)            ? -EBUSY /* plain MSI */
+         : find_capability(sbdf, CAPABILITY_MSIX) != 0 ? 0
+                                                       : -ENODEV;
+    spin_unlock(&pci_lock);
     return rc;
-}
-
-static void match_page(void *msi, void *arg)
-{
-    const struct msi *m = msi;
-    mfn_t *page = arg;
-
-    if (mfn_equal(m->page, *page))
-        *page = MFN_NONE;
 }
 
 bool msi_owns_page(mfn_t page)
 {
-    if (mfn_is_none(page) || page.raw < atomic_load(&msix_first) ||
-        page.raw >= atomic_load(&msix_end))
+    const struct msi *m;
+    bool owns = false;
+
+    if (page.raw < atomic_load(&msix_first) || page.raw >= atomic_load(&msix_end))
         return false;
-    pci_lock();
-    irq_for_each_msi(match_page, &page);
-    pci_unlock();
-    return mfn_is_none(page);
-}
-
-static void show_entry(void *msi, void *)
-{
-    const struct msi *m = msi;
-
-    printk(LOG_ERROR, "  %04x:%02x:%02x.%x %s entry %u: irq %u, address %x data %x%s\n",
-           m->sbdf >> 16, m->sbdf >> 8 & 0xff, m->sbdf >> 3 & 0x1f, m->sbdf & 7,
-           m->is_msix ? "MSI-X" : "MSI", m->entry, m->irq, m->address, m->data,
-           m->masked ? ", masked" : "");
+    spin_lock(&pci_lock);
+    for (u32 n = 0; !owns && (m = irq_next_msi(&n)) != NULL;)
+        owns = mfn_equal(m->page, page);
+    spin_unlock(&pci_lock);
+    return owns;
 }
 
 void msi_show(unsigned char)
 {
+    const struct msi *m;
+
     console_say("Message-signalled interrupts:\n");
-    pci_lock();
-    irq_for_each_msi(show_entry, NULL);
-    pci_unlock();
+    spin_lock(&pci_lock);
+    for (u32 n = 0; (m = irq_next_msi(&n)) != NULL;)
+        printk(LOG_ERROR, "  %04x:%02x:%02x.%x %s entry %u: irq %u, address %x data %x%s\n",
+               m->sbdf >> 16, m->sbdf >> 8 & 0xff, m->sbdf >> 3 & 0x1f, m->sbdf & 7,
+               m->is_msix ? "MSI-X" : "MSI", m->entry, m->irq, m->address, m->data,
+               m->masked ? ", masked" : "");
+    spin_unlock(&pci_lock);
 }

@@ -27,23 +27,13 @@ struct bus_window {
 
 struct pci_device {
     struct list_head link;
-    u32 sbdf, physical_function;
+    u32 sbdf;
     bool virtual_function;
 };
 
-static spinlock_t lock = SPINLOCK(LOCK_PCI);
+spinlock_t pci_lock = SPINLOCK(LOCK_PCI);
 static struct list_head windows = LIST_HEAD_INIT(windows);
 static struct list_head devices = LIST_HEAD_INIT(devices);
-
-void pci_lock(void)
-{
-    spin_lock(&lock);
-}
-
-void pci_unlock(void)
-{
-    spin_unlock(&lock);
-}
 
 /* The register's place in a memory window, mapped bus by bus as needed; NULL: none. */
 static volatile void *ecam_register(u32 sbdf, u32 reg)
@@ -132,17 +122,17 @@ u32 pci_read(u32 sbdf, u32 reg, u32 bytes)
 {
     u32 value;
 
-    pci_lock();
+    spin_lock(&pci_lock);
     value = pci_read_locked(sbdf, reg, bytes);
-    pci_unlock();
+    spin_unlock(&pci_lock);
     return value;
 }
 
 void pci_write(u32 sbdf, u32 reg, u32 bytes, u32 value)
 {
-    pci_lock();
+    spin_lock(&pci_lock);
     pci_write_locked(sbdf, reg, bytes, value);
-    pci_unlock();
+    spin_unlock(&pci_lock);
 }
 
 /* --- Devices ------------------------------------------------------------- */
@@ -157,12 +147,12 @@ static struct pci_device *device_find(u32 sbdf)
     return NULL;
 }
 
-int pci_device_add(u32 sbdf, bool virtual_function, u32 physfn_sbdf)
+int pci_device_add(u32 sbdf, bool virtual_function)
 {
     struct pci_device *d;
     int rc = 0;
 
-    pci_lock();
+    spin_lock(&pci_lock);
     d = device_find(sbdf);
     if (!d) {
         d = heap_alloc(sizeof(*d));
@@ -174,9 +164,8 @@ int pci_device_add(u32 sbdf, bool virtual_function, u32 physfn_sbdf)
     if (d) {
         d->sbdf = sbdf;
         d->virtual_function = virtual_function;
-        d->physical_function = physfn_sbdf;
     }
-    pci_unlock();
+    spin_unlock(&pci_lock);
     return rc;
 }
 
@@ -184,11 +173,11 @@ int pci_device_remove(u32 sbdf)
 {
     struct pci_device *d;
 
-    pci_lock();
+    spin_lock(&pci_lock);
     d = device_find(sbdf);
     if (d)
         list_del(&d->link);
-    pci_unlock();
+    spin_unlock(&pci_lock);
     heap_free(d);
     return d ? 0 : -ENODEV;
 }
@@ -197,9 +186,9 @@ bool pci_device_known(u32 sbdf)
 {
     bool known;
 
-    pci_lock();
+    spin_lock(&pci_lock);
     known = device_find(sbdf) != NULL;
-    pci_unlock();
+    spin_unlock(&pci_lock);
     return known;
 }
 
@@ -229,13 +218,13 @@ static void key_devices(unsigned char)
     struct pci_device *d;
 
     console_say("PCI devices:\n");
-    pci_lock();
+    spin_lock(&pci_lock);
     list_for_each (d, &devices, link)
         printk(LOG_ERROR, "  %04x:%02x:%02x.%x vendor %04x device %04x%s\n", d->sbdf >> 16,
                d->sbdf >> 8 & 0xff, d->sbdf >> 3 & 0x1f, d->sbdf & 7,
                pci_read_locked(d->sbdf, 0, 2), pci_read_locked(d->sbdf, 2, 2),
                d->virtual_function ? ", virtual function" : "");
-    pci_unlock();
+    spin_unlock(&pci_lock);
 }
 
 __init void pci_init(void)

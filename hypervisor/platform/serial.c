@@ -71,35 +71,58 @@ static __init bool parse_baud(const char *item, struct serial_config *c)
     return true;
 }
 
-static __init bool parse_frame(const char *item, struct serial_config *c)
+static __init bool set_bits(char digit, struct serial_config *c)
 {
-    if (strlen(item) != 3 || item[0] < '5' || item[0] > '8' || !strchr("noems", item[1]) ||
-        (item[2] != '1' && item[2] != '2'))
-        return false;
-    c->bits = (u8)(item[0] - '0');
-    c->parity = item[1];
-    c->stop = (u8)(item[2] - '0');
-    return true;
+    c->bits = (u8)(digit - '0');
+    return digit >= '5' && digit <= '8';
 }
 
-static __init bool parse_field(u32 field, const char *item, struct serial_config *c)
+static __init bool set_parity(char letter, struct serial_config *c)
 {
+    c->parity = letter;
+    return letter && strchr("noems", letter);
+}
+
+static __init bool set_stop(char digit, struct serial_config *c)
+{
+    c->stop = (u8)(digit - '0');
+    return digit == '1' || digit == '2';
+}
+
+/* The first four stand at these places; all but FRAME have names, too. */
+enum field { BAUD, FRAME, IO_BASE, IRQ, DATA_BITS, PARITY, STOP_BITS, CLOCK, FIELDS };
+
+static __init bool parse_field(enum field field, const char *item, struct serial_config *c)
+{
+    size_t length = strlen(item);
     u64 value;
 
     switch (field) {
-    case 0:
+    case BAUD:
         return parse_baud(item, c);
-    case 1:
-        return parse_frame(item, c);
-    case 2:
+    case FRAME:
+        return length == 3 && set_bits(item[0], c) && set_parity(item[1], c) &&
+               set_stop(item[2], c);
+    case IO_BASE:
         if (!item_number(item, 0xfff8, &value) || value == 0)
             return false;
         c->io_base = (u16)value;
         return true;
-    case 3:
+    case IRQ:
         if (!item_number(item, 255, &value))
             return false;
         c->irq = (u8)value;
+        return true;
+    case DATA_BITS:
+        return length == 1 && set_bits(*item, c);
+    case PARITY:
+        return set_parity(*item, c);
+    case STOP_BITS:
+        return length == 1 && set_stop(*item, c);
+    case CLOCK:
+        if (!item_number(item, 1000000000, &value) || value == 0)
+            return false;
+        c->clock = (u32)value;
         return true;
     default:
         return false;
@@ -109,39 +132,12 @@ static __init bool parse_field(u32 field, const char *item, struct serial_config
 /* name=value, where the name says which field. */
 static __init bool parse_named(const char *item, struct serial_config *c)
 {
-    static const char *const names[] = {
-        "baud=", "data-bits=", "parity=", "stop-bits=", "io-base=", "irq=", "clock-hz="};
-    u64 value = 0;
+    static const char *const names[FIELDS] = {
+        "baud=", NULL, "io-base=", "irq=", "data-bits=", "parity=", "stop-bits=", "clock-hz="};
 
-    for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
-        size_t length = strlen(names[i]);
-
-        if (strncmp(item, names[i], length))
-            continue;
-        item += length;
-        switch (i) {
-        case 0:
-            return parse_baud(item, c);
-        case 1:
-            c->bits = (u8)(*item - '0');
-            return c->bits >= 5 && c->bits <= 8 && !item[1];
-        case 2:
-            c->parity = *item;
-            return *item && strchr("noems", *item);
-        case 3:
-            c->stop = (u8)(*item - '0');
-            return (c->stop == 1 || c->stop == 2) && !item[1];
-        case 4:
-            return parse_field(2, item, c);
-        case 5:
-            return parse_field(3, item, c);
-        default:
-            if (!item_number(item, 1000000000, &value) || value == 0)
-                return false;
-            c->clock = (u32)value;
-            return true;
-        }
-    }
+    for (u32 i = 0; i < FIELDS; i++)
+        if (names[i] && strncmp(item, names[i], strlen(names[i])) == 0)
+            return parse_field(i, item + strlen(names[i]), c);
     return false;
 }
 
