@@ -159,7 +159,7 @@ static __init const char *handle_word(char *word)
     return result < 0 ? "malformed value" : NULL;
 }
 
-__init const char *cmdline_parse(const char *line, bool skip_first,
+__init const char *cmdline_parse(const char *line,
                                  void (*report)(const char *word, const char *why))
 {
     char word[CMDLINE_WORD_MAX];
@@ -170,10 +170,6 @@ __init const char *cmdline_parse(const char *line, bool skip_first,
 
         if (length == 0 && !*line)
             return NULL;
-        if (skip_first) {
-            skip_first = false;
-            continue;
-        }
         if (strcmp(word, "--") == 0) {
             while (is_space(*line))
                 line++;

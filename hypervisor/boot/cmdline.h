@@ -20,11 +20,9 @@
 
 /*
  * Applies the options of `line` (zero-terminated, not kept, not changed).
- * skip_first: the loader put the image's name in front (multiboot1 does).
  * report, if not NULL, hears of every word that had no effect, with the reason
  * ("unknown option", "malformed value", "too long"); the word is valid during
  * the call only. Returns where dom0's words begin inside `line` (behind " -- "),
  * or NULL.
  */
-const char *cmdline_parse(const char *line, bool skip_first,
-                          void (*report)(const char *word, const char *why));
+const char *cmdline_parse(const char *line, void (*report)(const char *word, const char *why));

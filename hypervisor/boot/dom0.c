@@ -11,7 +11,6 @@
 #include "boot/dom0.h"
 #include "cpu/features.h"
 #include "cpu/guest_state.h"
-#include "lib/option.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "memory/alloc.h"

@@ -95,19 +95,13 @@ static bool copy_low(void *to, u64 from, u64 length)
 static void read_attributes(u64 at)
 {
     struct attributes_table t;
-    struct {
-        u32 type, pad;
-        u64 start, virtual, pages, attributes;
-    } entry;
 
     if (!copy_low(&t, at, sizeof(t)) || t.version < 1 || t.version > 2 || t.count > SECTIONS_MAX ||
-        t.entry_size < sizeof(entry) || t.entry_size > PAGE_SIZE)
+        t.entry_size < sizeof(*sections) || t.entry_size > PAGE_SIZE)
         return;
-    for (u32 i = 0; i < t.count; i++) {
-        if (!copy_low(&entry, at + sizeof(t) + i * t.entry_size, sizeof(entry)))
+    for (u32 i = 0; i < t.count; i++)
+        if (!copy_low(&sections[i], at + sizeof(t) + i * t.entry_size, sizeof(*sections)))
             return;
-        sections[i] = (struct efi_region){entry.start, entry.pages, entry.attributes, entry.type};
-    }
     boot_efi.sections = sections;
     boot_efi.section_count = t.count;
 }

@@ -34,7 +34,7 @@ static void report_option(const char *word, const char *why)
 
 static void options_init(void)
 {
-    boot_info.dom0_words = cmdline_parse(boot_info.command_line, false, report_option);
+    boot_info.dom0_words = cmdline_parse(boot_info.command_line, report_option);
     strlcpy(hypervisor_command_line, boot_info.command_line, sizeof(hypervisor_command_line));
 }
 

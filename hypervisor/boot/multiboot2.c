@@ -70,10 +70,7 @@ static u32 efi_memory_type(u32 type, u64 attributes)
 /* True if it told of memory. */
 static bool read_efi_memory(const struct tag *tag)
 {
-    struct {
-        u32 type, pad;
-        u64 start, virtual, pages, attributes;
-    } entry;
+    struct efi_region entry;
     u32 found = 0;
 
     for (u32 at = 16; next_entry(tag, &at, &entry, sizeof(entry));) {
@@ -82,8 +79,7 @@ static bool read_efi_memory(const struct tag *tag)
         u32 type = efi_memory_type(entry.type, entry.attributes);
         found += type == 1;
         boot_add_memory(entry.start, entry.pages << PAGE_SHIFT, type);
-        boot_add_efi_region(
-            &(struct efi_region){entry.start, entry.pages, entry.attributes, entry.type});
+        boot_add_efi_region(&entry);
     }
     return found != 0;
 }

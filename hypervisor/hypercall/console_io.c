@@ -20,7 +20,7 @@ static s64 console_output(u64 count, u64 buffer)
             return hypercall_continue(CONSOLEIO_write, count, buffer, 0, 0);
         if (guest_copy_in(bytes, buffer, part))
             return reject(-EFAULT, "console output not readable");
-        console_write_guest(current->domain->id, bytes, part);
+        console_write_dom0(bytes, part);
         buffer += part;
         count -= part;
     }

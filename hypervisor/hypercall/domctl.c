@@ -10,11 +10,9 @@
  */
 #include "core/cpu_policy.h"
 #include "core/event.h"
-#include "core/guest.h"
 #include "core/pool.h"
 #include "hypercall/control.h"
 #include "lib/string.h"
-#include "memory/alloc.h"
 #include "memory/map.h"
 
 void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)

@@ -10,7 +10,6 @@
 #include "hypercall/control.h"
 #include "hvm/dev/irq.h"
 #include "lib/atomic.h"
-#include "lib/string.h"
 #include "pv/pv.h"
 
 #include <xen/callback.h>

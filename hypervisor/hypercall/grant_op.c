@@ -7,7 +7,6 @@
  * Locks: none here. Called from hypercall/table.c.
  */
 #include "core/grant.h"
-#include "hypercall/access.h"
 #include "hypercall/hypercall.h"
 #include "hypercall/policy.h"
 

@@ -7,7 +7,6 @@
  */
 #include "hypercall/platform_efi.h"
 #include "hypercall/hypercall.h"
-#include "lib/string.h"
 #include "memory/alloc.h"
 #include "platform/efi.h"
 
@@ -17,15 +16,8 @@
 #define DATA_MAX        (1UL << 20)
 #define EFI_UNSUPPORTED (BIT(63) | 3) /* status values: UEFI 2.10, appendix D */
 
-/* UEFI 8.3.1; the interface's xenpf_efi_time is the same without names for the padding. */
-struct efi_time {
-    u16 year;
-    u8 month, day, hour, minute, second, pad1;
-    u32 nanosecond;
-    s16 zone;
-    u8 daylight, pad2;
-};
-_Static_assert(sizeof(struct efi_time) == sizeof(struct xenpf_efi_time), "EFI_TIME");
+/* Firmware's EFI_TIME (UEFI 8.3.1) is the interface's, so the request's copy is handed to it. */
+_Static_assert(sizeof(struct xenpf_efi_time) == 16, "EFI_TIME");
 
 /* --- What firmware said -------------------------------------------------- */
 
@@ -113,10 +105,9 @@ static s64 get_time(struct xenpf_efi_runtime_call *op)
         u32 resolution, accuracy;
         u8 sets_to_zero;
     } capabilities = {0};
-    struct efi_time time = {0};
-    s64 error = call(EFI_GET_TIME, &op->status, (u64)&time, (u64)&capabilities, 0, 0, 0);
+    s64 error =
+        call(EFI_GET_TIME, &op->status, (u64)&op->u.get_time.time, (u64)&capabilities, 0, 0, 0);
 
-    memcpy(&op->u.get_time.time, &time, sizeof(time));
     op->u.get_time.resolution = capabilities.resolution;
     op->u.get_time.accuracy = capabilities.accuracy;
     op->misc = capabilities.sets_to_zero ? XEN_EFI_GET_TIME_SET_CLEARS_NS : 0;
@@ -125,20 +116,15 @@ static s64 get_time(struct xenpf_efi_runtime_call *op)
 
 static s64 set_time(struct xenpf_efi_runtime_call *op)
 {
-    struct efi_time time;
-
-    memcpy(&time, &op->u.set_time, sizeof(time));
-    return call(EFI_SET_TIME, &op->status, (u64)&time, 0, 0, 0, 0);
+    return call(EFI_SET_TIME, &op->status, (u64)&op->u.set_time, 0, 0, 0, 0);
 }
 
 static s64 get_wakeup_time(struct xenpf_efi_runtime_call *op)
 {
-    struct efi_time time = {0};
     u8 enabled = 0, pending = 0;
-    s64 error =
-        call(EFI_GET_WAKEUP_TIME, &op->status, (u64)&enabled, (u64)&pending, (u64)&time, 0, 0);
+    s64 error = call(EFI_GET_WAKEUP_TIME, &op->status, (u64)&enabled, (u64)&pending,
+                     (u64)&op->u.get_wakeup_time, 0, 0);
 
-    memcpy(&op->u.get_wakeup_time, &time, sizeof(time));
     op->misc = (enabled ? XEN_EFI_GET_WAKEUP_TIME_ENABLED : 0) |
                (pending ? XEN_EFI_GET_WAKEUP_TIME_PENDING : 0);
     return error;
@@ -147,11 +133,9 @@ static s64 get_wakeup_time(struct xenpf_efi_runtime_call *op)
 static s64 set_wakeup_time(struct xenpf_efi_runtime_call *op)
 {
     bool enable_only = op->misc & XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY;
-    struct efi_time time;
 
-    memcpy(&time, &op->u.set_wakeup_time, sizeof(time));
     return call(EFI_SET_WAKEUP_TIME, &op->status, op->misc & XEN_EFI_SET_WAKEUP_TIME_ENABLE,
-                enable_only ? 0 : (u64)&time, 0, 0, 0);
+                enable_only ? 0 : (u64)&op->u.set_wakeup_time, 0, 0, 0);
 }
 
 static s64 next_monotonic_count(struct xenpf_efi_runtime_call *op)
@@ -185,8 +169,9 @@ static u16 *name_copy(u64 from, s64 *error)
     return name;
 }
 
-static s64 variable(struct xenpf_efi_runtime_call *op, bool set)
+static s64 variable(struct xenpf_efi_runtime_call *op)
 {
+    bool set = op->function == XEN_EFI_set_variable;
     /* get_variable and set_variable have one structure. */
     __typeof__(&op->u.get_variable) v = &op->u.get_variable;
     u64 guest_data = handle_address(v->data), size = v->size, asked = size;
@@ -271,40 +256,31 @@ static s64 query_variable_info(struct xenpf_efi_runtime_call *op)
     return error;
 }
 
+/* Those that are offered, and what may be in misc. Not capsules: they would be machine addresses in
+ * dom0's hands. */
+static const struct {
+    s64 (*fn)(struct xenpf_efi_runtime_call *op);
+    u32 flags;
+} calls[] = {
+    [XEN_EFI_get_time] = {get_time, 0},
+    [XEN_EFI_set_time] = {set_time, 0},
+    [XEN_EFI_get_wakeup_time] = {get_wakeup_time, 0},
+    [XEN_EFI_set_wakeup_time] = {set_wakeup_time, XEN_EFI_SET_WAKEUP_TIME_ENABLE |
+                                                      XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY},
+    [XEN_EFI_get_next_high_monotonic_count] = {next_monotonic_count, 0},
+    [XEN_EFI_get_variable] = {variable, 0},
+    [XEN_EFI_set_variable] = {variable, ~0u},
+    [XEN_EFI_get_next_variable_name] = {next_variable_name, 0},
+    [XEN_EFI_query_variable_info] = {query_variable_info, XEN_EFI_VARINFO_BOOT_SNAPSHOT},
+};
+
 s64 platform_efi_call(struct xenpf_efi_runtime_call *op)
 {
-    u32 flags = 0; /* what may be in misc */
-
-    if (op->function == XEN_EFI_set_wakeup_time)
-        flags = XEN_EFI_SET_WAKEUP_TIME_ENABLE | XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY;
-    else if (op->function == XEN_EFI_query_variable_info)
-        flags = XEN_EFI_VARINFO_BOOT_SNAPSHOT;
-    else if (op->function == XEN_EFI_set_variable)
-        flags = ~0u;
     if (!efi_runtime_usable())
         return reject(-EOPNOTSUPP, "no EFI run-time services");
-    if (op->misc & ~flags)
-        return reject(-EINVAL, "flags of an EFI call");
-    switch (op->function) {
-    case XEN_EFI_get_time:
-        return get_time(op);
-    case XEN_EFI_set_time:
-        return set_time(op);
-    case XEN_EFI_get_wakeup_time:
-        return get_wakeup_time(op);
-    case XEN_EFI_set_wakeup_time:
-        return set_wakeup_time(op);
-    case XEN_EFI_get_next_high_monotonic_count:
-        return next_monotonic_count(op);
-    case XEN_EFI_get_variable:
-        return variable(op, false);
-    case XEN_EFI_set_variable:
-        return variable(op, true);
-    case XEN_EFI_get_next_variable_name:
-        return next_variable_name(op);
-    case XEN_EFI_query_variable_info:
-        return query_variable_info(op);
-    default: /* capsules too: they would be machine addresses in dom0's hands */
+    if (op->function >= ARRAY_SIZE(calls) || !calls[op->function].fn)
         return reject(-ENOSYS, "no such EFI call");
-    }
+    if (op->misc & ~calls[op->function].flags)
+        return reject(-EINVAL, "flags of an EFI call");
+    return calls[op->function].fn(op);
 }

@@ -3,7 +3,6 @@
  * sched_op: a vCPU gives up its processor, or its domain ends. Also the timer
  * call, which belongs to blocking. Handlers only mark; the way out switches.
  */
-#include "core/event.h"
 #include "core/trace.h"
 #include "hypercall/hypercall.h"
 #include "hypercall/policy.h"

@@ -6,7 +6,6 @@
  */
 #include "hvm/hvm.h"
 #include "hypercall/hypercall.h"
-#include "hypercall/policy.h"
 #include "lib/string.h"
 
 #include <xen/features.h>

@@ -397,8 +397,3 @@ __init void acpi_add_reserved(void (*add)(u64 start, u64 size, u32 type))
         add(acpi.ioapics[i].address & PAGE_MASK, PAGE_SIZE, RESERVED);
     add(0xfee00000, 0x100000, RESERVED); /* messages to local APICs go there, too */
 }
-
-paddr_t acpi_rsdp(void)
-{
-    return acpi.rsdp;
-}

@@ -8,7 +8,6 @@
  */
 #include "cpu/features.h"
 #include "cpu/instructions.h"
-#include "cpu/layout.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
 #include "lib/option.h"
@@ -100,11 +99,6 @@ u32 boot_apic_id(void)
 u32 apic_id(void)
 {
     return x2apic ? apic_read(REG_ID) : apic_read(REG_ID) >> 24;
-}
-
-bool apic_is_x2apic(void)
-{
-    return x2apic;
 }
 
 void apic_eoi(void)

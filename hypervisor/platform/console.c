@@ -48,13 +48,6 @@ struct rate {
     u32 count, dropped;
 };
 
-/* A guest's line that is not complete yet. */
-struct guest_line {
-    u16 domid;
-    u16 length;
-    char text[120];
-};
-
 enum stamp { STAMP_NONE, STAMP_BOOT, STAMP_RAW, STAMP_DATE, STAMP_DATE_MS };
 
 static spinlock_t console_lock = SPINLOCK(LOCK_CONSOLE);
@@ -66,8 +59,6 @@ static bool line_start = true;
 static struct thresholds host_levels = {3, 3};
 static struct thresholds guest_levels = {0, 2};
 static struct rate host_rate, guest_rate;
-static struct guest_line guest_lines[4];
-static u32 guest_line_victim;
 static enum stamp stamp_kind __ro_after_init;
 
 static bool serial_on[SERIAL_PORTS];
@@ -369,54 +360,15 @@ void console_boot_done(void)
         framebuffer_close(); /* takes lower locks */
 }
 
-/* --- Guests' output ------------------------------------------------------ */
+/* --- dom0's output ------------------------------------------------------- */
 
-static void guest_line_end(struct guest_line *line)
+void console_write_dom0(const char *bytes, size_t length)
 {
-    char text[sizeof(line->text) + 16];
-
-    snprintf(text, sizeof(text), "(d%u) %.*s\n", line->domid, (int)line->length, line->text);
-    line->length = 0;
-    if (LOG_INFO < guest_levels.always || rate_allows(&guest_rate))
-        write_message(text);
-}
-
-/* The line of that domain; takes the next one in turn if it has none. */
-static struct guest_line *guest_line_of(u16 domid)
-{
-    struct guest_line *line;
-
-    for (u32 i = 0; i < ARRAY_SIZE(guest_lines); i++)
-        if (guest_lines[i].domid == domid)
-            return &guest_lines[i];
-    line = &guest_lines[guest_line_victim++ % ARRAY_SIZE(guest_lines)];
-    if (line->length)
-        guest_line_end(line);
-    line->domid = domid;
-    return line;
-}
-
-void console_write_guest(u16 domid, const char *bytes, size_t length)
-{
-    struct guest_line *line;
-
     console_acquire();
-    if (domid == 0) {
-        leave_to_dom0();
-        if (console_to_ring)
-            ring_put(&log_ring, bytes, length);
-        write_devices(bytes, length);
-        console_release();
-        return;
-    }
-    line = guest_line_of(domid);
-    for (size_t i = 0; i < length; i++) {
-        if (bytes[i] == '\n' || line->length == sizeof(line->text))
-            guest_line_end(line);
-        /* No control sequences of a guest reach the administrator's terminal. */
-        if ((bytes[i] >= ' ' && bytes[i] < 0x7f) || bytes[i] == '\t')
-            line->text[line->length++] = bytes[i];
-    }
+    leave_to_dom0();
+    if (console_to_ring)
+        ring_put(&log_ring, bytes, length);
+    write_devices(bytes, length);
     console_release();
 }
 

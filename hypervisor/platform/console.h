@@ -15,11 +15,8 @@ void console_init_late(void); /* heap and irqs work: interrupts for input, ring 
  * itself at dom0's first output. */
 void console_boot_done(void);
 
-/*
- * A guest's bytes (HYPERVISOR_console_io write): dom0's as they are, those of
- * others line by line behind "(dN) ", without control characters.
- */
-void console_write_guest(u16 domid, const char *bytes, size_t length);
+/* dom0's bytes (HYPERVISOR_console_io write), as they are. */
+void console_write_dom0(const char *bytes, size_t length);
 /* Input for dom0: returns bytes moved. */
 size_t console_read(char *bytes, size_t length);
 /* Supplied by core: input waits, tell the hardware domain (VIRQ_CONSOLE). No lock held. */

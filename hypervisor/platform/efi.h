@@ -22,9 +22,10 @@ enum {
 #define EFI_MEMORY_RO      BIT(17) /* not writable */
 #define EFI_MEMORY_RUNTIME BIT(63) /* run-time services need it */
 
+/* In memory it is so, too (7.2.3); entries may be longer. */
 struct efi_region {
-    u64 start, pages, attributes;
-    u32 type;
+    u32 type, pad;
+    u64 start, virtual, pages, attributes;
 };
 
 /* In the order of the table in memory (4.5), from offset 24 on. */

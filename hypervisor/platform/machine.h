@@ -8,7 +8,6 @@
 #include "lib/types.h"
 
 void acpi_init(paddr_t rsdp_hint); /* finds and checks the tables; 0: search the BIOS areas */
-paddr_t acpi_rsdp(void);
 /* Calls add for what is nobody's though firmware may not say so: the APICs' registers (type 2). */
 void acpi_add_reserved(void (*add)(u64 start, u64 size, u32 type));
 /* MADT: */
@@ -20,7 +19,6 @@ void apic_init(void); /* boot CPU: chooses x2APIC or xAPIC, enables */
 void apic_init_secondary(void);
 u32 boot_apic_id(void); /* from CPUID, before apic_init; on the boot CPU */
 u32 apic_id(void);
-bool apic_is_x2apic(void);
 void apic_eoi(void);
 void apic_send_ipi(u32 cpu, u32 vector);
 void apic_send_nmi_others(void); /* crash path: stops the others */

@@ -10,7 +10,6 @@
 #include "lib/option.h"
 #include "lib/string.h"
 #include "memory/map.h"
-#include "platform/console.h"
 #include "platform/internal.h"
 
 #define HPET_SIZE       0x400

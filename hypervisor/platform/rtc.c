@@ -9,22 +9,17 @@
 #include "platform/rtc.h"
 
 #include "cpu/instructions.h"
+#include "lib/string.h"
 #include "platform/internal.h"
 
 #define INDEX_PORT   0x70
 #define DATA_PORT    0x71
 #define DAYS_TO_1970 719468 /* from 0000-03-01 */
 
-enum {
-    SECONDS = 0,
-    MINUTES = 2,
-    HOURS = 4,
-    DAY = 7,
-    MONTH = 8,
-    YEAR = 9,
-    STATUS_A = 10,
-    STATUS_B = 11
-};
+enum { SECONDS, MINUTES, HOURS, DAY, MONTH, YEAR, CENTURY, FIELDS };
+static const u8 registers[CENTURY] __initconst = {0, 2, 4, 7, 8, 9}; /* ACPI says the century's */
+#define STATUS_A   10
+#define STATUS_B   11
 #define A_UPDATING 0x80
 #define B_BINARY   0x04
 #define B_24_HOURS 0x02
@@ -58,22 +53,14 @@ static __init u8 cmos(u8 index)
     return in8(DATA_PORT);
 }
 
-struct rtc_fields {
-    u8 seconds, minutes, hours, day, month, year, century;
-};
-
-static __init struct rtc_fields read_fields(void)
+static __init void read_fields(u8 fields[FIELDS])
 {
     /* An update takes up to 2 ms; a clock that updates for ever is read as it is. */
     for (u32 i = 0; i < 100000 && (cmos(STATUS_A) & A_UPDATING); i++)
         cpu_pause();
-    return (struct rtc_fields){cmos(SECONDS),
-                               cmos(MINUTES),
-                               cmos(HOURS),
-                               cmos(DAY),
-                               cmos(MONTH),
-                               cmos(YEAR),
-                               acpi.century ? cmos(acpi.century) : 0};
+    for (u32 i = 0; i < CENTURY; i++)
+        fields[i] = cmos(registers[i]);
+    fields[CENTURY] = acpi.century ? cmos(acpi.century) : 0;
 }
 
 static __init u32 number(u8 value, bool binary)
@@ -83,27 +70,27 @@ static __init u32 number(u8 value, bool binary)
 
 __init u64 rtc_read(void)
 {
-    struct rtc_fields f, again = read_fields();
-    bool binary = cmos(STATUS_B) & B_BINARY, full_day = cmos(STATUS_B) & B_24_HOURS;
-    u32 hours, century, year, month, day;
-    u32 tries = 4;
+    u8 f[FIELDS], again[FIELDS];
+    bool binary = cmos(STATUS_B) & B_BINARY, full_day = cmos(STATUS_B) & B_24_HOURS, afternoon;
+    u32 n[FIELDS], tries = 4;
 
     /* Twice the same: no update came in between. */
+    read_fields(again);
     do {
-        f = again;
-        again = read_fields();
-    } while (f.seconds != again.seconds && --tries);
+        memcpy(f, again, sizeof(f));
+        read_fields(again);
+    } while (f[SECONDS] != again[SECONDS] && --tries);
 
-    hours = number(f.hours & (full_day ? 0xff : 0x7f), binary);
+    afternoon = !full_day && (f[HOURS] & HOURS_PM);
     if (!full_day)
-        hours = hours % 12 + ((f.hours & HOURS_PM) ? 12 : 0);
-    century = number(f.century, binary);
-    year = number(f.year, binary);
-    year += century >= 19 && century <= 22 ? century * 100 : year < 70 ? 2000 : 1900;
-    month = number(f.month, binary);
-    day = number(f.day, binary);
-    if (month < 1 || month > 12 || day < 1 || day > 31)
+        f[HOURS] &= (u8)~HOURS_PM;
+    for (u32 i = 0; i < FIELDS; i++)
+        n[i] = number(f[i], binary);
+    if (!full_day)
+        n[HOURS] = n[HOURS] % 12 + (afternoon ? 12 : 0);
+    n[YEAR] += n[CENTURY] >= 19 && n[CENTURY] <= 22 ? n[CENTURY] * 100 : n[YEAR] < 70 ? 2000 : 1900;
+    if (n[MONTH] < 1 || n[MONTH] > 12 || n[DAY] < 1 || n[DAY] > 31)
         return 0;
-    return (u64)calendar_days(year, month, day) * 86400 + hours * 3600 +
-           number(f.minutes, binary) * 60 + number(f.seconds, binary);
+    return (u64)calendar_days(n[YEAR], n[MONTH], n[DAY]) * 86400 + n[HOURS] * 3600 +
+           n[MINUTES] * 60 + n[SECONDS];
 }

@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size)
         memcpy(line, data, size);
     line[size] = '\0';
-    rest = cmdline_parse(line, size & 1, report);
+    rest = cmdline_parse(line, report);
     if (rest && (rest < line || rest > line + size))
         abort();
     if (!memchr(text, 0, sizeof(text)))

@@ -174,7 +174,7 @@ static void build(u8 revision)
 static void check_good(void)
 {
     assert_int_equal(mapped, 0);
-    assert_int_equal(acpi_rsdp().raw, RSDP);
+    assert_int_equal(acpi.rsdp.raw, RSDP);
     assert_int_equal(machine_cpu_count, 4);
     assert_int_equal(machine_apic_id[0], 3);
     assert_int_equal(machine_acpi_id[0], 21);
@@ -226,7 +226,7 @@ static void test_good_tables(void **state)
     memory[0x40e] = 0xc0;
     memory[0x40f] = 0x9f;
     acpi_init(paddr(0));
-    assert_int_equal(acpi_rsdp().raw, 0x9fc10);
+    assert_int_equal(acpi.rsdp.raw, 0x9fc10);
     assert_int_equal(machine_cpu_count, 4);
     assert_int_equal(warnings, 0);
 }
@@ -236,7 +236,7 @@ static void test_no_tables(void **state)
     (void)state;
     memset(memory, 0, sizeof(memory));
     acpi_init(paddr(0));
-    assert_int_equal(acpi_rsdp().raw, 0);
+    assert_int_equal(acpi.rsdp.raw, 0);
     assert_int_equal(machine_cpu_count, 1);
     assert_int_equal(machine_apic_id[0], 3);
     assert_int_equal(acpi.isa[7].gsi, 7);

@@ -65,7 +65,7 @@ static const char *parse(const char *line)
     bytes = 0;
     twice = 0;
     heard[0] = reported[0] = '\0';
-    return cmdline_parse(line, false, report);
+    return cmdline_parse(line, report);
 }
 
 static void test_kinds(void **state)
@@ -146,7 +146,7 @@ static void test_malformed(void **state)
                                   "no-such=1: unknown option;=: unknown option;");
     assert_true(flag);
     /* Nobody need listen. */
-    cmdline_parse("nonsense", false, NULL);
+    cmdline_parse("nonsense", NULL);
 }
 
 static void test_quotes(void **state)
@@ -171,20 +171,6 @@ static void test_dom0_words(void **state)
     assert_string_equal(parse("-- quiet"), "quiet");
     assert_null(parse("flag --x"));
     assert_string_equal(reported, "--x: unknown option;");
-}
-
-static void test_first_word(void **state)
-{
-    (void)state;
-    parse("");
-    assert_null(cmdline_parse("flag number=3", true, report));
-    assert_false(flag);
-    assert_int_equal(number, 3);
-    assert_null(cmdline_parse("  /boot/tenon.gz flag", true, report));
-    assert_true(flag);
-    assert_null(cmdline_parse("tenon", true, report));
-    assert_string_equal(cmdline_parse("-- -- x", true, report), "x");
-    assert_string_equal(reported, "");
 }
 
 static void test_long_words(void **state)
@@ -227,8 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds),      cmocka_unit_test(test_booleans),
         cmocka_unit_test(test_malformed),  cmocka_unit_test(test_quotes),
-        cmocka_unit_test(test_dom0_words), cmocka_unit_test(test_first_word),
-        cmocka_unit_test(test_long_words), cmocka_unit_test(test_items),
+        cmocka_unit_test(test_dom0_words),        cmocka_unit_test(test_long_words), cmocka_unit_test(test_items),
     };
 
     return cmocka_run_group_tests_name("cmdline", tests, NULL, NULL);

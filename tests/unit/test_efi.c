@@ -95,24 +95,29 @@ static bool start(const struct efi_region *regions, u32 count)
     return true;
 }
 
+#define REGION(from, number, how, kind)                                       \
+    {                                                                         \
+        .start = (from), .pages = (number), .attributes = (how), .type = kind \
+    }
+
 static const struct efi_region good[] = {
-    {0, 0xa0, WB, 7},
-    {0x100000, 0x1000, WB, 4},
-    {CODE, 0x10, WB | RUNTIME, EFI_RUNTIME_CODE},
-    {DATA, 0x10, WB | RUNTIME, EFI_RUNTIME_DATA},
-    {DATA + 0x10000, 4, EFI_MEMORY_WT | RUNTIME, EFI_RUNTIME_DATA},
-    {DATA + 0x20000, 4, RUNTIME, EFI_RUNTIME_DATA}, /* cached in no way we know */
-    {DEVICE, 0x10001, EFI_MEMORY_UC | RUNTIME, EFI_MEMORY_MAPPED_IO},
+    REGION(0, 0xa0, WB, 7),
+    REGION(0x100000, 0x1000, WB, 4),
+    REGION(CODE, 0x10, WB | RUNTIME, EFI_RUNTIME_CODE),
+    REGION(DATA, 0x10, WB | RUNTIME, EFI_RUNTIME_DATA),
+    REGION(DATA + 0x10000, 4, EFI_MEMORY_WT | RUNTIME, EFI_RUNTIME_DATA),
+    REGION(DATA + 0x20000, 4, RUNTIME, EFI_RUNTIME_DATA), /* cached in no way we know */
+    REGION(DEVICE, 0x10001, EFI_MEMORY_UC | RUNTIME, EFI_MEMORY_MAPPED_IO),
 };
 
 static void test_good(void **state)
 {
     static const struct efi_region sections[] = {
-        {CODE, 4, EFI_MEMORY_RO, 5},
-        {CODE + 0x4000, 0xc, EFI_MEMORY_XP, 5},
-        {DATA, 1, EFI_MEMORY_RO | EFI_MEMORY_XP, 6},
-        {0x100000, 0x10, EFI_MEMORY_XP, 5}, /* not mapped, and stays so */
-        {0x7fffffffffff000, ~0UL, EFI_MEMORY_RO, 5},
+        REGION(CODE, 4, EFI_MEMORY_RO, 5),
+        REGION(CODE + 0x4000, 0xc, EFI_MEMORY_XP, 5),
+        REGION(DATA, 1, EFI_MEMORY_RO | EFI_MEMORY_XP, 6),
+        REGION(0x100000, 0x10, EFI_MEMORY_XP, 5), /* not mapped, and stays so */
+        REGION(0x7fffffffffff000, ~0UL, EFI_MEMORY_RO, 5),
     };
 
     (void)state;
@@ -158,14 +163,14 @@ static void test_good(void **state)
 static void test_refused(void **state)
 {
     static const struct efi_region extra[] = {
-        {CODE + 1, 1, WB | RUNTIME, 6},                /* not on a page's boundary */
-        {1UL << 47, 1, WB | RUNTIME, 6},               /* where identity is impossible */
-        {(1UL << 47) - 4096, 2, WB | RUNTIME, 6},      /* running into there */
-        {0x100000000, PAGES_MAX + 1, WB | RUNTIME, 6}, /* larger than can be */
-        {0x100000000, 1UL << 52, WB | RUNTIME, 6},     /* its size wraps */
-        {~0xfffUL, 1, WB | RUNTIME, 6},                /* the very end */
-        {DEVICE - 0x1fe000, 512, WB | RUNTIME, 6},     /* runs into large pages */
-        {0x100000000, PAGES_MAX, WB | RUNTIME, 6},     /* more tables than there is memory */
+        REGION(CODE + 1, 1, WB | RUNTIME, 6),                /* not on a page's boundary */
+        REGION(1UL << 47, 1, WB | RUNTIME, 6),               /* where identity is impossible */
+        REGION((1UL << 47) - 4096, 2, WB | RUNTIME, 6),      /* running into there */
+        REGION(0x100000000, PAGES_MAX + 1, WB | RUNTIME, 6), /* larger than can be */
+        REGION(0x100000000, 1UL << 52, WB | RUNTIME, 6),     /* its size wraps */
+        REGION(~0xfffUL, 1, WB | RUNTIME, 6),                /* the very end */
+        REGION(DEVICE - 0x1fe000, 512, WB | RUNTIME, 6),     /* runs into large pages */
+        REGION(0x100000000, PAGES_MAX, WB | RUNTIME, 6),     /* more tables than there is memory */
     };
     struct efi_region map[ARRAY_SIZE(good) + 1];
 
