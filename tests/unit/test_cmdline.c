@@ -213,7 +213,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds),      cmocka_unit_test(test_booleans),
         cmocka_unit_test(test_malformed),  cmocka_unit_test(test_quotes),
-        cmocka_unit_test(test_dom0_words),        cmocka_unit_test(test_long_words), cmocka_unit_test(test_items),
+        cmocka_unit_test(test_dom0_words), cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_items),
     };
 
     return cmocka_run_group_tests_name("cmdline", tests, NULL, NULL);
