@@ -5,7 +5,6 @@
  * stack; a long write stops and continues.
  */
 #include "hypercall/hypercall.h"
-#include "hypercall/policy.h"
 #include "platform/console.h"
 
 #define CHUNK 128

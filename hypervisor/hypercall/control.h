@@ -8,7 +8,6 @@
 #pragma once
 
 #include "hypercall/hypercall.h"
-#include "hypercall/policy.h"
 
 #include <xen/domctl.h>
 #include <xen/sysctl.h>

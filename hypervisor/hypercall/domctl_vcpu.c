@@ -6,10 +6,10 @@
  * domctl.c does that, and sees to it that the vCPU exists.
  */
 #include "core/pool.h"
-#include "hypercall/context.h"
 #include "hypercall/control.h"
 #include "hvm/dev/irq.h"
 #include "lib/atomic.h"
+#include "memory/alloc.h"
 #include "pv/pv.h"
 
 #include <xen/callback.h>

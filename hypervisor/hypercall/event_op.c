@@ -5,7 +5,6 @@
  */
 #include "core/event.h"
 #include "hypercall/hypercall.h"
-#include "hypercall/policy.h"
 
 /* Any of the operations' structures. */
 union event_args {

@@ -8,7 +8,6 @@
  */
 #include "core/grant.h"
 #include "hypercall/hypercall.h"
-#include "hypercall/policy.h"
 
 #define UNMAP_BATCH 16 /* unmapped under one TLB flush */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The desk. A handler gets the raw arguments, copies structures in
- * (hypercall/access.h), checks form, asks policy (hypercall/policy.h), calls
+ * (core/access.h), checks form, asks policy (core/policy.h), calls
  * core, copies results out. The caller is `current`.
  */
 #pragma once
@@ -9,6 +9,7 @@
 #include "core/access.h"
 #include "core/continuation.h"
 #include "core/domain.h"
+#include "core/policy.h"
 #include "core/reject.h"
 #include "lib/types.h"
 
@@ -26,6 +27,10 @@ const char *hypercall_name(u64 number);
 /* Writes the 32-byte stubs of a PV guest's hypercall page (domain builder,
  * XEN_DOMCTL_hypercall_init). */
 void hypercall_page_fill(void *page);
+
+/* Setting a vCPU's registers, for vcpu_op and domctl; v runs nowhere. On success it has a context
+ * and, with VGCF_online, is up. -ERESTART_HYPERCALL: page-table validation wants to go on later. */
+int vcpu_context_set(struct vcpu *v, const struct vcpu_guest_context *context);
 
 /* Our command line as the boot loader gave it; boot/ fills it in (xl info shows it). */
 extern char hypervisor_command_line[1024];

@@ -4,7 +4,6 @@
 
 #include "hypercall/access.h"
 #include "hypercall/hypercall.h"
-#include "hypercall/policy.h"
 
 #include <xen/memory.h>
 

@@ -6,7 +6,6 @@
  */
 #include "core/pirq.h"
 #include "hypercall/hypercall.h"
-#include "hypercall/policy.h"
 #include "platform/irq.h"
 #include "platform/machine.h"
 #include "pv/pv.h"

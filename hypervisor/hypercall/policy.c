@@ -4,7 +4,8 @@
  * everyone; everyone else may look after itself, except where that is the
  * control domain's business. No state, no locks.
  */
-#include "hypercall/policy.h"
+#include "core/policy.h"
+#include "core/reject.h"
 
 int policy_check(const struct domain *by, const struct domain *target, enum policy_op op)
 {

@@ -5,7 +5,6 @@
  */
 #include "core/trace.h"
 #include "hypercall/hypercall.h"
-#include "hypercall/policy.h"
 
 #include <xen/sched.h>
 

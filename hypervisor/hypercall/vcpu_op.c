@@ -5,8 +5,8 @@
  * changes.
  */
 #include "core/guest.h"
-#include "hypercall/context.h"
 #include "hypercall/hypercall.h"
+#include "memory/alloc.h"
 
 #include <xen/vcpu.h>
 

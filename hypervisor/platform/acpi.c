@@ -11,9 +11,7 @@
  */
 #include "lib/string.h"
 #include "memory/map.h"
-#include "platform/console.h"
 #include "platform/internal.h"
-#include "platform/machine.h"
 
 #define HEADER_SIZE  36
 #define TABLE_MAX    (16u << 20)

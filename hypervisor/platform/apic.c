@@ -13,9 +13,7 @@
 #include "lib/option.h"
 #include "lib/string.h"
 #include "memory/map.h"
-#include "platform/console.h"
 #include "platform/internal.h"
-#include "platform/machine.h"
 
 #define APIC_BASE_X2     (1UL << 10)
 #define APIC_BASE_ENABLE (1UL << 11)
@@ -31,12 +29,9 @@ enum {
     REG_SVR = 0xf0,
     REG_ISR = 0x100,
     REG_ESR = 0x280,
-    REG_CMCI = 0x2f0,
     REG_ICR = 0x300,
     REG_ICR_HIGH = 0x310,
     REG_LVT_TIMER = 0x320,
-    REG_LVT_THERMAL = 0x330,
-    REG_LVT_PERF = 0x340,
     REG_LVT_LINT0 = 0x350,
     REG_LVT_LINT1 = 0x360,
     REG_LVT_ERROR = 0x370,

@@ -16,11 +16,9 @@
 #include "platform/clock.h"
 
 #include "cpu/instructions.h"
-#include "cpu/lock.h"
 #include "cpu/percpu.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
-#include "platform/console.h"
 #include "platform/internal.h"
 #include "platform/reference.h"
 #include "platform/rtc.h"

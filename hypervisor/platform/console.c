@@ -16,7 +16,6 @@
  */
 #include "platform/console.h"
 
-#include "cpu/lock.h"
 #include "cpu/regs.h"
 #include "cpu/work.h"
 #include "lib/option.h"
@@ -62,7 +61,7 @@ static struct rate host_rate, guest_rate;
 static enum stamp stamp_kind __ro_after_init;
 
 static bool serial_on[SERIAL_PORTS];
-static enum { SCREEN_NONE, SCREEN_TEXT, SCREEN_PIXELS } screen;
+static bool screen_on;
 static bool screen_wanted __initdata;
 
 static char input_bytes[INPUT_SIZE];
@@ -192,20 +191,12 @@ void console_force_unlock(void)
 }
 
 /* Lock held, as for all that follow. */
-static void write_screen(const char *text, size_t length)
-{
-    if (screen == SCREEN_TEXT)
-        vga_write(text, length);
-    else if (screen == SCREEN_PIXELS)
-        framebuffer_write(text, length);
-}
-
 static void write_devices(const char *text, size_t length)
 {
     for (u32 i = 0; i < SERIAL_PORTS; i++)
         if (serial_on[i])
             serial_write(i, text, length);
-    write_screen(text, length);
+    screen_write(text, length);
 }
 
 static void write_stamp(void)
@@ -343,9 +334,8 @@ static void leave_to_dom0(void)
         return;
     left_to_dom0 = true;
     if (!screen_keep) {
-        if (screen == SCREEN_TEXT)
-            vga_close();
-        screen = SCREEN_NONE;
+        screen_leave();
+        screen_on = false;
     }
     if (switch_at_boot)
         input_switch(true);
@@ -356,7 +346,7 @@ void console_boot_done(void)
     console_acquire();
     leave_to_dom0();
     console_release();
-    if (screen == SCREEN_NONE)
+    if (!screen_on)
         framebuffer_close(); /* takes lower locks */
 }
 
@@ -555,7 +545,7 @@ static __init void replay_to(s32 serial_port)
 
     while ((length = ring_peek(&log_ring, text, sizeof(text), &index)) != 0) {
         if (serial_port < 0)
-            write_screen(text, length);
+            screen_write(text, length);
         else
             serial_write((u32)serial_port, text, length);
     }
@@ -588,15 +578,11 @@ __init void console_init(void)
 
 __init void console_init_vga(void)
 {
-    if (screen != SCREEN_NONE || !screen_wanted)
+    if (screen_on || !screen_wanted)
         return;
-    if (framebuffer_open())
-        screen = SCREEN_PIXELS;
-    else if (vga_open())
-        screen = SCREEN_TEXT;
-    else
-        return;
-    replay_to(-1);
+    screen_on = screen_open();
+    if (screen_on)
+        replay_to(-1);
 }
 
 __init void console_init_late(void)

@@ -12,6 +12,7 @@
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
+#include "platform/internal.h"
 
 #define CELL_WIDTH  8
 #define CELL_HEIGHT 16
@@ -29,7 +30,7 @@ static struct framebuffer screen __ro_after_init;
 static u32 ink __ro_after_init;
 static u8 *pixels;
 static char *cells; /* rows * columns */
-static u32 rows, columns, row, column;
+static u32 rows, columns;
 
 static __init bool channel_fits(const struct framebuffer *f, u32 position, u32 size)
 {
@@ -94,52 +95,31 @@ static void put(u32 r, u32 c, char ch)
     draw(r, c);
 }
 
-static void new_line(void)
+static void scroll(void)
 {
-    column = 0;
-    if (++row < rows)
-        return;
-    row = rows - 1;
     for (u32 r = 0; r < rows; r++)
         for (u32 c = 0; c < columns; c++)
             put(r, c, r < rows - 1 ? cells[(r + 1) * columns + c] : ' ');
 }
 
-__init bool framebuffer_open(void)
+__init const struct screen_device *framebuffer_open(void)
 {
+    static const struct screen_device device = {&rows, &columns, put, scroll, NULL};
+
     if (!framebuffer_usable(&screen))
-        return false;
+        return NULL;
     columns = MIN(screen.width / CELL_WIDTH, COLUMNS_MAX);
     rows = MIN(screen.height / CELL_HEIGHT, ROWS_MAX);
     cells = heap_alloc(rows * columns);
     pixels = map_framebuffer(paddr(screen.address), (u64)screen.pitch * screen.height);
     if (!cells || !pixels)
-        return false;
+        return NULL;
     ink = channel(screen.red_position, screen.red_size) |
           channel(screen.green_position, screen.green_size) |
           channel(screen.blue_position, screen.blue_size);
     memset(pixels, 0, (u64)screen.pitch * screen.height);
     memset(cells, ' ', rows * columns);
-    return true;
-}
-
-void framebuffer_write(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char ch = (unsigned char)text[i];
-
-        if (ch == '\n') {
-            new_line();
-        } else if (ch == '\r') {
-            column = 0;
-        } else if (ch == '\t') {
-            column = MIN(ROUND_UP(column + 1, 8u), columns - 1);
-        } else if (ch >= ' ') {
-            if (column == columns)
-                new_line();
-            put(row, column++, (char)ch);
-        }
-    }
+    return &device;
 }
 
 void framebuffer_close(void)

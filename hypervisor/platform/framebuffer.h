@@ -19,7 +19,9 @@ bool framebuffer_usable(const struct framebuffer *f);
 /* Before the console comes to its screen: this is what there is. */
 void framebuffer_found(const struct framebuffer *f);
 
-/* The console's, as vga_open() and so on (platform/internal.h). */
-bool framebuffer_open(void);
-void framebuffer_write(const char *text, size_t length); /* console lock held */
-void framebuffer_close(void);                            /* no lock; the screen stays as it is */
+/* The console's, for screen.c; NULL: it cannot be drawn on. */
+struct screen_device;
+const struct screen_device *framebuffer_open(void);
+/* Gives back what that took, when nothing is written any more. No lock; the screen stays as it is.
+ */
+void framebuffer_close(void);

@@ -8,7 +8,9 @@
 
 #include "cpu/lock.h"
 #include "lib/types.h"
+#include "platform/console.h"
 #include "platform/irq.h"
+#include "platform/machine.h"
 
 /* acpi.c: filled in once by acpi_init(), constant afterwards. */
 
@@ -118,8 +120,15 @@ void serial_enable_interrupts(void);            /* no lock held */
 bool serial_polled(void); /* some open port has no interrupt: raise WORK_CONSOLE now and then */
 bool serial_owns_port(u16 io_port);
 
-/* vga.c; the caller holds the console lock. */
+/* screen.c; the caller holds the console lock. */
 
-bool vga_open(void);
-void vga_write(const char *text, size_t length);
-void vga_close(void); /* leaves the screen for dom0 */
+struct screen_device {
+    const u32 *rows, *columns;
+    void (*put)(u32 row, u32 column, char ch);
+    void (*scroll)(void);               /* up by a row; the last one becomes blank */
+    void (*leave)(u32 row, u32 column); /* with the cursor there; may be NULL */
+};
+bool screen_open(void); /* false: there is none */
+void screen_write(const char *text, size_t length);
+void screen_leave(void);                    /* nothing is written from now on */
+const struct screen_device *vga_open(void); /* vga.c; NULL: no text there */

@@ -8,13 +8,9 @@
  * The index and data registers are guarded by irq_lock (irq.c), which every
  * caller holds, but for the guests' reads, which take it here.
  */
-#include "cpu/lock.h"
 #include "memory/map.h"
-#include "platform/console.h"
 #include "platform/internal.h"
-#include "platform/irq.h"
 
-#define REG_ID       0
 #define REG_VERSION  1
 #define REG_ENTRY    0x10
 #define ENTRY_LOW    (1u << 13) /* active low */

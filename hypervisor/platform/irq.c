@@ -19,14 +19,11 @@
 #include "platform/irq.h"
 
 #include "cpu/instructions.h"
-#include "cpu/lock.h"
 #include "cpu/perfc.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
 #include "memory/alloc.h"
-#include "platform/console.h"
 #include "platform/internal.h"
-#include "platform/machine.h"
 
 #define SHARERS_MAX 4
 

@@ -7,14 +7,10 @@
  * Records hang on irq descriptors (irq.c), which also own their vectors.
  * LOCK_PCI guards the records and the devices' registers.
  */
-#include "cpu/lock.h"
 #include "lib/atomic.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
-#include "platform/console.h"
 #include "platform/internal.h"
-#include "platform/irq.h"
-#include "platform/machine.h"
 
 #define CONFIG_STATUS       0x06
 #define STATUS_CAPABILITIES 0x10

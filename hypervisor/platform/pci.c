@@ -6,14 +6,11 @@
  *
  * LOCK_PCI guards the port pair, the window mappings and the device list.
  */
-#include "cpu/lock.h"
 #include "cpu/ports.h"
 #include "lib/list.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
-#include "platform/console.h"
 #include "platform/internal.h"
-#include "platform/machine.h"
 
 #define ADDRESS_PORT 0xcf8
 #define DATA_PORT    0xcfc

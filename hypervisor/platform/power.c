@@ -10,10 +10,8 @@
 #include "lib/option.h"
 #include "lib/string.h"
 #include "memory/map.h"
-#include "platform/console.h"
 #include "platform/efi.h"
 #include "platform/internal.h"
-#include "platform/machine.h"
 
 #define PM1_SLP_TYP_SHIFT 10
 #define PM1_SLP_TYP_MASK  (7u << PM1_SLP_TYP_SHIFT)

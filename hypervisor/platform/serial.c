@@ -14,7 +14,6 @@
 #include "cpu/work.h"
 #include "lib/option.h"
 #include "lib/string.h"
-#include "platform/console.h"
 #include "platform/internal.h"
 #include "platform/serial.h"
 

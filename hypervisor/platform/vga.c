@@ -24,7 +24,6 @@
 
 static volatile u16 *cells;
 static u32 top;                   /* memory row shown first */
-static u32 row, column;           /* cursor on the screen */
 static u16 shadow[ROWS][COLUMNS]; /* reading video memory is slower still */
 
 static void crtc_write(u8 index, u8 value)
@@ -48,12 +47,14 @@ static void draw_rows(u32 first)
             cells[(top + r) * COLUMNS + c] = shadow[r][c];
 }
 
-static void new_line(void)
+static void put(u32 row, u32 column, char ch)
 {
-    column = 0;
-    if (++row < ROWS)
-        return;
-    row = ROWS - 1;
+    shadow[row][column] = (u16)((BLANK & 0xff00) | (u8)ch);
+    cells[(top + row) * COLUMNS + column] = shadow[row][column];
+}
+
+static void scroll(void)
+{
     for (u32 r = 1; r < ROWS; r++)
         for (u32 c = 0; c < COLUMNS; c++)
             shadow[r - 1][c] = shadow[r][c];
@@ -69,21 +70,36 @@ static void new_line(void)
     show_window();
 }
 
-__init bool vga_open(void)
+static void leave(u32 row, u32 column)
 {
+    u32 cursor = row * COLUMNS + MIN(column, COLUMNS - 1u);
+
+    /* A driver that does not read the start address expects the memory's beginning. */
+    top = 0;
+    draw_rows(0);
+    show_window();
+    crtc_write(0x0a, 0x0e);
+    crtc_write(0x0e, (u8)(cursor >> 8));
+    crtc_write(0x0f, (u8)cursor);
+}
+
+__init const struct screen_device *vga_open(void)
+{
+    static const u32 rows = ROWS, columns = COLUMNS;
+    static const struct screen_device device = {&rows, &columns, put, scroll, leave};
     u16 seen;
 
     /* Graphics mode (a boot loader's or EFI's frame buffer) shows no text. */
     out8(GRAPHICS_INDEX, 6);
     if (in8(GRAPHICS_DATA) & 1)
-        return false;
+        return NULL;
     cells = map_io(paddr(VGA_MEMORY), VGA_SIZE, true);
     if (!cells)
-        return false;
+        return NULL;
     seen = cells[0];
     cells[0] = 0x0a55;
     if (cells[0] != 0x0a55)
-        return false;
+        return NULL;
     cells[0] = seen;
 
     for (u32 r = 0; r < ROWS; r++)
@@ -92,37 +108,5 @@ __init bool vga_open(void)
     draw_rows(0);
     show_window();
     crtc_write(0x0a, 0x20); /* cursor off */
-    return true;
-}
-
-void vga_write(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char ch = (unsigned char)text[i];
-
-        if (ch == '\n') {
-            new_line();
-        } else if (ch == '\r') {
-            column = 0;
-        } else if (ch == '\t') {
-            column = MIN(ROUND_UP(column + 1, 8u), COLUMNS - 1u);
-        } else if (ch >= ' ') {
-            if (column == COLUMNS)
-                new_line();
-            shadow[row][column] = (u16)((BLANK & 0xff00) | ch);
-            cells[(top + row) * COLUMNS + column] = shadow[row][column];
-            column++;
-        }
-    }
-}
-
-void vga_close(void)
-{
-    /* A driver that does not read the start address expects the memory's beginning. */
-    top = 0;
-    draw_rows(0);
-    show_window();
-    crtc_write(0x0a, 0x0e);
-    crtc_write(0x0e, (u8)((row * COLUMNS + MIN(column, COLUMNS - 1u)) >> 8));
-    crtc_write(0x0f, (u8)(row * COLUMNS + MIN(column, COLUMNS - 1u)));
+    return &device;
 }

@@ -10,6 +10,12 @@
 #include <stdlib.h>
 
 #include "platform/framebuffer.c"
+#include "platform/screen.c"
+
+const struct screen_device *vga_open(void)
+{
+    return NULL;
+}
 
 static u8 *video;
 static size_t video_size;
@@ -90,7 +96,7 @@ static void test_text(void **state)
 
         row = column = 0;
         framebuffer_found(&kinds[k]);
-        assert_true(framebuffer_open());
+        assert_true(screen_open());
         assert_true(columns <= COLUMNS_MAX && rows <= ROWS_MAX && ink);
         memset(model, ' ', sizeof(model));
         check(model);
@@ -109,16 +115,17 @@ static void test_text(void **state)
                 model[r][c++] = line[n];
             }
             line[length] = '\n';
-            framebuffer_write(line, length);
+            screen_write(line, length);
             if (i % 20 == 0)
                 check(model);
-            framebuffer_write("\n", 1);
+            screen_write("\n", 1);
             memmove(model, model + (r == rows - 1), sizeof(model) - sizeof(model[0]));
             r = MIN(r + 1, rows - 1);
             memset(model[r], ' ', COLUMNS_MAX);
             c = 0;
         }
         check(model);
+        screen_leave();
         framebuffer_close();
         framebuffer_close();
     }
@@ -132,11 +139,14 @@ static void test_controls(void **state)
     (void)state;
     row = column = 0;
     framebuffer_found(&kinds[0]);
-    assert_true(framebuffer_open());
+    assert_true(screen_open());
     memset(model, ' ', sizeof(model));
-    framebuffer_write("ab\rc\td\x80\xff\x01\x7f", 10);
+    screen_write("ab\rc\td\x80\xff\x01\x7f", 10);
     memcpy(model[0], "cb      d???", 11);
     model[0][11] = '?';
+    check(model);
+    screen_leave();
+    screen_write("nobody's", 8);
     check(model);
     framebuffer_close();
 }
@@ -152,7 +162,7 @@ static void test_refused(void **state)
         f.field = value;                      \
         assert_false(framebuffer_usable(&f)); \
         framebuffer_found(&f);                \
-        assert_false(framebuffer_open());     \
+        assert_false(screen_open());          \
     } while (0)
     assert_true(framebuffer_usable(&kinds[0]));
     REFUSED(address, 0);

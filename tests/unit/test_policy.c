@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 // sources: hypercall/policy.c
 /* Who may do what to whom: every combination of caller, target and operation. */
-#include "hypercall/policy.h"
+#include "core/policy.h"
 
 #include <setjmp.h>
 #include <cmocka.h>
