@@ -58,42 +58,26 @@ int cpumask_to_guest(const struct xenctl_bitmap *to, const cpumask_t *mask)
     return 0;
 }
 
-int policy_arrays_alloc(struct policy_arrays *a)
-{
-    a->leaves = heap_zalloc(CPU_POLICY_MAX_LEAVES * sizeof(a->leaves[0]));
-    a->msrs = heap_zalloc(CPU_POLICY_MAX_MSRS * sizeof(a->msrs[0]));
-    if (a->leaves && a->msrs)
-        return 0;
-    policy_arrays_free(a);
-    return reject(-ENOMEM, "no memory for a CPU policy");
-}
-
-void policy_arrays_free(struct policy_arrays *a)
-{
-    heap_free(a->leaves);
-    heap_free(a->msrs);
-}
-
 int policy_to_guest(struct domain *d, u32 index, u64 leaves, u32 *nr_leaves, u64 msrs, u32 *nr_msrs)
 {
     u32 have_leaves = CPU_POLICY_MAX_LEAVES, have_msrs = CPU_POLICY_MAX_MSRS;
     u32 room_leaves = leaves ? *nr_leaves : have_leaves, room_msrs = msrs ? *nr_msrs : have_msrs;
-    struct policy_arrays a;
-    int error = policy_arrays_alloc(&a);
+    struct xen_cpuid_leaf *l FREED_AT_END = heap_zalloc(have_leaves * sizeof(*l));
+    struct xen_msr_entry *m FREED_AT_END = heap_zalloc(have_msrs * sizeof(*m));
+    int error;
 
+    if (!l || !m)
+        return reject(-ENOMEM, "no memory for a CPU policy");
+    error = d ? cpu_policy_get(d, l, &have_leaves, m, &have_msrs)
+              : cpu_policy_system(index, l, &have_leaves, m, &have_msrs);
     if (error)
         return error;
-    error = d ? cpu_policy_get(d, a.leaves, &have_leaves, a.msrs, &have_msrs)
-              : cpu_policy_system(index, a.leaves, &have_leaves, a.msrs, &have_msrs);
-    if (!error) {
-        *nr_leaves = have_leaves;
-        *nr_msrs = have_msrs;
-        if (room_leaves < have_leaves || room_msrs < have_msrs)
-            error = reject(-ENOBUFS, "policy array too small");
-        else if ((leaves && guest_copy_out(leaves, a.leaves, have_leaves * sizeof(*a.leaves))) ||
-                 (msrs && guest_copy_out(msrs, a.msrs, have_msrs * sizeof(*a.msrs))))
-            error = reject(-EFAULT, "policy arrays not writable");
-    }
-    policy_arrays_free(&a);
-    return error;
+    *nr_leaves = have_leaves;
+    *nr_msrs = have_msrs;
+    if (room_leaves < have_leaves || room_msrs < have_msrs)
+        return reject(-ENOBUFS, "policy array too small");
+    if ((leaves && guest_copy_out(leaves, l, have_leaves * sizeof(*l))) ||
+        (msrs && guest_copy_out(msrs, m, have_msrs * sizeof(*m))))
+        return reject(-EFAULT, "policy arrays not writable");
+    return 0;
 }

@@ -35,13 +35,6 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 int cpumask_from_guest(cpumask_t *mask, const struct xenctl_bitmap *from);
 int cpumask_to_guest(const struct xenctl_bitmap *to, const cpumask_t *mask);
 
-/* A CPU policy's leaves and MSRs on our heap. */
-struct policy_arrays {
-    struct xen_cpuid_leaf *leaves;
-    struct xen_msr_entry *msrs;
-};
-int policy_arrays_alloc(struct policy_arrays *a);
-void policy_arrays_free(struct policy_arrays *a);
 /*
  * Copies the policy of d, or of the system if d is NULL, to whatever arrays the
  * guest gave an address for, and sets the counts. -ENOBUFS: the room is less.

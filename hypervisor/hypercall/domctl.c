@@ -139,9 +139,8 @@ static s64 max_mem(struct domain *d, struct xen_domctl *op)
 {
     u64 pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
 
-    spin_lock(&d->frames.lock);
+    HOLD(&d->frames.lock);
     d->frames.max = MIN(pages, (u64)UINT32_MAX);
-    spin_unlock(&d->frames.lock);
     return 0;
 }
 
@@ -224,7 +223,8 @@ enum {
     PV_ONLY = 64,    /* about state that only PV vCPUs have */
 };
 
-/* Every operation there is: who does it, or why not. ON_VCPU: the structure begins with the
+/* Who does each operation, or why it is refused; the others (of devices passed through, of ARM):
+ * -ENOSYS. ON_VCPU: the structure begins with the
  * number of a vCPU that exists; if not, because of that. */
 #define DONE(cmd, fn, how)             [XEN_DOMCTL_##cmd] = {fn, how, 0}
 #define ON_VCPU(cmd, fn, how, because) [XEN_DOMCTL_##cmd] = {fn, how, because}
@@ -254,7 +254,6 @@ static const struct operation {
     DONE(hypercall_init, domctl_hypercall_init, 0),
     DONE(settimeoffset, settimeoffset, 0),
     ON_VCPU(getvcpuaffinity, domctl_getvcpuaffinity, UNLOCKED, ESRCH),
-    REFUSED(real_mode_area, ENOSYS),
     DONE(resumedomain, resumedomain, OTHERS),
     DONE(sendtrigger, domctl_sendtrigger, 0),
     DONE(subscribe, subscribe, 0),
@@ -262,19 +261,14 @@ static const struct operation {
     DONE(sethvmcontext, domctl_sethvmcontext, 0),
     DONE(set_address_size, domctl_set_address_size, 0),
     DONE(get_address_size, domctl_get_address_size, COPY_BACK | UNLOCKED),
-    REFUSED(assign_device, ENOSYS), /* no IOMMU */
-    REFUSED(bind_pt_irq, EINVAL),   /* HVM only */
+    REFUSED(bind_pt_irq, EINVAL), /* HVM only */
     DONE(memory_mapping, domctl_memory_mapping, 0),
     REFUSED(ioport_mapping, EINVAL), /* HVM only */
     ON_VCPU(set_ext_vcpucontext, domctl_set_ext_vcpucontext, OTHERS | PAUSED | PV_ONLY, ESRCH),
     ON_VCPU(get_ext_vcpucontext, domctl_get_ext_vcpucontext, COPY_BACK | OTHERS | PAUSED | PV_ONLY,
             ESRCH),
-    REFUSED(set_opt_feature, ENOSYS),
-    REFUSED(test_assign_device, ENOSYS),
     REFUSED(set_target, EOPNOTSUPP), /* no device-model domains */
-    REFUSED(deassign_device, ENOSYS),
     REFUSED(unbind_pt_irq, EINVAL),
-    REFUSED(get_device_group, ENOSYS),
     REFUSED(debug_op, EOPNOTSUPP),
     REFUSED(gethvmcontext_partial, EINVAL),
     REFUSED(vm_event_op, EOPNOTSUPP),
@@ -290,7 +284,6 @@ static const struct operation {
     REFUSED(set_broken_page_p2m, EOPNOTSUPP),
     DONE(setnodeaffinity, setnodeaffinity, 0),
     DONE(getnodeaffinity, getnodeaffinity, UNLOCKED),
-    REFUSED(cacheflush, ENOSYS), /* ARM */
     ON_VCPU(get_vcpu_msrs, domctl_get_vcpu_msrs, COPY_BACK | PV_ONLY, EINVAL),
     ON_VCPU(set_vcpu_msrs, domctl_set_vcpu_msrs, COPY_ALWAYS | OTHERS | PAUSED | PV_ONLY, EINVAL),
     REFUSED(setvnumainfo, EOPNOTSUPP),
@@ -298,7 +291,6 @@ static const struct operation {
     REFUSED(monitor_op, EOPNOTSUPP),
     REFUSED(psr_alloc, ENODEV),
     REFUSED(soft_reset, EOPNOTSUPP),
-    REFUSED(vuart_op, ENOSYS), /* ARM */
     DONE(get_cpu_policy, domctl_get_cpu_policy, COPY_BACK),
     DONE(set_cpu_policy, domctl_set_cpu_policy, COPY_ALWAYS | OTHERS | PAUSED),
     REFUSED(vmtrace_op, EOPNOTSUPP),

@@ -20,25 +20,22 @@ s64 domctl_get_cpu_policy(struct domain *d, struct xen_domctl *op)
 s64 domctl_set_cpu_policy(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_cpu_policy *policy = &op->u.cpu_policy;
-    struct policy_arrays arrays;
-    s64 error;
+    struct xen_cpuid_leaf *leaves FREED_AT_END = NULL;
+    struct xen_msr_entry *msrs FREED_AT_END = NULL;
 
     policy->err_leaf = policy->err_subleaf = policy->err_msr = ~0u;
     if (policy->nr_leaves > CPU_POLICY_MAX_LEAVES || policy->nr_msrs > CPU_POLICY_MAX_MSRS)
         return reject(-E2BIG, "more leaves or MSRs than a policy has");
-    error = policy_arrays_alloc(&arrays);
-    if (error)
-        return error;
-    if (guest_copy_in(arrays.leaves, handle_address(policy->leaves),
-                      policy->nr_leaves * sizeof(arrays.leaves[0])) ||
-        guest_copy_in(arrays.msrs, handle_address(policy->msrs),
-                      policy->nr_msrs * sizeof(arrays.msrs[0])))
-        error = reject(-EFAULT, "CPU policy not readable");
-    else
-        error = cpu_policy_set(d, arrays.leaves, policy->nr_leaves, arrays.msrs, policy->nr_msrs,
-                               &policy->err_leaf, &policy->err_subleaf, &policy->err_msr);
-    policy_arrays_free(&arrays);
-    return error;
+    leaves = heap_alloc(CPU_POLICY_MAX_LEAVES * sizeof(*leaves));
+    msrs = heap_alloc(CPU_POLICY_MAX_MSRS * sizeof(*msrs));
+    if (!leaves || !msrs)
+        return reject(-ENOMEM, "no memory for a CPU policy");
+    if (guest_copy_in(leaves, handle_address(policy->leaves),
+                      policy->nr_leaves * sizeof(*leaves)) ||
+        guest_copy_in(msrs, handle_address(policy->msrs), policy->nr_msrs * sizeof(*msrs)))
+        return reject(-EFAULT, "CPU policy not readable");
+    return cpu_policy_set(d, leaves, policy->nr_leaves, msrs, policy->nr_msrs, &policy->err_leaf,
+                          &policy->err_subleaf, &policy->err_msr);
 }
 
 s64 domctl_gettscinfo(struct domain *d, struct xen_domctl *op)
@@ -94,8 +91,7 @@ s64 domctl_getvcpuextstate(struct domain *d, struct xen_domctl *op)
     struct xen_domctl_vcpuextstate *request = &op->u.vcpuextstate;
     struct vcpu *v = domain_vcpu(d, request->vcpu);
     u64 room = request->size, to = handle_address(request->buffer);
-    struct extended_state *state;
-    s64 error = 0;
+    struct extended_state *state FREED_AT_END = NULL;
 
     request->xfeature_mask = fpu_xcr0_supported();
     request->size = fpu_get_image(v->fpu, NULL);
@@ -111,19 +107,15 @@ s64 domctl_getvcpuextstate(struct domain *d, struct xen_domctl *op)
     state->xcr0 = fpu_xcr0(v->fpu);
     state->xcr0_ever = fpu_xcr0_supported();
     fpu_get_image(v->fpu, state->image);
-    if (guest_copy_out(to, state, room))
-        error = reject(-EFAULT, "extended state not writable");
-    heap_free(state);
-    return error;
+    return guest_copy_out(to, state, room) ? reject(-EFAULT, "extended state not writable") : 0;
 }
 
 s64 domctl_setvcpuextstate(struct domain *d, struct xen_domctl *op)
 {
     const struct xen_domctl_vcpuextstate *request = &op->u.vcpuextstate;
     struct vcpu *v = domain_vcpu(d, request->vcpu);
-    struct extended_state *state;
+    struct extended_state *state FREED_AT_END = NULL;
     u64 size = request->size;
-    s64 error = 0;
 
     if (size < sizeof(*state) || size > MAX_EXTENDED)
         return reject(-EINVAL, "size of extended state");
@@ -131,10 +123,10 @@ s64 domctl_setvcpuextstate(struct domain *d, struct xen_domctl *op)
     if (!state)
         return reject(-ENOMEM, "no memory for extended state");
     if (guest_copy_in(state, handle_address(request->buffer), size))
-        error = reject(-EFAULT, "extended state not readable");
-    else if (size > sizeof(*state) && /* no more than that: a vCPU that never used any */
-             fpu_set_image(v->fpu, state->xcr0, state->image, size - sizeof(*state)))
-        error = reject(-EINVAL, "extended state that cannot be loaded");
-    heap_free(state);
-    return error;
+        return reject(-EFAULT, "extended state not readable");
+    if (size == sizeof(*state)) /* a vCPU that never used any */
+        return 0;
+    if (fpu_set_image(v->fpu, state->xcr0, state->image, size - sizeof(*state)))
+        return reject(-EINVAL, "extended state that cannot be loaded");
+    return 0;
 }

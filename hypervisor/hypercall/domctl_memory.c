@@ -19,19 +19,15 @@ static s64 change_range(struct domain *d, struct rangeset *set, const struct ran
 {
     struct domain *caller = current->domain;
     bool has = caller->is_hardware;
-    s64 error;
 
     if (!has) {
-        spin_lock(&caller->lock);
+        HOLD(&caller->lock);
         has = rangeset_contains(own, first, last);
-        spin_unlock(&caller->lock);
     }
     if (allow && !has)
         return reject(-EPERM, "gives away what it has not");
-    spin_lock(&d->lock);
-    error = allow ? rangeset_add(set, first, last) : rangeset_remove(set, first, last);
-    spin_unlock(&d->lock);
-    return error;
+    HOLD(&d->lock);
+    return allow ? rangeset_add(set, first, last) : rangeset_remove(set, first, last);
 }
 
 s64 domctl_irq_permission(struct domain *d, struct xen_domctl *op)
@@ -69,14 +65,13 @@ s64 domctl_memory_mapping(struct domain *d, struct xen_domctl *op)
 {
     const struct xen_domctl_memory_mapping *m = &op->u.memory_mapping;
     u64 last = m->first_mfn + m->nr_mfns - 1;
-    bool has;
 
     if (!m->nr_mfns || last < m->first_mfn || last >> (MACHINE_BITS - PAGE_SHIFT))
         return reject(-EINVAL, "I/O memory range");
-    spin_lock(&d->lock);
-    has = rangeset_contains(&d->io_memory, m->first_mfn, last);
-    spin_unlock(&d->lock);
-    return has ? 0 : reject(-EPERM, "domain may not use this I/O memory");
+    HOLD(&d->lock);
+    return rangeset_contains(&d->io_memory, m->first_mfn, last)
+               ? 0
+               : reject(-EPERM, "domain may not use this I/O memory");
 }
 
 s64 domctl_hypercall_init(struct domain *d, struct xen_domctl *op)

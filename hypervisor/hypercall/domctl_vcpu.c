@@ -90,10 +90,10 @@ s64 domctl_getvcpuinfo(struct domain *d, struct xen_domctl *op)
 
 s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
 {
-    struct vcpu_guest_context *context;
+    struct vcpu_guest_context *context FREED_AT_END = NULL;
     u64 from = handle_address(op->u.vcpucontext.ctxt);
     struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
-    s64 error = 0;
+    s64 error;
 
     /* It has let go of its tables, and would not let go of new ones. */
     if (d->dying != DYING_NOT)
@@ -106,36 +106,30 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
     context = heap_alloc(sizeof(*context));
     if (!context)
         return reject(-ENOMEM, "no memory for a vCPU context");
-    if (guest_copy_in(context, from, sizeof(*context))) {
-        error = reject(-EFAULT, "vCPU context not readable");
-    } else {
-        error = vcpu_context_set(v, context);
-        /* Down by wish, or because a refused context has cost it the one it had. */
-        if (error ? !v->initialised : !(context->flags & VGCF_online))
-            atomic_or(&v->pause_flags, PAUSE_DOWN); /* paused: nothing to stop */
-    }
-    heap_free(context);
+    if (guest_copy_in(context, from, sizeof(*context)))
+        return reject(-EFAULT, "vCPU context not readable");
+    error = vcpu_context_set(v, context);
+    /* Down by wish, or because a refused context has cost it the one it had. */
+    if (error ? !v->initialised : !(context->flags & VGCF_online))
+        atomic_or(&v->pause_flags, PAUSE_DOWN); /* paused: nothing to stop */
     return error;
 }
 
 s64 domctl_getvcpucontext(struct domain *d, struct xen_domctl *op)
 {
-    struct vcpu_guest_context *context;
+    struct vcpu_guest_context *context FREED_AT_END = heap_zalloc(sizeof(*context));
     struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
-    s64 error = 0;
 
     if (!v->initialised)
         return reject(-ENODATA, "vCPU has no context");
-    context = heap_zalloc(sizeof(*context));
     if (!context)
         return reject(-ENOMEM, "no memory for a vCPU context");
     v->ops->vcpu_get_context(v, context);
     if (!(READ_ONCE(v->pause_flags) & PAUSE_DOWN))
         context->flags |= VGCF_online;
     if (guest_copy_out(handle_address(op->u.vcpucontext.ctxt), context, sizeof(*context)))
-        error = reject(-EFAULT, "vCPU context not writable");
-    heap_free(context);
-    return error;
+        return reject(-EFAULT, "vCPU context not writable");
+    return 0;
 }
 
 /* The callbacks that vcpu_guest_context has no room for. */

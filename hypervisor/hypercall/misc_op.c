@@ -47,10 +47,9 @@ s64 hypercall_xenpmu_op(u64, u64, u64, u64, u64)
 /* The list of processors; without a list, their number. */
 static s64 mca_processors(struct xen_mc_physcpuinfo *op)
 {
-    struct mcinfo_logical_cpu *info;
+    struct mcinfo_logical_cpu *info FREED_AT_END = NULL;
     u64 list = handle_address(op->info);
     u32 count = list ? MIN(op->ncpus, cpus_online_count) : 0;
-    s64 error = 0;
 
     op->ncpus = cpus_online_count;
     if (!count)
@@ -58,14 +57,13 @@ static s64 mca_processors(struct xen_mc_physcpuinfo *op)
     info = heap_zalloc(sizeof(*info));
     if (!info)
         return reject(-ENOMEM, "no memory for a processor record");
-    for (u32 i = 0; i < count && !error; i++) {
+    for (u32 i = 0; i < count; i++) {
         info->mc_cpunr = i;
         if (guest_copy_out_at(list, i, info, sizeof(*info)))
-            error = reject(-EFAULT, "processor list not writable");
+            return reject(-EFAULT, "processor list not writable");
     }
-    heap_free(info);
     op->ncpus = count;
-    return error;
+    return 0;
 }
 
 s64 hypercall_mca(u64 arg, u64, u64, u64, u64)

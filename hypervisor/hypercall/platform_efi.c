@@ -147,26 +147,16 @@ static s64 next_monotonic_count(struct xenpf_efi_runtime_call *op)
     return error;
 }
 
-/* A copy of a variable's name, to its 0; NULL and *error. */
-static u16 *name_copy(u64 from, s64 *error)
+/* Copies a variable's name, to its 0. */
+static s64 name_copy(u16 name[NAME_MAX_CHARS], u64 from)
 {
-    u16 *name = heap_alloc(NAME_MAX_CHARS * sizeof(u16));
-
-    *error = name ? 0 : -ENOMEM;
-    for (u32 n = 0; name; n++) {
-        if (n == NAME_MAX_CHARS)
-            *error = reject(-EINVAL, "variable's name too long");
-        else if (guest_copy_in_at(&name[n], from, n, sizeof(u16)))
-            *error = reject(-EFAULT, "variable's name not readable");
-        else if (name[n])
-            continue;
-        break;
+    for (u32 n = 0; n < NAME_MAX_CHARS; n++) {
+        if (guest_copy_in_at(&name[n], from, n, sizeof(u16)))
+            return reject(-EFAULT, "variable's name not readable");
+        if (!name[n])
+            return 0;
     }
-    if (*error) {
-        heap_free(name);
-        return NULL;
-    }
-    return name;
+    return reject(-EINVAL, "variable's name too long");
 }
 
 static s64 variable(struct xenpf_efi_runtime_call *op)
@@ -176,34 +166,32 @@ static s64 variable(struct xenpf_efi_runtime_call *op)
     __typeof__(&op->u.get_variable) v = &op->u.get_variable;
     u64 guest_data = handle_address(v->data), size = v->size, asked = size;
     struct xenpf_efi_guid guid = v->vendor_guid;
+    u16 *name FREED_AT_END = heap_alloc(NAME_MAX_CHARS * sizeof(u16));
+    void *data FREED_AT_END = NULL;
     u32 attributes = op->misc;
-    void *data = NULL;
     s64 error;
 
     if (size > DATA_MAX)
         return reject(-E2BIG, "variable too large");
-    u16 *name = name_copy(handle_address(v->name), &error);
-    if (!name)
+    if (!name || (size && !(data = heap_zalloc(size))))
+        return -ENOMEM;
+    error = name_copy(name, handle_address(v->name));
+    if (error)
         return error;
-    if (size && !(data = heap_zalloc(size)))
-        error = -ENOMEM;
-    else if (set && size && guest_copy_in(data, guest_data, size))
-        error = reject(-EFAULT, "variable's value not readable");
-    else if (set)
-        error =
-            call(EFI_SET_VARIABLE, &op->status, (u64)name, (u64)&guid, attributes, size, (u64)data);
-    else
-        error = call(EFI_GET_VARIABLE, &op->status, (u64)name, (u64)&guid, (u64)&attributes,
-                     (u64)&size, (u64)data);
-    if (!error && !set) {
-        v->size = size;
-        op->misc = attributes;
-        if (!op->status && guest_copy_out(guest_data, data, MIN(size, asked)))
-            error = reject(-EFAULT, "variable's value not writable");
-    }
-    heap_free(name);
-    heap_free(data);
-    return error;
+    if (set && size && guest_copy_in(data, guest_data, size))
+        return reject(-EFAULT, "variable's value not readable");
+    if (set)
+        return call(EFI_SET_VARIABLE, &op->status, (u64)name, (u64)&guid, attributes, size,
+                    (u64)data);
+    error = call(EFI_GET_VARIABLE, &op->status, (u64)name, (u64)&guid, (u64)&attributes, (u64)&size,
+                 (u64)data);
+    if (error)
+        return error;
+    v->size = size;
+    op->misc = attributes;
+    if (!op->status && guest_copy_out(guest_data, data, MIN(size, asked)))
+        return reject(-EFAULT, "variable's value not writable");
+    return 0;
 }
 
 static s64 next_variable_name(struct xenpf_efi_runtime_call *op)
@@ -211,7 +199,7 @@ static s64 next_variable_name(struct xenpf_efi_runtime_call *op)
     __typeof__(&op->u.get_next_variable_name) v = &op->u.get_next_variable_name;
     u64 guest_name = handle_address(v->name), size = v->size, asked = size;
     struct xenpf_efi_guid guid = v->vendor_guid;
-    u16 *name;
+    u16 *name FREED_AT_END = NULL;
     s64 error;
 
     if (size < sizeof(u16) || size > NAME_MAX_CHARS * sizeof(u16))
@@ -219,21 +207,17 @@ static s64 next_variable_name(struct xenpf_efi_runtime_call *op)
     name = heap_zalloc(ROUND_UP(size, 2UL));
     if (!name)
         return -ENOMEM;
-    if (guest_copy_in(name, guest_name, size)) {
-        error = reject(-EFAULT, "variable's name not readable");
-    } else {
-        name[(size - 1) / sizeof(u16)] = 0; /* ends within what we have */
-        error =
-            call(EFI_GET_NEXT_VARIABLE_NAME, &op->status, (u64)&size, (u64)name, (u64)&guid, 0, 0);
-        if (!error) {
-            v->size = size;
-            v->vendor_guid = guid;
-        }
-        if (!error && !op->status && guest_copy_out(guest_name, name, MIN(size, asked)))
-            error = reject(-EFAULT, "variable's name not writable");
-    }
-    heap_free(name);
-    return error;
+    if (guest_copy_in(name, guest_name, size))
+        return reject(-EFAULT, "variable's name not readable");
+    name[(size - 1) / sizeof(u16)] = 0; /* ends within what we have */
+    error = call(EFI_GET_NEXT_VARIABLE_NAME, &op->status, (u64)&size, (u64)name, (u64)&guid, 0, 0);
+    if (error)
+        return error;
+    v->size = size;
+    v->vendor_guid = guid;
+    if (!op->status && guest_copy_out(guest_name, name, MIN(size, asked)))
+        return reject(-EFAULT, "variable's name not writable");
+    return 0;
 }
 
 static s64 query_variable_info(struct xenpf_efi_runtime_call *op)

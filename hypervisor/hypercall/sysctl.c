@@ -83,7 +83,7 @@ static s64 levelling_caps(struct xen_sysctl *op)
     return 0;
 }
 
-/* Every operation there is: who does it, or why not. */
+/* Who does each operation, or why it is refused; the others: -ENOSYS. */
 #define DONE(cmd, fn)         [XEN_SYSCTL_##cmd] = {fn, 0, false}
 #define LOCKED(cmd, fn)       [XEN_SYSCTL_##cmd] = {fn, 0, true}
 #define REFUSED(cmd, because) [XEN_SYSCTL_##cmd] = {NULL, because, false}
@@ -105,7 +105,6 @@ static const struct operation {
     REFUSED(cpu_hotplug, EOPNOTSUPP),
     REFUSED(pm_op, ENODEV),
     REFUSED(page_offline_op, EOPNOTSUPP),
-    REFUSED(lockprof_op, ENOSYS),
     DONE(cputopoinfo, sysctl_cputopoinfo),
     DONE(numainfo, sysctl_numainfo),
     LOCKED(cpupool_op, sysctl_cpupool_op),
@@ -116,7 +115,6 @@ static const struct operation {
     REFUSED(psr_alloc, ENODEV),
     DONE(get_cpu_levelling_caps, levelling_caps),
     DONE(get_cpu_featureset, sysctl_get_cpu_featureset),
-    REFUSED(livepatch_op, ENOSYS),
     DONE(get_cpu_policy, sysctl_get_cpu_policy),
 };
 

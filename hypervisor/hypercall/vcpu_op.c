@@ -23,25 +23,24 @@ int vcpu_context_set(struct vcpu *v, const struct vcpu_guest_context *context)
     return error;
 }
 
+static int set_first_context(struct vcpu *v, const struct vcpu_guest_context *context)
+{
+    /* A second caller would see an initialised vCPU, or validate the same tables again. */
+    HOLD(&v->domain->lock);
+    return v->initialised ? reject(-EEXIST, "vCPU has a context already")
+                          : vcpu_context_set(v, context);
+}
+
 static s64 initialise(struct vcpu *v, u64 arg)
 {
-    struct vcpu_guest_context *context = heap_alloc(sizeof(*context));
+    struct vcpu_guest_context *context FREED_AT_END = heap_alloc(sizeof(*context));
     s64 error;
 
     if (!context)
         return reject(-ENOMEM, "no memory for a vCPU context");
-    if (guest_copy_in(context, arg, sizeof(*context))) {
-        heap_free(context);
+    if (guest_copy_in(context, arg, sizeof(*context)))
         return reject(-EFAULT, "vCPU context not readable");
-    }
-    /* A second caller would see an initialised vCPU, or validate the same tables again. */
-    spin_lock(&v->domain->lock);
-    if (v->initialised)
-        error = reject(-EEXIST, "vCPU has a context already");
-    else
-        error = vcpu_context_set(v, context);
-    spin_unlock(&v->domain->lock);
-    heap_free(context);
+    error = set_first_context(v, context);
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(VCPUOP_initialise, v->id, arg, 0, 0);
     return error;
@@ -74,14 +73,11 @@ static s64 get_runstate(struct vcpu *v, u64 arg)
 static s64 register_info(struct vcpu *v, u64 arg)
 {
     struct vcpu_register_vcpu_info op;
-    int error;
 
     if (guest_copy_in(&op, arg, sizeof(op)))
         return reject(-EFAULT, "vcpu_info request not readable");
-    spin_lock(&v->domain->lock);
-    error = vcpu_register_info(v, op.mfn, op.offset);
-    spin_unlock(&v->domain->lock);
-    return error;
+    HOLD(&v->domain->lock);
+    return vcpu_register_info(v, op.mfn, op.offset);
 }
 
 static s64 set_periodic(struct vcpu *v, u64 arg)

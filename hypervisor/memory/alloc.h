@@ -44,6 +44,12 @@ void pages_free(void *pages, u32 order);
 void *heap_alloc(size_t size);
 void *heap_zalloc(size_t size);
 void heap_free(void *p); /* NULL allowed */
+static inline void heap_free_variable(void *p)
+{
+    heap_free(*(void **)p);
+}
+/* A pointer variable so marked frees what it points to when its block ends. */
+#define FREED_AT_END __attribute__((cleanup(heap_free_variable)))
 
 /* Shows one of our pages (page_alloc) to a domain: owner set, FRAME_HV, one
  * reference of ours and one type use, so that a page shared read-only never

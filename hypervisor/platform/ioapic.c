@@ -157,9 +157,8 @@ int ioapic_guest_read(paddr_t base, u32 reg, u32 *value)
 
     if (!io)
         return -EINVAL;
-    spin_lock(&irq_lock);
+    HOLD(&irq_lock);
     *value = reg_read(io, reg);
-    spin_unlock(&irq_lock);
     return 0;
 }
 

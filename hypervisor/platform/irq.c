@@ -53,19 +53,6 @@ spinlock_t irq_lock = SPINLOCK(LOCK_IRQ);
 static struct irq *irqs[MAX_IRQS];
 static u16 vector_irq[256]; /* irq + 1, 0: free */
 
-/* For changes to an irq that may be an MSI. */
-static void lock_both(void)
-{
-    spin_lock(&pci_lock);
-    spin_lock(&irq_lock);
-}
-
-static void unlock_both(void)
-{
-    spin_unlock(&irq_lock);
-    spin_unlock(&pci_lock);
-}
-
 /* --- Descriptors and vectors (irq_lock held) ----------------------------- */
 
 /* The irq's descriptor, made on first use if it is a GSI; NULL: no such irq. */
@@ -225,19 +212,19 @@ static int irq_bind(u32 n, irq_handler_t fn, void *arg, const cpumask_t *where, 
                     bool shareable)
 {
     struct irq *irq;
-    int rc = -EINVAL;
+    int rc;
 
-    lock_both();
+    HOLD(&pci_lock);
+    HOLD(&irq_lock);
     irq = irq_get(n);
     if (!irq)
-        goto out;
-    rc = -EBUSY;
+        return -EINVAL;
     if (irq->bound &&
         (!guest || !irq->guest || !irq->shareable || !shareable || irq->bound == SHARERS_MAX))
-        goto out;
+        return -EBUSY;
     rc = vector_assign(irq, n);
     if (rc)
-        goto out;
+        return rc;
     irq->bindings[irq->bound++] = (struct binding){fn, arg};
     irq->guest = guest;
     irq->configured = true;
@@ -247,9 +234,7 @@ static int irq_bind(u32 n, irq_handler_t fn, void *arg, const cpumask_t *where, 
         irq->cpu = choose_cpu(where);
         irq_program(irq, false);
     }
-out:
-    unlock_both();
-    return rc;
+    return 0;
 }
 
 int irq_request(u32 irq, irq_handler_t fn, void *arg)
@@ -269,82 +254,76 @@ void irq_unbind_guest(u32 n, void *arg)
     struct irq *irq;
     u32 kept = 0;
 
-    lock_both();
+    HOLD(&pci_lock);
+    HOLD(&irq_lock);
     irq = irq_get(n);
-    if (irq && irq->guest) {
-        for (u32 i = 0; i < irq->bound; i++)
-            if (irq->bindings[i].arg != arg)
-                irq->bindings[kept++] = irq->bindings[i];
-        irq->bound = (u8)kept;
-        if (kept == 0) {
-            irq->owed = 0;
-            irq->guest = false;
-            irq_program(irq, true);
-        } else if (irq->owed > kept) {
-            /* The one that left may have been the one to wait for. A line that
-             * comes back too early interrupts once more, no harm done. */
-            irq->owed = 0;
-            ioapic_mask(irq->pin, false);
-        }
+    if (!irq || !irq->guest)
+        return;
+    for (u32 i = 0; i < irq->bound; i++)
+        if (irq->bindings[i].arg != arg)
+            irq->bindings[kept++] = irq->bindings[i];
+    irq->bound = (u8)kept;
+    if (kept == 0) {
+        irq->owed = 0;
+        irq->guest = false;
+        irq_program(irq, true);
+    } else if (irq->owed > kept) {
+        /* The one that left may have been the one to wait for. A line that
+         * comes back too early interrupts once more, no harm done. */
+        irq->owed = 0;
+        ioapic_mask(irq->pin, false);
     }
-    unlock_both();
+}
+
+static bool is_running(u32 n)
+{
+    const struct irq *irq;
+
+    HOLD(&irq_lock);
+    irq = irq_get(n);
+    return irq && irq->running;
 }
 
 void irq_sync(u32 n)
 {
-    struct irq *irq;
-    bool running = true;
-
-    while (running) {
-        spin_lock(&irq_lock);
-        irq = irq_get(n);
-        running = irq && irq->running;
-        spin_unlock(&irq_lock);
+    while (is_running(n))
         cpu_wait();
-    }
 }
 
 void irq_eoi(u32 n)
 {
     struct irq *irq;
 
-    spin_lock(&irq_lock);
+    HOLD(&irq_lock);
     irq = irq_get(n);
     if (irq && irq->owed && --irq->owed == 0 && irq->bound)
         ioapic_mask(irq->pin, false);
-    spin_unlock(&irq_lock);
 }
 
 bool irq_needs_eoi(u32 n)
 {
-    struct irq *irq;
-    bool level;
+    const struct irq *irq;
 
-    spin_lock(&irq_lock);
+    HOLD(&irq_lock);
     irq = irq_get(n);
-    level = irq && irq->level && !irq->msi;
-    spin_unlock(&irq_lock);
-    return level;
+    return irq && irq->level && !irq->msi;
 }
 
 void irq_set_affinity(u32 n, const cpumask_t *where)
 {
+    u32 cpu = choose_cpu(where);
     struct irq *irq;
-    u32 cpu;
 
-    lock_both();
+    HOLD(&pci_lock);
+    HOLD(&irq_lock);
     irq = irq_get(n);
-    if (irq && irq->bound) {
-        cpu = choose_cpu(where);
-        if (cpu != irq->cpu) {
-            irq->cpu = cpu;
-            if (irq->msi)
-                irq_program(irq, false);
-            else
-                ioapic_retarget(irq->pin, machine_apic_id[cpu]);
-        }
-    }
-    unlock_both();
+    if (!irq || !irq->bound || cpu == irq->cpu)
+        return;
+    irq->cpu = cpu;
+    if (irq->msi)
+        irq_program(irq, false);
+    else
+        ioapic_retarget(irq->pin, machine_apic_id[cpu]);
 }
 
 /* --- GSIs and MSIs ------------------------------------------------------- */
@@ -352,36 +331,28 @@ void irq_set_affinity(u32 n, const cpumask_t *where)
 int irq_setup_gsi(u32 gsi, bool level, bool active_low)
 {
     struct irq *irq;
-    int rc = -EINVAL;
 
-    spin_lock(&irq_lock);
+    HOLD(&irq_lock);
     irq = gsi < gsi_count ? irq_get(gsi) : NULL;
-    if (irq && irq->configured) {
-        rc = -EEXIST;
-    } else if (irq) {
-        irq->level = level;
-        irq->active_low = active_low;
-        irq->configured = true;
-        rc = 0;
-    }
-    spin_unlock(&irq_lock);
-    return rc;
+    if (!irq || irq->configured)
+        return irq ? -EEXIST : -EINVAL;
+    irq->level = level;
+    irq->active_low = active_low;
+    irq->configured = true;
+    return 0;
 }
 
 int irq_gsi_vector(u32 gsi)
 {
     struct irq *irq;
-    int rc = -EINVAL;
+    int rc;
 
-    spin_lock(&irq_lock);
+    HOLD(&irq_lock);
     irq = gsi < gsi_count ? irq_get(gsi) : NULL;
-    if (irq) {
-        rc = vector_assign(irq, gsi);
-        if (!rc)
-            rc = irq->vector;
-    }
-    spin_unlock(&irq_lock);
-    return rc;
+    if (!irq)
+        return -EINVAL;
+    rc = vector_assign(irq, gsi);
+    return rc ? rc : irq->vector;
 }
 
 int irq_alloc_msi(void *msi, u32 *n, u8 *vector, u32 *apic_id)
@@ -413,11 +384,10 @@ void *irq_detach_msi(u32 n)
 {
     struct irq *irq = irqs[n];
 
-    spin_lock(&irq_lock);
+    HOLD(&irq_lock);
     vector_irq[irq->vector] = 0;
     irq->bound = 0;
     irqs[n] = NULL;
-    spin_unlock(&irq_lock);
     return irq;
 }
 

@@ -251,40 +251,34 @@ int msi_restore(u32 sbdf)
 {
     const struct msi *m;
 
-    spin_lock(&pci_lock);
+    HOLD(&pci_lock);
     for (u32 n = 0; (m = irq_next_msi(&n)) != NULL;)
         if (m->sbdf == sbdf) {
             write_message(m);
             write_mask(m);
         }
-    spin_unlock(&pci_lock);
     return 0;
 }
 
 int msi_prepare(u32 sbdf, bool prepare)
 {
-    int rc;
-
-    spin_lock(&pci_lock);
-    rc = prepare && in_use(sbdf, true, ~0u)            ? -EBUSY /* plain MSI */
-         : find_capability(sbdf, CAPABILITY_MSIX) != 0 ? 0
-                                                       : -ENODEV;
-    spin_unlock(&pci_lock);
-    return rc;
+    HOLD(&pci_lock);
+    if (prepare && in_use(sbdf, true, ~0u)) /* plain MSI */
+        return -EBUSY;
+    return find_capability(sbdf, CAPABILITY_MSIX) ? 0 : -ENODEV;
 }
 
 bool msi_owns_page(mfn_t page)
 {
     const struct msi *m;
-    bool owns = false;
 
     if (page.raw < atomic_load(&msix_first) || page.raw >= atomic_load(&msix_end))
         return false;
-    spin_lock(&pci_lock);
-    for (u32 n = 0; !owns && (m = irq_next_msi(&n)) != NULL;)
-        owns = mfn_equal(m->page, page);
-    spin_unlock(&pci_lock);
-    return owns;
+    HOLD(&pci_lock);
+    for (u32 n = 0; (m = irq_next_msi(&n)) != NULL;)
+        if (mfn_equal(m->page, page))
+            return true;
+    return false;
 }
 
 void msi_show(unsigned char)

@@ -117,19 +117,14 @@ void pci_write_locked(u32 sbdf, u32 reg, u32 bytes, u32 value)
 
 u32 pci_read(u32 sbdf, u32 reg, u32 bytes)
 {
-    u32 value;
-
-    spin_lock(&pci_lock);
-    value = pci_read_locked(sbdf, reg, bytes);
-    spin_unlock(&pci_lock);
-    return value;
+    HOLD(&pci_lock);
+    return pci_read_locked(sbdf, reg, bytes);
 }
 
 void pci_write(u32 sbdf, u32 reg, u32 bytes, u32 value)
 {
-    spin_lock(&pci_lock);
+    HOLD(&pci_lock);
     pci_write_locked(sbdf, reg, bytes, value);
-    spin_unlock(&pci_lock);
 }
 
 /* --- Devices ------------------------------------------------------------- */
@@ -147,46 +142,37 @@ static struct pci_device *device_find(u32 sbdf)
 int pci_device_add(u32 sbdf, bool virtual_function)
 {
     struct pci_device *d;
-    int rc = 0;
 
-    spin_lock(&pci_lock);
+    HOLD(&pci_lock);
     d = device_find(sbdf);
     if (!d) {
         d = heap_alloc(sizeof(*d));
-        if (d)
-            list_add_tail(&d->link, &devices);
-        else
-            rc = -ENOMEM;
-    }
-    if (d) {
+        if (!d)
+            return -ENOMEM;
         d->sbdf = sbdf;
-        d->virtual_function = virtual_function;
+        list_add_tail(&d->link, &devices);
     }
-    spin_unlock(&pci_lock);
-    return rc;
+    d->virtual_function = virtual_function;
+    return 0;
 }
 
 int pci_device_remove(u32 sbdf)
 {
     struct pci_device *d;
 
-    spin_lock(&pci_lock);
+    HOLD(&pci_lock);
     d = device_find(sbdf);
-    if (d)
-        list_del(&d->link);
-    spin_unlock(&pci_lock);
+    if (!d)
+        return -ENODEV;
+    list_del(&d->link);
     heap_free(d);
-    return d ? 0 : -ENODEV;
+    return 0;
 }
 
 bool pci_device_known(u32 sbdf)
 {
-    bool known;
-
-    spin_lock(&pci_lock);
-    known = device_find(sbdf) != NULL;
-    spin_unlock(&pci_lock);
-    return known;
+    HOLD(&pci_lock);
+    return device_find(sbdf) != NULL;
 }
 
 bool pci_device_is_virtual(u32 sbdf)
