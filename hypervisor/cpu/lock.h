@@ -71,18 +71,3 @@ bool spin_held(const spinlock_t *lock);
 /* Takes two locks of the same level in address order; a == b is allowed. */
 void spin_lock_pair(spinlock_t *a, spinlock_t *b);
 void spin_unlock_pair(spinlock_t *a, spinlock_t *b);
-
-static inline spinlock_t *spin_hold(spinlock_t *lock)
-{
-    spin_lock(lock);
-    return lock;
-}
-static inline void spin_hold_end(spinlock_t *const *lock)
-{
-    spin_unlock(*lock);
-}
-/* Holds the lock from here to the end of the block, whichever way that is left. */
-#define HOLD_NAME_2_(line) held_##line
-#define HOLD_NAME_(line)   HOLD_NAME_2_(line)
-#define HOLD(lock) \
-    spinlock_t *const HOLD_NAME_(__LINE__) __attribute__((cleanup(spin_hold_end))) = spin_hold(lock)

@@ -62,8 +62,8 @@ int policy_to_guest(struct domain *d, u32 index, u64 leaves, u32 *nr_leaves, u64
 {
     u32 have_leaves = CPU_POLICY_MAX_LEAVES, have_msrs = CPU_POLICY_MAX_MSRS;
     u32 room_leaves = leaves ? *nr_leaves : have_leaves, room_msrs = msrs ? *nr_msrs : have_msrs;
-    struct xen_cpuid_leaf *l FREED_AT_END = heap_zalloc(have_leaves * sizeof(*l));
-    struct xen_msr_entry *m FREED_AT_END = heap_zalloc(have_msrs * sizeof(*m));
+    struct xen_cpuid_leaf *l __heap_freed = heap_zalloc(have_leaves * sizeof(*l));
+    struct xen_msr_entry *m __heap_freed = heap_zalloc(have_msrs * sizeof(*m));
     int error;
 
     if (!l || !m)

@@ -55,18 +55,17 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 /* The domain asked for or, if there is none, the next one. */
 static s64 getdomaininfo(struct domain *, struct xen_domctl *op)
 {
-    struct domain *d = domain_get_next(op->domain);
+    struct domain *d __put_domain = domain_get_next(op->domain);
     s64 error;
 
     if (!d)
         return -ESRCH; /* ends every enumeration */
     error = policy_check(current->domain, d, POLICY_DOMCTL);
-    if (!error) {
-        domctl_fill_info(d, &op->u.getdomaininfo);
-        op->domain = d->id;
-    }
-    domain_put(d);
-    return error;
+    if (error)
+        return error;
+    domctl_fill_info(d, &op->u.getdomaininfo);
+    op->domain = d->id;
+    return 0;
 }
 
 static int check_create(const struct xen_domctl_createdomain *c)
@@ -139,7 +138,7 @@ static s64 max_mem(struct domain *d, struct xen_domctl *op)
 {
     u64 pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
 
-    HOLD(&d->frames.lock);
+    spin_hold(&d->frames.lock);
     d->frames.max = MIN(pages, (u64)UINT32_MAX);
     return 0;
 }
@@ -317,7 +316,7 @@ static int check_target(struct domain *d, const struct operation *o, const struc
 /* Runs one operation on the domain it names. */
 static s64 perform(const struct operation *o, struct xen_domctl *op)
 {
-    struct domain *d;
+    struct domain *d __put_domain = NULL;
     s64 error;
 
     if (o->how & NO_DOMAIN)
@@ -326,14 +325,11 @@ static s64 perform(const struct operation *o, struct xen_domctl *op)
     if (!d)
         return reject(-ESRCH, "no such domain");
     error = check_target(d, o, op);
-    if (!error) {
-        if (o->how & PAUSED)
-            domain_pause(d);
-        error = o->handler(d, op);
-        if (o->how & PAUSED)
-            domain_unpause(d);
-    }
-    domain_put(d);
+    if (error || !(o->how & PAUSED))
+        return error ? error : o->handler(d, op);
+    domain_pause(d);
+    error = o->handler(d, op);
+    domain_unpause(d);
     return error;
 }
 

@@ -20,8 +20,8 @@ s64 domctl_get_cpu_policy(struct domain *d, struct xen_domctl *op)
 s64 domctl_set_cpu_policy(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_cpu_policy *policy = &op->u.cpu_policy;
-    struct xen_cpuid_leaf *leaves FREED_AT_END = NULL;
-    struct xen_msr_entry *msrs FREED_AT_END = NULL;
+    struct xen_cpuid_leaf *leaves __heap_freed = NULL;
+    struct xen_msr_entry *msrs __heap_freed = NULL;
 
     policy->err_leaf = policy->err_subleaf = policy->err_msr = ~0u;
     if (policy->nr_leaves > CPU_POLICY_MAX_LEAVES || policy->nr_msrs > CPU_POLICY_MAX_MSRS)
@@ -91,7 +91,7 @@ s64 domctl_getvcpuextstate(struct domain *d, struct xen_domctl *op)
     struct xen_domctl_vcpuextstate *request = &op->u.vcpuextstate;
     struct vcpu *v = domain_vcpu(d, request->vcpu);
     u64 room = request->size, to = handle_address(request->buffer);
-    struct extended_state *state FREED_AT_END = NULL;
+    struct extended_state *state __heap_freed = NULL;
 
     request->xfeature_mask = fpu_xcr0_supported();
     request->size = fpu_get_image(v->fpu, NULL);
@@ -114,7 +114,7 @@ s64 domctl_setvcpuextstate(struct domain *d, struct xen_domctl *op)
 {
     const struct xen_domctl_vcpuextstate *request = &op->u.vcpuextstate;
     struct vcpu *v = domain_vcpu(d, request->vcpu);
-    struct extended_state *state FREED_AT_END = NULL;
+    struct extended_state *state __heap_freed = NULL;
     u64 size = request->size;
 
     if (size < sizeof(*state) || size > MAX_EXTENDED)

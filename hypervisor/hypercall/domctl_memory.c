@@ -21,12 +21,12 @@ static s64 change_range(struct domain *d, struct rangeset *set, const struct ran
     bool has = caller->is_hardware;
 
     if (!has) {
-        HOLD(&caller->lock);
+        spin_hold(&caller->lock);
         has = rangeset_contains(own, first, last);
     }
     if (allow && !has)
         return reject(-EPERM, "gives away what it has not");
-    HOLD(&d->lock);
+    spin_hold(&d->lock);
     return allow ? rangeset_add(set, first, last) : rangeset_remove(set, first, last);
 }
 
@@ -68,7 +68,7 @@ s64 domctl_memory_mapping(struct domain *d, struct xen_domctl *op)
 
     if (!m->nr_mfns || last < m->first_mfn || last >> (MACHINE_BITS - PAGE_SHIFT))
         return reject(-EINVAL, "I/O memory range");
-    HOLD(&d->lock);
+    spin_hold(&d->lock);
     return rangeset_contains(&d->io_memory, m->first_mfn, last)
                ? 0
                : reject(-EPERM, "domain may not use this I/O memory");

@@ -90,7 +90,7 @@ s64 domctl_getvcpuinfo(struct domain *d, struct xen_domctl *op)
 
 s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
 {
-    struct vcpu_guest_context *context FREED_AT_END = NULL;
+    struct vcpu_guest_context *context __heap_freed = NULL;
     u64 from = handle_address(op->u.vcpucontext.ctxt);
     struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
     s64 error;
@@ -117,7 +117,7 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
 
 s64 domctl_getvcpucontext(struct domain *d, struct xen_domctl *op)
 {
-    struct vcpu_guest_context *context FREED_AT_END = heap_zalloc(sizeof(*context));
+    struct vcpu_guest_context *context __heap_freed = heap_zalloc(sizeof(*context));
     struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
 
     if (!v->initialised)

@@ -52,7 +52,7 @@ static const struct {
 /* Operations whose structure names a domain that may be another. */
 static s64 on_domain(u32 op, domid_t id, union event_args *args)
 {
-    struct domain *d;
+    struct domain *d __put_domain = NULL;
     int error = policy_target(id, POLICY_EVENTS, &d);
 
     if (error)
@@ -61,19 +61,15 @@ static s64 on_domain(u32 op, domid_t id, union event_args *args)
     case EVTCHNOP_alloc_unbound:
         if (args->alloc_unbound.remote_dom == DOMID_SELF)
             args->alloc_unbound.remote_dom = current->domain->id;
-        error = event_alloc_unbound(d, &args->alloc_unbound);
-        break;
+        return event_alloc_unbound(d, &args->alloc_unbound);
     case EVTCHNOP_status:
         args->status.dom = d->id;
         error = event_status(&args->status);
         args->status.dom = id;
-        break;
-    case EVTCHNOP_reset:
-        error = event_reset(d);
-        break;
+        return error;
+    default:
+        return event_reset(d);
     }
-    domain_put(d);
-    return error;
 }
 
 static s64 perform(u32 op, union event_args *args)

@@ -152,7 +152,7 @@ static s16 status_frames(struct domain *d, const struct gnttab_get_status_frames
     return frames_out(d, GRANT_STATUS, op->nr_frames, handle_address(op->frame_list));
 }
 
-/* Looks up the domain whose table it is about, by the caller's right; *d NULL: not to be had. */
+/* The domain whose table a request is about. */
 static int table_target(u32 cmd, const union request *r, struct domain **d)
 {
     domid_t id = cmd == GNTTABOP_set_version         ? DOMID_SELF
@@ -160,20 +160,14 @@ static int table_target(u32 cmd, const union request *r, struct domain **d)
                                                      : r->setup.dom; /* in front for all others */
     int error = policy_target(id, POLICY_GRANTS, d);
 
-    if (error || !(*d)->grants) {
-        if (!error)
-            domain_put(*d);
-        *d = NULL;
-        error = error ? error : -ESRCH;
-    }
-    return error;
+    return !error && !(*d)->grants ? -ESRCH : error;
 }
 
 /* Operations on a whole table: one request at a time. Most tell in it how it went. */
 static s64 table_do(u32 cmd, u64 arg, u32 count)
 {
+    struct domain *d __put_domain = NULL;
     union request r;
-    struct domain *d;
     int error;
 
     if (count != 1)
@@ -185,41 +179,34 @@ static s64 table_do(u32 cmd, u64 arg, u32 count)
     error = table_target(cmd, &r, &d);
     switch (cmd) {
     case GNTTABOP_setup_table:
-        r.setup.status = d ? setup_table(d, &r.setup) : status_of(error);
-        error = 0;
+        r.setup.status = error ? status_of(error) : setup_table(d, &r.setup);
         break;
     case GNTTABOP_get_status_frames:
-        r.frames.status = d ? status_frames(d, &r.frames) : status_of(error);
-        error = 0;
+        r.frames.status = error ? status_of(error) : status_frames(d, &r.frames);
         break;
     case GNTTABOP_query_size:
         r.query.status = status_of(error);
-        if (d) {
+        if (!error) {
             r.query.nr_frames = grant_frame_count(d, GRANT_SHARED);
             r.query.max_nr_frames = grant_frame_max(d, GRANT_SHARED);
         }
-        error = 0;
         break;
     case GNTTABOP_dump_table:
         r.dump.status = status_of(error);
-        if (d)
+        if (!error)
             grant_dump(d);
-        error = 0;
         break;
     case GNTTABOP_set_version: /* tells the version there is also when it stays */
         error = grant_set_version(d, r.set_version.version);
         r.set_version.version = grant_version(d);
-        break;
+        return guest_copy_out(arg, &r, request_size[cmd]) ? -EFAULT : error;
     default:
-        if (d)
-            r.get_version.version = grant_version(d);
+        if (error)
+            return error;
+        r.get_version.version = grant_version(d);
         break;
     }
-    if (d)
-        domain_put(d);
-    if ((!error || cmd == GNTTABOP_set_version) && guest_copy_out(arg, &r, request_size[cmd]))
-        return -EFAULT;
-    return error;
+    return guest_copy_out(arg, &r, request_size[cmd]);
 }
 
 s64 hypercall_grant_table_op(u64 a0, u64 array, u64 a2, u64, u64)

@@ -47,7 +47,7 @@ s64 hypercall_xenpmu_op(u64, u64, u64, u64, u64)
 /* The list of processors; without a list, their number. */
 static s64 mca_processors(struct xen_mc_physcpuinfo *op)
 {
-    struct mcinfo_logical_cpu *info FREED_AT_END = NULL;
+    struct mcinfo_logical_cpu *info __heap_freed = NULL;
     u64 list = handle_address(op->info);
     u32 count = list ? MIN(op->ncpus, cpus_online_count) : 0;
 

@@ -41,19 +41,16 @@ static u32 sbdf_of(u32 segment, u32 bus, u32 devfn)
 static s64 map_or_unmap(u32 op, union physdev_args *args)
 {
     domid_t id = op == PHYSDEVOP_map_pirq ? args->map.domid : args->unmap.domid;
-    struct domain *d;
+    struct domain *d __put_domain = NULL;
     s64 error = policy_target(id, POLICY_IRQ, &d);
 
     if (error)
         return error;
     if (op == PHYSDEVOP_map_pirq)
-        error = pirq_map(d, &args->map);
-    else if (args->unmap.pirq < 0)
-        error = reject(-EINVAL, "negative pirq");
-    else
-        error = pirq_unmap(d, args->unmap.pirq);
-    domain_put(d);
-    return error;
+        return pirq_map(d, &args->map);
+    if (args->unmap.pirq < 0)
+        return reject(-EINVAL, "negative pirq");
+    return pirq_unmap(d, args->unmap.pirq);
 }
 
 static s64 io_privilege(u32 op, union physdev_args *args)

@@ -166,8 +166,8 @@ static s64 variable(struct xenpf_efi_runtime_call *op)
     __typeof__(&op->u.get_variable) v = &op->u.get_variable;
     u64 guest_data = handle_address(v->data), size = v->size, asked = size;
     struct xenpf_efi_guid guid = v->vendor_guid;
-    u16 *name FREED_AT_END = heap_alloc(NAME_MAX_CHARS * sizeof(u16));
-    void *data FREED_AT_END = NULL;
+    u16 *name __heap_freed = heap_alloc(NAME_MAX_CHARS * sizeof(u16));
+    void *data __heap_freed = NULL;
     u32 attributes = op->misc;
     s64 error;
 
@@ -199,7 +199,7 @@ static s64 next_variable_name(struct xenpf_efi_runtime_call *op)
     __typeof__(&op->u.get_next_variable_name) v = &op->u.get_next_variable_name;
     u64 guest_name = handle_address(v->name), size = v->size, asked = size;
     struct xenpf_efi_guid guid = v->vendor_guid;
-    u16 *name FREED_AT_END = NULL;
+    u16 *name __heap_freed = NULL;
     s64 error;
 
     if (size < sizeof(u16) || size > NAME_MAX_CHARS * sizeof(u16))

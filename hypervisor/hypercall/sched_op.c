@@ -27,7 +27,7 @@ static s64 poll(u64 arg)
 static s64 remote_shutdown(u64 arg)
 {
     struct sched_remote_shutdown op;
-    struct domain *d;
+    struct domain *d __put_domain = NULL;
     int error;
 
     if (guest_copy_in(&op, arg, sizeof(op)))
@@ -36,11 +36,9 @@ static s64 remote_shutdown(u64 arg)
     if (error)
         return error;
     if (d == current->domain)
-        error = reject(-EPERM, "remote shutdown of itself");
-    else
-        domain_shutdown(d, (u8)op.reason);
-    domain_put(d);
-    return error;
+        return reject(-EPERM, "remote shutdown of itself");
+    domain_shutdown(d, (u8)op.reason);
+    return 0;
 }
 
 static s64 shutdown(u64 arg, bool code_only)

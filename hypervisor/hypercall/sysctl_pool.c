@@ -21,16 +21,16 @@ static s64 pool_info(struct xen_sysctl_cpupool_op *op)
 static s64 move_domain(const struct xen_sysctl_cpupool_op *op)
 {
     struct cpu_pool *pool = pool_find(op->cpupool_id);
-    struct domain *d = op->domid < DOMID_FIRST_RESERVED ? domain_get((domid_t)op->domid) : NULL;
+    struct domain *d __put_domain =
+        op->domid < DOMID_FIRST_RESERVED ? domain_get((domid_t)op->domid) : NULL;
     s64 error;
 
     if (!d)
         return reject(-ESRCH, "no such domain");
     error = policy_check(current->domain, d, POLICY_DOMCTL);
-    if (!error)
-        error = pool ? pool_move_domain(d, pool) : reject(-ENOENT, "no such CPU pool");
-    domain_put(d);
-    return error;
+    if (error)
+        return error;
+    return pool ? pool_move_domain(d, pool) : reject(-ENOENT, "no such CPU pool");
 }
 
 s64 sysctl_cpupool_op(struct xen_sysctl *request)

@@ -26,14 +26,14 @@ int vcpu_context_set(struct vcpu *v, const struct vcpu_guest_context *context)
 static int set_first_context(struct vcpu *v, const struct vcpu_guest_context *context)
 {
     /* A second caller would see an initialised vCPU, or validate the same tables again. */
-    HOLD(&v->domain->lock);
+    spin_hold(&v->domain->lock);
     return v->initialised ? reject(-EEXIST, "vCPU has a context already")
                           : vcpu_context_set(v, context);
 }
 
 static s64 initialise(struct vcpu *v, u64 arg)
 {
-    struct vcpu_guest_context *context FREED_AT_END = heap_alloc(sizeof(*context));
+    struct vcpu_guest_context *context __heap_freed = heap_alloc(sizeof(*context));
     s64 error;
 
     if (!context)
@@ -76,7 +76,7 @@ static s64 register_info(struct vcpu *v, u64 arg)
 
     if (guest_copy_in(&op, arg, sizeof(op)))
         return reject(-EFAULT, "vcpu_info request not readable");
-    HOLD(&v->domain->lock);
+    spin_hold(&v->domain->lock);
     return vcpu_register_info(v, op.mfn, op.offset);
 }
 

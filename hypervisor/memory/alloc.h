@@ -49,7 +49,7 @@ static inline void heap_free_variable(void *p)
     heap_free(*(void **)p);
 }
 /* A pointer variable so marked frees what it points to when its block ends. */
-#define FREED_AT_END __attribute__((cleanup(heap_free_variable)))
+#define __heap_freed __attribute__((cleanup(heap_free_variable)))
 
 /* Shows one of our pages (page_alloc) to a domain: owner set, FRAME_HV, one
  * reference of ours and one type use, so that a page shared read-only never

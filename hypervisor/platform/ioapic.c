@@ -157,7 +157,7 @@ int ioapic_guest_read(paddr_t base, u32 reg, u32 *value)
 
     if (!io)
         return -EINVAL;
-    HOLD(&irq_lock);
+    spin_hold(&irq_lock);
     *value = reg_read(io, reg);
     return 0;
 }

@@ -214,8 +214,8 @@ static int irq_bind(u32 n, irq_handler_t fn, void *arg, const cpumask_t *where, 
     struct irq *irq;
     int rc;
 
-    HOLD(&pci_lock);
-    HOLD(&irq_lock);
+    spin_hold(&pci_lock);
+    spin_hold(&irq_lock);
     irq = irq_get(n);
     if (!irq)
         return -EINVAL;
@@ -254,8 +254,8 @@ void irq_unbind_guest(u32 n, void *arg)
     struct irq *irq;
     u32 kept = 0;
 
-    HOLD(&pci_lock);
-    HOLD(&irq_lock);
+    spin_hold(&pci_lock);
+    spin_hold(&irq_lock);
     irq = irq_get(n);
     if (!irq || !irq->guest)
         return;
@@ -279,7 +279,7 @@ static bool is_running(u32 n)
 {
     const struct irq *irq;
 
-    HOLD(&irq_lock);
+    spin_hold(&irq_lock);
     irq = irq_get(n);
     return irq && irq->running;
 }
@@ -294,7 +294,7 @@ void irq_eoi(u32 n)
 {
     struct irq *irq;
 
-    HOLD(&irq_lock);
+    spin_hold(&irq_lock);
     irq = irq_get(n);
     if (irq && irq->owed && --irq->owed == 0 && irq->bound)
         ioapic_mask(irq->pin, false);
@@ -304,7 +304,7 @@ bool irq_needs_eoi(u32 n)
 {
     const struct irq *irq;
 
-    HOLD(&irq_lock);
+    spin_hold(&irq_lock);
     irq = irq_get(n);
     return irq && irq->level && !irq->msi;
 }
@@ -314,8 +314,8 @@ void irq_set_affinity(u32 n, const cpumask_t *where)
     u32 cpu = choose_cpu(where);
     struct irq *irq;
 
-    HOLD(&pci_lock);
-    HOLD(&irq_lock);
+    spin_hold(&pci_lock);
+    spin_hold(&irq_lock);
     irq = irq_get(n);
     if (!irq || !irq->bound || cpu == irq->cpu)
         return;
@@ -332,7 +332,7 @@ int irq_setup_gsi(u32 gsi, bool level, bool active_low)
 {
     struct irq *irq;
 
-    HOLD(&irq_lock);
+    spin_hold(&irq_lock);
     irq = gsi < gsi_count ? irq_get(gsi) : NULL;
     if (!irq || irq->configured)
         return irq ? -EEXIST : -EINVAL;
@@ -347,7 +347,7 @@ int irq_gsi_vector(u32 gsi)
     struct irq *irq;
     int rc;
 
-    HOLD(&irq_lock);
+    spin_hold(&irq_lock);
     irq = gsi < gsi_count ? irq_get(gsi) : NULL;
     if (!irq)
         return -EINVAL;
@@ -384,7 +384,7 @@ void *irq_detach_msi(u32 n)
 {
     struct irq *irq = irqs[n];
 
-    HOLD(&irq_lock);
+    spin_hold(&irq_lock);
     vector_irq[irq->vector] = 0;
     irq->bound = 0;
     irqs[n] = NULL;

@@ -251,7 +251,7 @@ int msi_restore(u32 sbdf)
 {
     const struct msi *m;
 
-    HOLD(&pci_lock);
+    spin_hold(&pci_lock);
     for (u32 n = 0; (m = irq_next_msi(&n)) != NULL;)
         if (m->sbdf == sbdf) {
             write_message(m);
@@ -262,7 +262,7 @@ int msi_restore(u32 sbdf)
 
 int msi_prepare(u32 sbdf, bool prepare)
 {
-    HOLD(&pci_lock);
+    spin_hold(&pci_lock);
     if (prepare && in_use(sbdf, true, ~0u)) /* plain MSI */
         return -EBUSY;
     return find_capability(sbdf, CAPABILITY_MSIX) ? 0 : -ENODEV;
@@ -274,7 +274,7 @@ bool msi_owns_page(mfn_t page)
 
     if (page.raw < atomic_load(&msix_first) || page.raw >= atomic_load(&msix_end))
         return false;
-    HOLD(&pci_lock);
+    spin_hold(&pci_lock);
     for (u32 n = 0; (m = irq_next_msi(&n)) != NULL;)
         if (mfn_equal(m->page, page))
             return true;

@@ -117,13 +117,13 @@ void pci_write_locked(u32 sbdf, u32 reg, u32 bytes, u32 value)
 
 u32 pci_read(u32 sbdf, u32 reg, u32 bytes)
 {
-    HOLD(&pci_lock);
+    spin_hold(&pci_lock);
     return pci_read_locked(sbdf, reg, bytes);
 }
 
 void pci_write(u32 sbdf, u32 reg, u32 bytes, u32 value)
 {
-    HOLD(&pci_lock);
+    spin_hold(&pci_lock);
     pci_write_locked(sbdf, reg, bytes, value);
 }
 
@@ -143,7 +143,7 @@ int pci_device_add(u32 sbdf, bool virtual_function)
 {
     struct pci_device *d;
 
-    HOLD(&pci_lock);
+    spin_hold(&pci_lock);
     d = device_find(sbdf);
     if (!d) {
         d = heap_alloc(sizeof(*d));
@@ -160,7 +160,7 @@ int pci_device_remove(u32 sbdf)
 {
     struct pci_device *d;
 
-    HOLD(&pci_lock);
+    spin_hold(&pci_lock);
     d = device_find(sbdf);
     if (!d)
         return -ENODEV;
@@ -171,7 +171,7 @@ int pci_device_remove(u32 sbdf)
 
 bool pci_device_known(u32 sbdf)
 {
-    HOLD(&pci_lock);
+    spin_hold(&pci_lock);
     return device_find(sbdf) != NULL;
 }
 
