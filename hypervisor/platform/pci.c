@@ -16,12 +16,6 @@
 #define DATA_PORT    0xcfc
 #define BUS_WINDOW   (1u << 20) /* 32 devices of 8 functions of 4 KiB */
 
-struct bus_window {
-    struct list_head link;
-    u32 bus; /* segment << 8 | bus */
-    u8 *base;
-};
-
 struct pci_device {
     struct list_head link;
     u32 sbdf;
@@ -29,36 +23,25 @@ struct pci_device {
 };
 
 spinlock_t pci_lock = SPINLOCK(LOCK_PCI);
-static struct list_head windows = LIST_HEAD_INIT(windows);
+static u8 *windows[ACPI_ECAMS_MAX]; /* from the first bus on; NULL: not mapped */
 static struct list_head devices = LIST_HEAD_INIT(devices);
 
-/* The register's place in a memory window, mapped bus by bus as needed; NULL: none. */
+/* The register's place in a memory window, mapped when first needed; NULL: none. */
 static volatile void *ecam_register(u32 sbdf, u32 reg)
 {
-    u32 bus = sbdf >> 8;
-    struct bus_window *w;
+    u32 bus = sbdf >> 8 & 0xff;
 
-    list_for_each (w, &windows, link)
-        if (w->bus == bus)
-            return w->base + ((sbdf & 0xff) << 12) + reg;
     for (u32 i = 0; i < acpi.ecam_count; i++) {
         const struct acpi_ecam *e = &acpi.ecams[i];
-        paddr_t where = paddr(e->base + (u64)(bus & 0xff) * BUS_WINDOW);
+        paddr_t where = paddr(e->base + (u64)e->first_bus * BUS_WINDOW);
+        u64 size = (e->last_bus - e->first_bus + 1ul) * BUS_WINDOW;
 
-        if (e->segment != bus >> 8 || (bus & 0xff) < e->first_bus || (bus & 0xff) > e->last_bus ||
-            !memory_is_io(where, BUS_WINDOW))
+        if (e->segment != sbdf >> 16 || bus < e->first_bus || bus > e->last_bus)
             continue;
-        w = heap_alloc(sizeof(*w));
-        if (!w)
-            return NULL;
-        w->bus = bus;
-        w->base = map_io(where, BUS_WINDOW, true);
-        if (!w->base) {
-            heap_free(w);
-            return NULL;
-        }
-        list_add(&w->link, &windows);
-        return w->base + ((sbdf & 0xff) << 12) + reg;
+        if (!windows[i] && memory_is_io(where, size))
+            windows[i] = map_io(where, size, true);
+        if (windows[i])
+            return windows[i] + (bus - e->first_bus) * BUS_WINDOW + ((sbdf & 0xff) << 12) + reg;
     }
     return NULL;
 }

@@ -4,8 +4,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Any bytes as a boot module, and again as the ELF file that a payload might
- * hold. What is accepted must be consistent: every byte that image_place() hands
- * out is readable and lies in the kernel's range.
+ * hold. What is accepted must be consistent: every byte of a segment is readable
+ * and lies in the kernel's range.
  */
 #include <stdlib.h>
 #include <string.h>
