@@ -101,12 +101,11 @@ void clock_wall_set(u64 seconds, u32 nanoseconds, ns_t at)
         nanoseconds += NS_SECOND;
         seconds--;
     }
-    spin_lock(&lock);
+    spin_hold(&lock);
     atomic_inc(&wall_version);
     WRITE_ONCE(wall_seconds, seconds - at_seconds);
     WRITE_ONCE(wall_nanoseconds, nanoseconds - (u32)at_nanoseconds);
     atomic_inc(&wall_version);
-    spin_unlock(&lock);
 }
 
 /* --- Timer --------------------------------------------------------------- */

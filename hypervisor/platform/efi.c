@@ -252,20 +252,19 @@ static bool call(struct fpu_state *fpu, enum efi_service service, const u64 args
 
 bool efi_call(struct fpu_state *fpu, enum efi_service service, const u64 args[5], u64 *status)
 {
-    bool done;
+    const struct trap_record *fault;
 
-    spin_lock(&efi_lock);
-    done = usable && call(fpu, service, args, status);
-    if (usable && !done) {
-        const struct trap_record *fault = trap_last_mended();
-
-        usable = false;
-        printk(LOG_ERROR,
-               "EFI: service %u faults (vector %u, error %#x, address %#lx): no more calls\n",
-               service, fault->vector, fault->error_code, (unsigned long)fault->address);
-    }
-    spin_unlock(&efi_lock);
-    return done;
+    spin_hold(&efi_lock);
+    if (!usable)
+        return false;
+    if (call(fpu, service, args, status))
+        return true;
+    usable = false;
+    fault = trap_last_mended();
+    printk(LOG_ERROR,
+           "EFI: service %u faults (vector %u, error %#x, address %#lx): no more calls\n", service,
+           fault->vector, fault->error_code, (unsigned long)fault->address);
+    return false;
 }
 
 void efi_reset(void)

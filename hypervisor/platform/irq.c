@@ -461,9 +461,8 @@ static void key_interrupts(unsigned char)
 __init void irq_init(void)
 {
     pic_silence();
-    spin_lock(&irq_lock);
+    spin_hold(&irq_lock);
     ioapic_init();
-    spin_unlock(&irq_lock);
     console_key_register('i', key_interrupts, "interrupts and who has them");
     console_key_register('M', msi_show, "message-signalled interrupts");
 }

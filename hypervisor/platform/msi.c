@@ -286,11 +286,10 @@ void msi_show(unsigned char)
     const struct msi *m;
 
     console_say("Message-signalled interrupts:\n");
-    spin_lock(&pci_lock);
+    spin_hold(&pci_lock);
     for (u32 n = 0; (m = irq_next_msi(&n)) != NULL;)
         printk(LOG_ERROR, "  %04x:%02x:%02x.%x %s entry %u: irq %u, address %x data %x%s\n",
                m->sbdf >> 16, m->sbdf >> 8 & 0xff, m->sbdf >> 3 & 0x1f, m->sbdf & 7,
                m->is_msix ? "MSI-X" : "MSI", m->entry, m->irq, m->address, m->data,
                m->masked ? ", masked" : "");
-    spin_unlock(&pci_lock);
 }

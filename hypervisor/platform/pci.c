@@ -184,13 +184,12 @@ static void key_devices(unsigned char)
     struct pci_device *d;
 
     console_say("PCI devices:\n");
-    spin_lock(&pci_lock);
+    spin_hold(&pci_lock);
     list_for_each (d, &devices, link)
         printk(LOG_ERROR, "  %04x:%02x:%02x.%x vendor %04x device %04x%s\n", d->sbdf >> 16,
                d->sbdf >> 8 & 0xff, d->sbdf >> 3 & 0x1f, d->sbdf & 7,
                pci_read_locked(d->sbdf, 0, 2), pci_read_locked(d->sbdf, 2, 2),
                d->virtual_function ? ", virtual function" : "");
-    spin_unlock(&pci_lock);
 }
 
 __init void pci_init(void)
