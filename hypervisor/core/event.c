@@ -146,7 +146,7 @@ int event_unmask(struct domain *d, u32 port)
 }
 
 /* One flag of the port as the guest sees it; false for closed ports. */
-static bool port_flag(struct domain *d, u32 port, unsigned long *(*map)(struct domain *), u32 bit)
+static bool port_flag(struct domain *d, u32 port, u32 bit)
 {
     struct event_port *p = event_port(d, port);
     u32 *word;
@@ -157,19 +157,21 @@ static bool port_flag(struct domain *d, u32 port, unsigned long *(*map)(struct d
     if (p->state == EVTCHNSTAT_closed)
         return false;
     if (!d->events->fifo)
-        return bit_test(map(d), port);
+        return bit_test(bit == EVTCHN_FIFO_PENDING ? d->shared_info->evtchn_pending
+                                                   : d->shared_info->evtchn_mask,
+                        port);
     word = fifo_word(d, port);
     return word && (READ_ONCE(*word) & (1U << bit));
 }
 
 bool event_port_pending(struct domain *d, u32 port)
 {
-    return port_flag(d, port, two_level_pending, EVTCHN_FIFO_PENDING);
+    return port_flag(d, port, EVTCHN_FIFO_PENDING);
 }
 
 bool event_port_masked(struct domain *d, u32 port)
 {
-    return port_flag(d, port, two_level_mask, EVTCHN_FIFO_MASKED);
+    return port_flag(d, port, EVTCHN_FIFO_MASKED);
 }
 
 /* ---- ports come and go; the table's lock is held ---- */
@@ -243,7 +245,7 @@ static void port_free(struct domain *d, struct event_port *p)
     p->pending = false;
     /* What is pending is nobody's any more, and must not come with the next use. */
     if (!t->fifo)
-        atomic_bit_clear(two_level_pending(d), p->number);
+        atomic_bit_clear(d->shared_info->evtchn_pending, p->number);
     else if (fifo_word(d, p->number))
         atomic_and(fifo_word(d, p->number), ~(1U << EVTCHN_FIFO_PENDING));
     byte_unlock(&p->lock);

@@ -10,16 +10,6 @@
 #include "core/event_table.h"
 #include "lib/bitmap.h"
 
-unsigned long *two_level_pending(struct domain *d)
-{
-    return d->shared_info->evtchn_pending;
-}
-
-unsigned long *two_level_mask(struct domain *d)
-{
-    return d->shared_info->evtchn_mask;
-}
-
 /* The port is pending and not masked: shows it to its vCPU. */
 static void select_word(struct domain *d, struct event_port *p)
 {
@@ -32,16 +22,16 @@ static void select_word(struct domain *d, struct event_port *p)
 
 bool two_level_raise(struct domain *d, struct event_port *p)
 {
-    if (atomic_bit_test_and_set(two_level_pending(d), p->number))
+    if (atomic_bit_test_and_set(d->shared_info->evtchn_pending, p->number))
         return false;
-    if (!bit_test(two_level_mask(d), p->number))
+    if (!bit_test(d->shared_info->evtchn_mask, p->number))
         select_word(d, p);
     return true;
 }
 
 void two_level_unmask(struct domain *d, struct event_port *p)
 {
-    if (atomic_bit_test_and_clear(two_level_mask(d), p->number) &&
-        bit_test(two_level_pending(d), p->number))
+    if (atomic_bit_test_and_clear(d->shared_info->evtchn_mask, p->number) &&
+        bit_test(d->shared_info->evtchn_pending, p->number))
         select_word(d, p);
 }

@@ -187,7 +187,7 @@ static int fifo_enable(struct domain *d)
         if (!p)
             break;
         p->priority = p->last_priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
-        p->pending = atomic_bit_test_and_clear(two_level_pending(d), port);
+        p->pending = atomic_bit_test_and_clear(d->shared_info->evtchn_pending, port);
     }
     store_release(&t->fifo, f);
     return 0;

@@ -7,13 +7,9 @@
 /* bool foreign_call_on(void *stack, u64 function, const u64 args[5], u64 *result) */
     .balign 16
 ENTRY(foreign_call_on)
-    push %rbp
-    push %rbx
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    push %rcx
+    .irp reg, rbp, rbx, r12, r13, r14, r15, rcx
+    push %\reg
+    .endr
     mov %rsp, foreign_caller(%rip)
     mov %rsi, %rax
     mov %rdx, %rbx
@@ -33,13 +29,9 @@ ENTRY(foreign_call_on)
     mov %rax, (%rdx)
     mov $1, %eax
 1:  movq $0, foreign_caller(%rip)
-    pop %rdx
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
+    .irp reg, rdx, r15, r14, r13, r12, rbx, rbp
+    pop %\reg
+    .endr
     ret
 /* foreign_fault() leads here, with rsp as foreign_caller says. */
     .globl foreign_failed

@@ -53,35 +53,47 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX        0xc0000103
 
-#define DEFINE_READ(name, reg)                                         \
-    static inline u64 name(void)                                       \
-    {                                                                  \
-        u64 value;                                                     \
-        __asm__ volatile("mov %%" reg ", %0" : "=r"(value)::"memory"); \
-        return value;                                                  \
+/* Functions of one instruction: that reads something, that writes it, that has no operand. */
+#define DEFINE_READ(name, instruction)                         \
+    static inline u64 name(void)                               \
+    {                                                          \
+        u64 value;                                             \
+        __asm__ volatile(instruction : "=r"(value)::"memory"); \
+        return value;                                          \
     }
-#define DEFINE_WRITE(name, reg)                                     \
-    static inline void name(u64 value)                              \
-    {                                                               \
-        __asm__ volatile("mov %0, %%" reg ::"r"(value) : "memory"); \
+#define DEFINE_WRITE(name, instruction)                        \
+    static inline void name(u64 value)                         \
+    {                                                          \
+        __asm__ volatile(instruction ::"r"(value) : "memory"); \
     }
-DEFINE_READ(read_cr0, "cr0")
-DEFINE_READ(read_cr2, "cr2")
-DEFINE_READ(read_cr3, "cr3")
-DEFINE_READ(read_cr4, "cr4")
-DEFINE_READ(read_dr6, "db6")
-DEFINE_READ(read_dr7, "db7")
-DEFINE_WRITE(write_cr0, "cr0")
-DEFINE_WRITE(write_cr2, "cr2")
-DEFINE_WRITE(write_cr3, "cr3")
-DEFINE_WRITE(write_cr4, "cr4")
-DEFINE_WRITE(write_dr6, "db6")
-DEFINE_WRITE(write_dr7, "db7")
-
-static inline void clts(void)
-{
-    __asm__ volatile("clts" ::: "memory");
-}
+#define DEFINE_PLAIN(name, instruction)             \
+    static inline void name(void)                   \
+    {                                               \
+        __asm__ volatile(instruction ::: "memory"); \
+    }
+DEFINE_READ(read_cr0, "mov %%cr0, %0")
+DEFINE_READ(read_cr2, "mov %%cr2, %0")
+DEFINE_READ(read_cr3, "mov %%cr3, %0")
+DEFINE_READ(read_cr4, "mov %%cr4, %0")
+DEFINE_WRITE(write_cr0, "mov %0, %%cr0")
+DEFINE_WRITE(write_cr3, "mov %0, %%cr3")
+DEFINE_WRITE(write_cr4, "mov %0, %%cr4")
+DEFINE_WRITE(write_dr6, "mov %0, %%db6")
+DEFINE_WRITE(invlpg, "invlpg (%0)")
+/* Only with CR4.FSGSBASE. */
+DEFINE_READ(rdfsbase, "rdfsbase %0")
+DEFINE_READ(rdgsbase, "rdgsbase %0")
+DEFINE_WRITE(wrfsbase, "wrfsbase %0")
+DEFINE_WRITE(wrgsbase, "wrgsbase %0")
+DEFINE_PLAIN(clts, "clts")
+DEFINE_PLAIN(wbinvd, "wbinvd")
+DEFINE_PLAIN(cpu_pause, "pause")
+DEFINE_PLAIN(interrupts_off, "cli")
+/* One halt with interrupts on; they are off again on return. STI holds
+ * interrupts off for one instruction, so none is taken before the HLT. */
+DEFINE_PLAIN(halt_for_interrupt, "sti; hlt; cli")
+/* Takes what is pending. STI holds interrupts off for one more instruction: the NOP. */
+DEFINE_PLAIN(interrupts_window, "sti; nop; cli")
 
 static inline u64 rdmsr(u32 msr)
 {
@@ -119,64 +131,21 @@ static inline u64 rdtsc_ordered(void)
     return low | (u64)high << 32;
 }
 
-static inline void out8(u16 port, u8 value)
-{
-    __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port) : "memory");
-}
-static inline void out16(u16 port, u16 value)
-{
-    __asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port) : "memory");
-}
-static inline void out32(u16 port, u32 value)
-{
-    __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"(port) : "memory");
-}
-static inline u8 in8(u16 port)
-{
-    u8 value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-    return value;
-}
-static inline u16 in16(u16 port)
-{
-    u16 value;
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-    return value;
-}
-static inline u32 in32(u16 port)
-{
-    u32 value;
-    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-    return value;
-}
+#define DEFINE_PORT(bits, suffix)                                                      \
+    static inline void out##bits(u16 port, u##bits value)                              \
+    {                                                                                  \
+        __asm__ volatile("out" suffix " %0, %1" ::"a"(value), "Nd"(port) : "memory");  \
+    }                                                                                  \
+    static inline u##bits in##bits(u16 port)                                           \
+    {                                                                                  \
+        u##bits value;                                                                 \
+        __asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port) : "memory"); \
+        return value;                                                                  \
+    }
+DEFINE_PORT(8, "b")
+DEFINE_PORT(16, "w")
+DEFINE_PORT(32, "l")
 
-static inline void invlpg(u64 address)
-{
-    __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory");
-}
-static inline void wbinvd(void)
-{
-    __asm__ volatile("wbinvd" ::: "memory");
-}
-static inline void cpu_pause(void)
-{
-    __asm__ volatile("pause" ::: "memory");
-}
-static inline void interrupts_off(void)
-{
-    __asm__ volatile("cli" ::: "memory");
-}
-/* One halt with interrupts on; they are off again on return. STI holds
- * interrupts off for one instruction, so none is taken before the HLT. */
-static inline void halt_for_interrupt(void)
-{
-    __asm__ volatile("sti; hlt; cli" ::: "memory");
-}
-/* Takes what is pending. STI holds interrupts off for one more instruction: the NOP. */
-static inline void interrupts_window(void)
-{
-    __asm__ volatile("sti; nop; cli" ::: "memory");
-}
 static inline __noreturn void halt_forever(void)
 {
     for (;;)
@@ -211,26 +180,4 @@ static inline u64 xgetbv(u32 index)
 static inline void xsetbv(u32 index, u64 value)
 {
     __asm__ volatile("xsetbv" ::"c"(index), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
-}
-
-/* Only with CR4.FSGSBASE. */
-static inline u64 rdfsbase(void)
-{
-    u64 base;
-    __asm__ volatile("rdfsbase %0" : "=r"(base)::"memory");
-    return base;
-}
-static inline u64 rdgsbase(void)
-{
-    u64 base;
-    __asm__ volatile("rdgsbase %0" : "=r"(base)::"memory");
-    return base;
-}
-static inline void wrfsbase(u64 base)
-{
-    __asm__ volatile("wrfsbase %0" ::"r"(base) : "memory");
-}
-static inline void wrgsbase(u64 base)
-{
-    __asm__ volatile("wrgsbase %0" ::"r"(base) : "memory");
 }

@@ -34,22 +34,8 @@ extern const u8 vector_stubs[256][VECTOR_STUB];
 extern const struct ex_entry __ex_table_start[], __ex_table_end[];
 
 /* Which page of the stack serves which vector: cpu/layout.h, cpu/desc.c. */
-static __init u8 ist_of(u32 vector)
-{
-    switch (vector) {
-    case VECTOR_MC:
-        return 1;
-    case VECTOR_NMI:
-        perfc_inc(nmis);
-        return 2;
-    case VECTOR_DF:
-        return 3;
-    case VECTOR_DB:
-        return 4;
-    default:
-        return 0;
-    }
-}
+static const u8 ist_of[256] __initconst = {
+    [VECTOR_MC] = 1, [VECTOR_NMI] = 2, [VECTOR_DF] = 3, [VECTOR_DB] = 4};
 
 __init void traps_init(void)
 {
@@ -60,7 +46,7 @@ __init void traps_init(void)
         idt[1][vector] = (struct gate){
             .offset_low = (u16)entry,
             .selector = HV_CS64,
-            .ist = ist_of(vector),
+            .ist = ist_of[vector],
             /* Any other INT n of a guest is a #GP, which pv/ takes apart. */
             .attributes = GATE_INTERRUPT | (from_guests ? GATE_DPL3 : 0),
             .offset_middle = (u16)(entry >> 16),
@@ -156,6 +142,7 @@ void hv_ist_trap(struct cpu_user_regs *regs)
 {
     switch (regs->entry_vector) {
     case VECTOR_NMI:
+        perfc_inc(nmis);
         if (READ_ONCE(crash_stops_cpus))
             halt_forever();
         break; /* no source of NMIs concerns us: the machine's go unheard */

@@ -45,9 +45,7 @@
     mov   %rsp, %rdi
 .endm
 
-    .globl pv_syscall_entry
-    .type pv_syscall_entry, @function
-pv_syscall_entry:
+ENTRY(pv_syscall_entry)
     save_syscall_frame ENTRY_SYSCALL, GUEST_CS64
     mov   CPU_CURRENT(%rsp), %rbx
     cmpb  $0, PV_KERNEL_MODE(%rbx)
@@ -56,24 +54,20 @@ pv_syscall_entry:
     jmp   guest_exit
 1:  call_c pv_guest_syscall
     jmp   guest_exit
-    .size pv_syscall_entry, . - pv_syscall_entry
+END(pv_syscall_entry)
 
 /* SYSCALL from 32-bit code of a guest: only ever from its user mode. */
-    .globl pv_cstar_entry
-    .type pv_cstar_entry, @function
-pv_cstar_entry:
+ENTRY(pv_cstar_entry)
     save_syscall_frame ENTRY_SYSCALL32, GUEST_CS32
     call_c pv_guest_syscall32
     jmp   guest_exit
-    .size pv_cstar_entry, . - pv_cstar_entry
+END(pv_cstar_entry)
 
 /*
  * SYSENTER keeps neither rip nor rsp: the guest's user code put them where its
  * kernel knows. The stub leaves rax, and rsp at its usual place, untouched.
  */
-    .globl pv_sysenter_entry
-    .type pv_sysenter_entry, @function
-pv_sysenter_entry:
+ENTRY(pv_sysenter_entry)
     mov   %rax, -8(%rsp)    /* what the stubs of the others do; rsp is unknown */
     xor   %eax, %eax
     xor   %ecx, %ecx
@@ -81,15 +75,13 @@ pv_sysenter_entry:
     save_syscall_frame ENTRY_SYSENTER, GUEST_CS32
     call_c pv_guest_sysenter
     jmp   guest_exit
-    .size pv_sysenter_entry, . - pv_sysenter_entry
+END(pv_sysenter_entry)
 
 /*
  * Back to the guest that is current, whose frame is at rsp. Whoever comes here
  * needs no register preserved.
  */
-    .globl guest_exit
-    .type guest_exit, @function
-guest_exit:
+ENTRY(guest_exit)
     mov   CPU_CURRENT(%rsp), %rbx
 .Lcheck:
     cmpl  $0, CPU_WORK(%rsp)
@@ -146,7 +138,7 @@ guest_exit:
     mov   %rsp, %rdi
     call_c pv_deliver_upcall
     jmp   .Lcheck
-    .size guest_exit, . - guest_exit
+END(guest_exit)
 
 /*
  * The guest's frame was one the processor refuses (a selector that is not
@@ -165,12 +157,10 @@ iret_refused:
     .size iret_refused, . - iret_refused
 
 /* Entered by the scheduler on a fresh stack: registers are in cpu_local.guest. */
-    .globl pv_resume
-    .type pv_resume, @function
-pv_resume:
+ENTRY(pv_resume)
     and   $~(STACK_SIZE - 1), %rsp
     add   $(STACK_SIZE - CPU_LOCAL_SIZE), %rsp
     jmp   guest_exit
-    .size pv_resume, . - pv_resume
+END(pv_resume)
 
     .section .note.GNU-stack, "", @progbits
