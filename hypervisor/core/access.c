@@ -9,7 +9,6 @@
 
 #include "core/guest.h"
 #include "cpu/uaccess.h"
-#include "lib/string.h"
 
 /* A translated guest's address space is never loaded: its tables are walked. */
 static bool translated(void)

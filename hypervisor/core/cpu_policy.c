@@ -10,12 +10,9 @@
  */
 #include "core/cpu_policy_private.h"
 
-#include "core/domain.h"
 #include "core/guest.h"
-#include "cpu/fpu.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "platform/clock.h"
 
 #include <cpuid.h>
 #include <xen/arch-x86/cpufeatureset.h>

@@ -7,9 +7,6 @@
 #include "core/cpu_policy_private.h"
 
 #include "core/domain.h"
-#include "core/reject.h"
-#include "lib/string.h"
-#include "platform/clock.h"
 
 #include <xen/sysctl.h>
 

@@ -13,14 +13,11 @@
 #include "core/domain_private.h"
 #include "core/event.h"
 #include "core/grant.h"
-#include "core/guest.h"
 #include "core/nospec.h"
 #include "core/pirq.h"
-#include "cpu/work.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 #include "platform/console.h"
 #include <xen/domctl.h>
 

@@ -185,8 +185,8 @@ int vcpu_create(struct domain *d, u32 id); /* slot below max_vcpus; -EINVAL, -EE
 void vcpu_release_info(struct vcpu *v);    /* domain_destroy: back to the dummy */
 void vcpu_kill_timers(struct vcpu *v);     /* none runs out any more */
 void vcpu_free_all(struct domain *d);      /* last step of a domain's life */
-struct vcpu *domain_vcpu(struct domain *d,
-                         u32 id); /* NULL: out of range or not created; speculation safe */
+/* NULL: out of range or not created; speculation safe. */
+struct vcpu *domain_vcpu(struct domain *d, u32 id);
 
 /* Pausing: *_sync returns when no vCPU of it runs anywhere. Nestable. */
 void domain_pause(struct domain *d);
@@ -210,9 +210,9 @@ void domain_finish_shutdown(struct domain *d);
 
 /* vcpu_info and friends (VCPUOP_register_*). */
 int vcpu_register_info(struct vcpu *v, u64 number, u32 offset); /* number: core/physmap.h */
-void vcpu_register_runstate(struct vcpu *v,
-                            u64 guest_address);             /* 0: none; written on the way out */
-void vcpu_register_time(struct vcpu *v, u64 guest_address); /* likewise */
+/* 0: none; written on the way out. */
+void vcpu_register_runstate(struct vcpu *v, u64 guest_address);
+void vcpu_register_time(struct vcpu *v, u64 guest_address);
 void vcpu_update_runstate(struct vcpu *v, int state, ns_t now); /* RUNSTATE_*; scheduler only */
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
 void vcpu_update_time(struct vcpu *v); /* writes vcpu_time_info if it changed */

@@ -17,7 +17,6 @@
 #include "core/domain_private.h"
 #include "core/event.h"
 #include "core/grant.h"
-#include "core/guest.h"
 #include "core/pirq.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
@@ -133,45 +132,41 @@ static int release_frames(struct domain *d)
     return 0;
 }
 
-enum { STEP_EVENTS, STEP_GRANTS, STEP_KIND, STEP_COUNT_FRAMES, STEP_FRAMES, STEP_LAST };
+static int give_up_kind(struct domain *d)
+{
+    return d->ops->domain_relinquish(d);
+}
+
+static int give_up_rest(struct domain *d)
+{
+    struct vcpu *v;
+
+    pirq_destroy(d);
+    domain_watchdog_kill(d);
+    for_each_vcpu (d, v) {
+        vcpu_kill_timers(v);
+        vcpu_release_info(v);
+    }
+    memory_claim(&d->frames, 0);
+    d->destroy_left = d->frames.frames.count;
+    return 0;
+}
 
 /* One step after the other; each may stop half-way and be called again. */
 static int destroy_steps(struct domain *d)
 {
-    struct vcpu *v;
-    int error = 0;
+    static int (*const steps[])(struct domain *) = {event_destroy, grant_destroy, give_up_kind,
+                                                    give_up_rest, release_frames};
 
-    while (!error && d->destroy_step < STEP_LAST) {
-        switch (d->destroy_step) {
-        case STEP_EVENTS:
-            error = event_destroy(d);
-            break;
-        case STEP_GRANTS:
-            error = grant_destroy(d);
-            break;
-        case STEP_KIND:
-            error = d->ops->domain_relinquish(d);
-            break;
-        case STEP_COUNT_FRAMES:
-            pirq_destroy(d);
-            domain_watchdog_kill(d);
-            for_each_vcpu (d, v) {
-                vcpu_kill_timers(v);
-                vcpu_release_info(v);
-            }
-            memory_claim(&d->frames, 0);
-            d->destroy_left = d->frames.frames.count;
-            break;
-        case STEP_FRAMES:
-            error = release_frames(d);
-            break;
-        }
-        if (!error)
-            d->destroy_step++;
-        else if (error != -ERESTART_HYPERCALL)
+    for (; d->destroy_step < ARRAY_SIZE(steps); d->destroy_step++) {
+        int error = steps[d->destroy_step](d);
+
+        if (error == -ERESTART_HYPERCALL)
+            return error;
+        if (error)
             panic("domain %u cannot be destroyed: step %u says %d", d->id, d->destroy_step, error);
     }
-    return error;
+    return 0;
 }
 
 static void begin_dying(struct domain *d)
@@ -235,21 +230,15 @@ static bool has_frames(struct domain *d)
 
 void domain_reap(void)
 {
-    struct list_head done = LIST_HEAD_INIT(done);
     struct domain *d, *next;
 
     spin_lock(&dead_lock);
-    list_for_each_safe (d, next, &dead, link) {
+    list_for_each_safe (d, next, &dead, link)
         if (!has_frames(d)) {
             list_del(&d->link);
-            list_add_tail(&d->link, &done);
+            domain_put(d); /* its life's own reference */
         }
-    }
     spin_unlock(&dead_lock);
-    list_for_each_safe (d, next, &done, link) {
-        list_del(&d->link);
-        domain_put(d); /* its life's own reference */
-    }
     for (d = atomic_xchg(&zombies, NULL); d; d = next) {
         next = d->zombie_next;
         domain_leave_table(d);

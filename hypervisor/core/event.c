@@ -17,8 +17,6 @@
 #include "core/nospec.h"
 #include "core/pirq.h"
 #include "cpu/perfc.h"
-#include "lib/bitmap.h"
-#include "memory/alloc.h"
 
 /* Who gets a global VIRQ if not the hardware domain; each holds a reference. */
 static spinlock_t handler_lock = SPINLOCK(LOCK_EVENT);

@@ -16,8 +16,7 @@ void event_free(struct domain *d);              /* last reference gone */
 
 /* EVTCHNOP_*: the structs are kernel copies; results are written into them. */
 /* -EINVAL, -ENOSPC, -ENOMEM; d is resolved from op->dom, op->remote_dom may be DOMID_SELF. */
-int event_alloc_unbound(struct domain *d,
-                        struct evtchn_alloc_unbound *op); /* d already resolved from op->dom */
+int event_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op);
 int event_bind_interdomain(struct evtchn_bind_interdomain *op); /* for current's domain */
 int event_bind_virq(struct evtchn_bind_virq *op);
 int event_bind_ipi(struct evtchn_bind_ipi *op);

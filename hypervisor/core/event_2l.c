@@ -8,7 +8,6 @@
  * Callers: core/event.c, with the port's lock (event_table.h).
  */
 #include "core/event_table.h"
-#include "lib/bitmap.h"
 
 /* The port is pending and not masked: shows it to its vCPU. */
 static void select_word(struct domain *d, struct event_port *p)

@@ -26,8 +26,6 @@
 #include "core/event_table.h"
 #include "core/nospec.h"
 #include "core/physmap.h"
-#include "lib/bitmap.h"
-#include "memory/alloc.h"
 #include "memory/map.h"
 
 #define WORDS_PER_PAGE (PAGE_SIZE / sizeof(event_word_t))

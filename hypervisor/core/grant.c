@@ -12,7 +12,6 @@
 #include "core/grant_private.h"
 #include "core/nospec.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/map.h"

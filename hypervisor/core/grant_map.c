@@ -10,10 +10,7 @@
 #include "core/grant_private.h"
 #include "core/nospec.h"
 #include "core/physmap.h"
-#include "cpu/work.h"
 #include "lib/atomic.h"
-#include "memory/alloc.h"
-#include "memory/map.h"
 
 /* How often the guest may change an entry under our hands before we give up. */
 #define CLAIM_TRIES 5

@@ -15,7 +15,6 @@
 #include "core/init.h"
 #include "cpu/perfc.h"
 #include "cpu/symbols.h"
-#include "cpu/work.h"
 #include "lib/printf.h"
 #include "memory/alloc.h"
 #include "platform/console.h"

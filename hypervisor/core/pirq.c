@@ -16,8 +16,6 @@
 #include "core/nospec.h"
 #include "core/physmap.h"
 #include "core/pirq.h"
-#include "lib/bitmap.h"
-#include "memory/alloc.h"
 #include "memory/map.h"
 #include "platform/irq.h"
 

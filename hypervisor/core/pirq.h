@@ -19,5 +19,5 @@ int pirq_eoi(struct domain *d, u32 pirq);
 int pirq_status(struct domain *d, u32 pirq, u32 *flags); /* XENIRQSTAT_* */
 int pirq_get_free(struct domain *d, int type, u32 *pirq);
 int pirq_set_eoi_map(struct domain *d, u64 number, bool auto_unmask);
-void pirq_follow_vcpu(struct domain *d, u32 pirq,
-                      struct vcpu *v); /* interrupt goes where its vCPU is */
+/* The interrupt goes where its vCPU is. */
+void pirq_follow_vcpu(struct domain *d, u32 pirq, struct vcpu *v);

@@ -9,11 +9,8 @@
  * control calls, hypercall/sysctl_pool.c.
  */
 #include "core/pool.h"
-#include "core/continuation.h"
 #include "core/domain.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
-#include "memory/alloc.h"
 
 /* Of all pools but pool 0, which is always the first. By id. */
 static struct list_head pools = LIST_HEAD_INIT(pools);

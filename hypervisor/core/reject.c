@@ -12,13 +12,8 @@ void reject_record(const char *why, const char *file, int line, int error)
 
     if (!v)
         return; /* while booting */
-    v->rejections[v->rejection_next % REJECTIONS_KEPT] = (struct rejection){
-        .why = why,
-        .file = file,
-        .line = (u16)line,
-        .error = (s16)error,
-    };
-    v->rejection_next++;
+    v->rejections[v->rejection_next++ % REJECTIONS_KEPT] =
+        (struct rejection){why, file, (u16)line, (s16)error};
 }
 
 void reject_dump(void)

@@ -18,7 +18,6 @@
  * wakes, pauses or moves vCPUs.
  */
 #include "core/guest.h"
-#include "core/reject.h"
 #include "core/sched_policy.h"
 #include "core/trace.h"
 #include "cpu/perfc.h"

@@ -10,11 +10,9 @@
  * and the pool of each under LOCK_CONTROL (or while the machine boots). Callers:
  * core/pool.c, and core/sched.c for the look-ups.
  */
-#include "core/reject.h"
 #include "core/sched_policy.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
-#include "memory/alloc.h"
 
 struct cpu_pool pool_zero;
 

@@ -21,14 +21,12 @@
  */
 #include "core/trace.h"
 
-#include "core/domain.h"
 #include "core/event.h"
 #include "cpu/percpu.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
 #include "lib/log.h"
 #include "lib/option.h"
-#include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
 

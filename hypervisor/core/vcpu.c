@@ -20,7 +20,6 @@
 #include "cpu/work.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
-#include "memory/alloc.h"
 #include "memory/map.h"
 #include <xen/sched.h>
 
@@ -129,11 +128,18 @@ void vcpu_wake(struct vcpu *v)
         sched_wake(v);
 }
 
+/* Takes away one of the reasons not to run; true: it was one. */
+static bool clear_pause(struct vcpu *v, u32 reason)
+{
+    return (READ_ONCE(v->pause_flags) & reason) &&
+           (atomic_fetch_and(&v->pause_flags, ~reason) & reason);
+}
+
 int vcpu_up(struct vcpu *v)
 {
     if (!v->initialised)
         return reject(-EINVAL, "vCPU has no context");
-    if (atomic_fetch_and(&v->pause_flags, ~(u32)PAUSE_DOWN) & PAUSE_DOWN)
+    if (clear_pause(v, PAUSE_DOWN))
         vcpu_wake(v);
     return 0;
 }
@@ -154,8 +160,7 @@ void vcpu_down(struct vcpu *v)
 
 void vcpu_kick(struct vcpu *v)
 {
-    if ((READ_ONCE(v->pause_flags) & PAUSE_BLOCKED) &&
-        (atomic_fetch_and(&v->pause_flags, ~(u32)PAUSE_BLOCKED) & PAUSE_BLOCKED))
+    if (clear_pause(v, PAUSE_BLOCKED))
         vcpu_wake(v);
     else if (!vcpu_poll_end(v) && READ_ONCE(v->is_running) && v != current)
         cpu_raise_work(v->cpu, WORK_VCPU); /* the way out looks at vcpu_info */
@@ -192,9 +197,7 @@ void vcpu_block(void)
 
 bool vcpu_poll_end(struct vcpu *v)
 {
-    if (!(READ_ONCE(v->pause_flags) & PAUSE_POLL))
-        return false;
-    if (!(atomic_fetch_and(&v->pause_flags, ~(u32)PAUSE_POLL) & PAUSE_POLL))
+    if (!clear_pause(v, PAUSE_POLL))
         return false;
     atomic_dec(&v->domain->pollers);
     vcpu_wake(v);

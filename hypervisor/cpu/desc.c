@@ -5,7 +5,6 @@
  * locks. Callers: boot/, pv/context.c, cpu/guest_state.c.
  */
 #include "cpu/desc.h"
-#include "cpu/features.h"
 #include "cpu/instructions.h"
 #include "cpu/percpu.h"
 #include "cpu/traps.h"

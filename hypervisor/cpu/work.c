@@ -9,9 +9,7 @@
  * on. No lock is taken here, whatever locks the waiter holds.
  */
 #include "cpu/work.h"
-#include "cpu/features.h"
 #include "cpu/instructions.h"
-#include "cpu/percpu.h"
 #include "cpu/perfc.h"
 #include "lib/atomic.h"
 

@@ -8,7 +8,6 @@
  * Boot CPU only, no locks.
  */
 #include "memory/alloc.h"
-#include "memory/init.h"
 #include "memory/internal.h"
 #include "memory/map.h"
 

@@ -12,7 +12,6 @@
  * Locks: LOCK_HEAP, never across the page allocator's work on a miss.
  * Callers: everyone but interrupt-time console output.
  */
-#include "cpu/work.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/map.h"

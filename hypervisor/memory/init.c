@@ -13,7 +13,6 @@
 
 #include "cpu/instructions.h"
 #include "cpu/work.h"
-#include "lib/bitmap.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
@@ -83,17 +82,18 @@ static __init void find_ram(const struct memory_reserved *reserved, u32 n)
         panic("firmware tells of no memory");
 }
 
-static __init void must(int error)
+__init void memory_must(bool ok)
 {
-    if (error)
-        panic("no memory for page tables");
+    if (!ok)
+        panic("no memory for the tables that describe it");
 }
 
 static __init void map_direct(const struct memory_ranges *set)
 {
     for (u32 i = 0; i < set->count; i++)
-        must(map_pages(DIRECT_MAP_START + set->r[i].start, mfn(set->r[i].start >> PAGE_SHIFT),
-                       (set->r[i].end - set->r[i].start) >> PAGE_SHIFT, MAP_RW));
+        memory_must(!map_pages(DIRECT_MAP_START + set->r[i].start,
+                               mfn(set->r[i].start >> PAGE_SHIFT),
+                               (set->r[i].end - set->r[i].start) >> PAGE_SHIFT, MAP_RW));
 }
 
 static mfn_t image_mfn(const char *p)
@@ -114,23 +114,22 @@ static int image_protect_alias(const char *start, const char *end, u64 flags)
 
 static __init void map_image_part(const char *start, const char *end, u64 flags)
 {
-    must(map_pages((u64)start, image_mfn(start), image_pages(start, end), flags));
+    memory_must(!map_pages((u64)start, image_mfn(start), image_pages(start, end), flags));
     if (!(flags & PTE_WRITE))
-        must(image_protect_alias(start, end, MAP_RO));
+        memory_must(!image_protect_alias(start, end, MAP_RO));
 }
 
 static __init void build_tables(void)
 {
     hv_l4 = table_page_alloc();
-    if (!hv_l4)
-        panic("no memory for page tables");
+    memory_must(hv_l4);
     for (u32 slot = HV_FIRST_SLOT; slot <= HV_LAST_SLOT; slot++) {
         void *l3;
 
         if (slot == PERDOMAIN_SLOT)
             continue;
         l3 = table_page_alloc();
-        must(l3 ? 0 : -ENOMEM);
+        memory_must(l3);
         hv_l4[slot] = pte_make(virt_to_mfn(l3), PTE_PRESENT | PTE_WRITE | PTE_ACCESSED |
                                                     (slot == HV_FIRST_SLOT ? PTE_USER : 0));
     }
@@ -157,10 +156,8 @@ static __init void build_frame_table(void)
         if (!ranges_overlap(&ram, chunk * span, (chunk + 1) * span))
             continue;
         base = ranges_take(&free_ram, LARGE, LARGE, ~0UL);
-        if (base == ~0UL)
-            panic("no memory for the frame table");
-        must(map_pages(FRAME_TABLE_START + chunk * LARGE, mfn(base >> PAGE_SHIFT),
-                       LARGE / PAGE_SIZE, MAP_RW));
+        memory_must(base != ~0UL && !map_pages(FRAME_TABLE_START + chunk * LARGE,
+                                               mfn(base >> PAGE_SHIFT), LARGE / PAGE_SIZE, MAP_RW));
         memset(&frame_table[first], 0, LARGE);
         for (u64 i = first; i < first + (1UL << FRAME_CHUNK_SHIFT); i++)
             frame_table[i].count = FRAME_ABSENT;

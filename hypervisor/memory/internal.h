@@ -35,5 +35,7 @@ u64 ranges_take(struct memory_ranges *set, u64 size, u64 align, u64 limit);
 void early_pages_from(struct memory_ranges *ranges, u64 limit);
 void *table_page_alloc(void);
 
+/* init.c: while booting, the end of it if something has no memory. */
+void memory_must(bool ok);
 /* m2p.c: at boot, after the frame table. */
 void m2p_init(const struct memory_ranges *ram, struct memory_ranges *free);

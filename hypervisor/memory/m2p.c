@@ -8,10 +8,8 @@
  * M2P_INVALID, ours is unmapped. No locks: words are written whole.
  */
 #include "lib/atomic.h"
-#include "lib/bitmap.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/init.h"
 #include "memory/internal.h"
 #include "memory/map.h"
 
@@ -56,17 +54,18 @@ void m2p_share(struct frame_owner *owner)
 
 static __init void extent_map(u64 n, mfn_t base)
 {
-    if (map_pages(M2P_RW_START + n * EXTENT_SIZE, base, EXTENT_SIZE / PAGE_SIZE, MAP_RW) ||
-        map_pages(M2P_RO_START + n * EXTENT_SIZE, base, EXTENT_SIZE / PAGE_SIZE, MAP_RO | PTE_USER))
-        panic("no memory for the machine-to-phys table");
+    u64 at = n * EXTENT_SIZE, pages = EXTENT_SIZE / PAGE_SIZE;
+
+    memory_must(!map_pages(M2P_RW_START + at, base, pages, MAP_RW) &&
+                !map_pages(M2P_RO_START + at, base, pages, MAP_RO | PTE_USER));
 }
 
 /* Guests see M2P_INVALID throughout a hole: every page of it is the same one. */
 static __init void hole_map(u64 n, mfn_t page)
 {
     for (u64 i = 0; i < EXTENT_SIZE / PAGE_SIZE; i++)
-        if (map_pages(M2P_RO_START + n * EXTENT_SIZE + i * PAGE_SIZE, page, 1, MAP_RO | PTE_USER))
-            panic("no memory for the machine-to-phys table");
+        memory_must(
+            !map_pages(M2P_RO_START + n * EXTENT_SIZE + i * PAGE_SIZE, page, 1, MAP_RO | PTE_USER));
 }
 
 void __init m2p_init(const struct memory_ranges *ram, struct memory_ranges *free)
@@ -85,8 +84,7 @@ void __init m2p_init(const struct memory_ranges *ram, struct memory_ranges *free
             continue;
         }
         base = ranges_take(free, EXTENT_SIZE, EXTENT_SIZE, ~0UL);
-        if (base == ~0UL)
-            panic("no memory for the machine-to-phys table");
+        memory_must(base != ~0UL);
         memset(mfn_to_virt(mfn(base >> PAGE_SHIFT)), 0xaa, EXTENT_SIZE);
         extent_map(n, mfn(base >> PAGE_SHIFT));
         bit_set(extents, n);

@@ -18,7 +18,6 @@
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/init.h"
 #include "memory/internal.h"
 
 #define TABLE_ENTRIES 512

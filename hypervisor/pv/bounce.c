@@ -10,10 +10,8 @@
  *
  * Callers: pv/traps.c, pv/entry.S. No locks: only the current vCPU is touched.
  */
-#include "core/domain.h"
 #include "core/event.h"
 #include <xen/callback.h>
-#include "cpu/guest_state.h"
 #include "cpu/perfc.h"
 #include "cpu/uaccess.h"
 #include "platform/console.h"
@@ -84,12 +82,10 @@ static void deliver_trap(struct cpu_user_regs *regs, u32 vector, bool has_error,
     const struct trap_info *trap = &v->traps[vector];
 
     perfc_inc(exceptions_passed);
-    pv_enter_kernel(regs, &(struct pv_entry){
-                              .address = trap->address,
-                              .mask_events = TI_GET_IF(trap),
-                              .has_error_code = has_error,
-                              .error_code = error_code,
-                          });
+    pv_enter_kernel(regs, &(struct pv_entry){.address = trap->address,
+                                             .mask_events = TI_GET_IF(trap),
+                                             .has_error_code = has_error,
+                                             .error_code = error_code});
 }
 
 void pv_inject_exception(u32 vector, s64 error_code)
@@ -130,10 +126,8 @@ bool pv_deliver_nmi(void)
 static void enter_callback(struct cpu_user_regs *regs, const struct pv_callback *cb)
 {
     perfc_inc(system_calls);
-    pv_enter_kernel(regs, &(struct pv_entry){
-                              .address = cb->address,
-                              .mask_events = cb->flags & CALLBACKF_mask_events,
-                          });
+    pv_enter_kernel(regs, &(struct pv_entry){.address = cb->address,
+                                             .mask_events = cb->flags & CALLBACKF_mask_events});
 }
 
 void pv_guest_syscall(struct cpu_user_regs *regs)
@@ -187,9 +181,8 @@ void pv_iret_refused(struct cpu_user_regs *regs)
     regs->es = s.es;
     regs->fs = s.fs;
     regs->gs = s.gs;
-    pv_enter_kernel(regs, &(struct pv_entry){
-                              .address = v->failsafe.address,
-                              .mask_events = v->failsafe.flags & CALLBACKF_mask_events,
-                              .failsafe = true,
-                          });
+    pv_enter_kernel(regs,
+                    &(struct pv_entry){.address = v->failsafe.address,
+                                       .mask_events = v->failsafe.flags & CALLBACKF_mask_events,
+                                       .failsafe = true});
 }

@@ -7,8 +7,6 @@
 #include "core/access.h"
 #include "lib/string.h"
 #include "pv/calls.h"
-#include "cpu/guest_state.h"
-#include "pv/context.h"
 #include "pv/entry.h"
 #include "pv/traps.h"
 #include <xen/callback.h>

@@ -11,7 +11,6 @@
  * mode switch. Everything belongs to this CPU; no locks.
  */
 #include "cpu/desc.h"
-#include "cpu/guest_state.h"
 #include "lib/string.h"
 #include "memory/map.h"
 #include "pv/context.h"

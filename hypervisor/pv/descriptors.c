@@ -15,8 +15,6 @@
 #include "pv/descriptors.h"
 
 #include "core/access.h"
-#include "core/reject.h"
-#include "cpu/work.h"
 #include "lib/atomic.h"
 #include "memory/alloc.h"
 #include "pv/calls.h"

@@ -7,13 +7,10 @@
  * says there; a vCPU whose context is set or read stands still.
  */
 #include "core/guest.h"
-#include "cpu/guest_state.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 #include "pv/context.h"
 #include "pv/descriptors.h"
-#include "pv/entry.h"
 #include "pv/mm.h"
 #include "pv/traps.h"
 #include <xen/callback.h>

@@ -7,9 +7,7 @@
  *
  * All is about the current vCPU; no locks.
  */
-#include "core/access.h"
 #include "core/cpu_policy.h"
-#include "cpu/guest_state.h"
 #include "cpu/ports.h"
 #include "cpu/uaccess.h"
 #include "cpu/work.h"

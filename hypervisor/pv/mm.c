@@ -14,7 +14,6 @@
 #include "pv/mm.h"
 
 #include "core/continuation.h"
-#include "core/reject.h"
 #include "lib/atomic.h"
 #include "pv/types.h"
 

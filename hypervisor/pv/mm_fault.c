@@ -10,11 +10,9 @@
  * Locks: none here. Caller: pv/traps.c, for faults in guest context.
  */
 #include "core/trace.h"
-#include "cpu/guest_state.h"
 #include "cpu/perfc.h"
 #include "cpu/uaccess.h"
 #include "emulate/emulate.h"
-#include "lib/string.h"
 #include "platform/irq.h"
 #include "pv/descriptors.h"
 #include "pv/mm.h"
@@ -29,9 +27,9 @@
 /* One write to a level-1 table, as the callbacks see it. */
 struct table_write {
     struct domain *d;
-    struct frame *table;
-    u64 page;  /* address at which the guest has the table mapped */
-    u64 value; /* what was written to the entry last */
+    struct frame *table; /* NULL: an MSI-X table, whose entries are ours (pv/types_entry.c) */
+    u64 page;            /* address at which the guest has the table mapped */
+    u64 value;           /* what was written to the entry last */
 };
 
 /* Up to the end of the page if what lies behind it cannot be read. */
@@ -78,11 +76,14 @@ static int exchange_part(struct table_write *w, u64 address, u64 *expected, u64 
 {
     u64 part = part_of_entry(w, address, size);
     u32 slot = (address & ~PAGE_MASK) / sizeof(u64), shift = address % sizeof(u64) * 8;
-    const u64 *where = (u64 *)mfn_to_virt(frame_to_mfn(w->table)) + slot;
+    const u64 *where;
     int error;
 
+    if (!w->table) /* nothing is written */
+        return (address & PAGE_MASK) == w->page ? 0 : -EOPNOTSUPP;
     if (!part)
         return -EOPNOTSUPP;
+    where = (u64 *)mfn_to_virt(frame_to_mfn(w->table)) + slot;
     do {
         u64 old = READ_ONCE(*where);
 
@@ -115,63 +116,30 @@ static const struct emulate_ops table_write_ops = {
     .exchange = exchange_table,
 };
 
-/* Writes to an MSI-X table have no effect: the entries are ours (pv/types_entry.c). */
-static int drop_write(void *ctx, u64 address, u64 value, u32 size)
-{
-    const struct table_write *w = ctx;
-    (void)value, (void)size;
-
-    return (address & PAGE_MASK) == w->page ? 0 : -EOPNOTSUPP;
-}
-
-static int drop_exchange(void *ctx, u64 address, u64 *expected, u64 value, u32 size)
-{
-    (void)expected;
-    return drop_write(ctx, address, value, size);
-}
-
-static const struct emulate_ops dropped_write_ops = {
-    .fetch = pv_fetch_code,
-    .linear = linear,
-    .read = read_guest,
-    .write = drop_write,
-    .exchange = drop_exchange,
-};
-
 #define STRING_ROUNDS 128
-
-static int emulate(struct cpu_user_regs *regs, const struct emulate_ops *ops, struct table_write *w)
-{
-    struct emulation e = {.regs = regs,
-                          .ops = ops,
-                          .ctx = w,
-                          .code_bytes = 8,
-                          .stack_bytes = 8,
-                          .rounds = STRING_ROUNDS};
-
-    return emulate_instruction(&e);
-}
 
 /* A write by the guest's kernel through `entry`, which does not permit writing. */
 static bool emulate_write(struct cpu_user_regs *regs, u64 address, u64 entry)
 {
     struct domain *d = current->domain;
     struct frame *f = frame_from_guest(pte_mfn(entry).raw);
-
-    if (!f) {
-        struct table_write w = {.page = address & PAGE_MASK};
-
-        return d->is_hardware && msi_owns_page(pte_mfn(entry)) &&
-               !emulate(regs, &dropped_write_ops, &w);
-    }
-    if (type_level(READ_ONCE(f->type)) != 1 || frame_domain(f) != d)
-        return false;
-    /* Only a hint so far: each update locks the table and looks again. */
     struct table_write w = {.d = d, .table = f, .page = address & PAGE_MASK};
+    struct emulation e = {.regs = regs,
+                          .ops = &table_write_ops,
+                          .ctx = &w,
+                          .code_bytes = 8,
+                          .stack_bytes = 8,
+                          .rounds = STRING_ROUNDS};
     u64 rip = regs->rip;
 
-    if (emulate(regs, &table_write_ops, &w))
+    /* Only a hint so far: each update locks the table and looks again. */
+    if (f ? type_level(READ_ONCE(f->type)) != 1 || frame_domain(f) != d
+          : !d->is_hardware || !msi_owns_page(pte_mfn(entry)))
         return false;
+    if (emulate_instruction(&e))
+        return false;
+    if (!f)
+        return true;
     perfc_inc(table_writes);
     TRACE(TRC_PV_PTWR_EMULATION | TRC_64_FLAG, TRACE_LONG(w.value), TRACE_LONG(address),
           TRACE_LONG(rip));

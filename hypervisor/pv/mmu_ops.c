@@ -5,9 +5,7 @@
  *
  * Locks: none here. Callers: the hypercall table.
  */
-#include "core/access.h"
 #include "core/physmap.h"
-#include "core/reject.h"
 #include "cpu/perfc.h"
 #include "cpu/ports.h"
 #include "lib/string.h"

@@ -6,14 +6,10 @@
  *
  * Locks: none here. Callers: the hypercall table.
  */
-#include "core/access.h"
-#include "core/continuation.h"
 #include "core/physmap.h"
-#include "core/reject.h"
 #include "cpu/perfc.h"
 #include "pv/batch.h"
 #include "pv/calls.h"
-#include "pv/mm.h"
 #include "pv/types.h"
 
 int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner)

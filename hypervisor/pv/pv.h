@@ -62,8 +62,8 @@ static inline struct pv_domain *to_pv_domain(struct domain *d)
 }
 
 /* pv/traps.c */
-void pv_inject_exception(u32 vector,
-                         s64 error_code /* -1: none */); /* into current's kernel, at the way out */
+/* Into current's kernel, at the way out. error_code -1: none. */
+void pv_inject_exception(u32 vector, s64 error_code);
 void pv_inject_page_fault(u64 address, u32 error_code);
 /* pv/mm.c: true when the fault was ours to mend (spurious, emulated write, LDT page). */
 bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code);

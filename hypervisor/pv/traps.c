@@ -7,14 +7,11 @@
  * to guest_exit. Interrupts are off.
  */
 #include "core/trace.h"
-#include "cpu/guest_state.h"
 #include "cpu/perfc.h"
 #include "cpu/traps.h"
-#include "cpu/uaccess.h"
 #include "cpu/vectors.h"
 #include "platform/console.h"
 #include "pv/descriptors.h"
-#include "pv/entry.h"
 #include "pv/traps.h"
 
 /* Those that go to the guest's kernel as they are: #DE #BP #OF #BR #TS #NP #SS #MF #AC #XM #CP. */

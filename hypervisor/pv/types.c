@@ -66,7 +66,6 @@
 #include "pv/types.h"
 
 #include "core/continuation.h"
-#include "core/reject.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
 #include "pv/pv.h"

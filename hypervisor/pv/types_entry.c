@@ -11,9 +11,7 @@
  *
  * Locks: none. Callers: pv/types.c under the table's LOCKED, pv/mm.c likewise.
  */
-#include "core/reject.h"
 #include "platform/irq.h"
-#include "pv/pv.h"
 #include "pv/types.h"
 
 /*
