@@ -68,65 +68,31 @@ static const u32 on_request[CPU_POLICY_WORDS] = {
     [9] = 0x00010100, /* VP2INTERSECT, TSXLDTRK */
 };
 
-/* A feature is taken away with the one it needs. In order: a need stands before its needer. */
-#define NEEDS(f, n)                              \
-    {                                            \
-        XEN_X86_FEATURE_##f, XEN_X86_FEATURE_##n \
-    }
+/* A feature is taken away with the one it needs. In order: a need stands before its needers. */
+#define F(name) XEN_X86_FEATURE_##name
 static const struct {
-    u16 feature, needs;
-} dependencies[] = {NEEDS(MMX, FPU),
-                    NEEDS(FXSR, FPU),
-                    NEEDS(XSAVE, FPU),
-                    NEEDS(SSE, FXSR),
-                    NEEDS(FFXSR, FXSR),
-                    NEEDS(SSE2, SSE),
-                    NEEDS(MMXEXT, MMX),
-                    NEEDS(3DNOW, MMX),
-                    NEEDS(3DNOWEXT, 3DNOW),
-                    NEEDS(SSE3, SSE2),
-                    NEEDS(AESNI, SSE2),
-                    NEEDS(PCLMULQDQ, SSE2),
-                    NEEDS(SHA, SSE2),
-                    NEEDS(GFNI, SSE2),
-                    NEEDS(SSSE3, SSE3),
-                    NEEDS(SSE4A, SSE3),
-                    NEEDS(SSE4_1, SSSE3),
-                    NEEDS(SSE4_2, SSE4_1),
-                    NEEDS(XSAVEOPT, XSAVE),
-                    NEEDS(XSAVEC, XSAVE),
-                    NEEDS(XGETBV1, XSAVE),
-                    NEEDS(AVX, XSAVE),
-                    NEEDS(AVX, SSE4_2),
-                    NEEDS(FMA, AVX),
-                    NEEDS(FMA4, AVX),
-                    NEEDS(F16C, AVX),
-                    NEEDS(XOP, AVX),
-                    NEEDS(AVX2, AVX),
-                    NEEDS(VAES, AVX),
-                    NEEDS(VPCLMULQDQ, AVX),
-                    NEEDS(AVX_VNNI, AVX2),
-                    NEEDS(AVX512F, AVX2),
-                    NEEDS(AVX512DQ, AVX512F),
-                    NEEDS(AVX512_IFMA, AVX512F),
-                    NEEDS(AVX512PF, AVX512F),
-                    NEEDS(AVX512ER, AVX512F),
-                    NEEDS(AVX512CD, AVX512F),
-                    NEEDS(AVX512BW, AVX512F),
-                    NEEDS(AVX512VL, AVX512F),
-                    NEEDS(AVX512_4VNNIW, AVX512F),
-                    NEEDS(AVX512_4FMAPS, AVX512F),
-                    NEEDS(AVX512_VNNI, AVX512F),
-                    NEEDS(AVX512_VPOPCNTDQ, AVX512F),
-                    NEEDS(AVX512_VP2INTERSECT, AVX512F),
-                    NEEDS(AVX512_VBMI, AVX512BW),
-                    NEEDS(AVX512_VBMI2, AVX512BW),
-                    NEEDS(AVX512_BITALG, AVX512BW),
-                    NEEDS(AVX512_BF16, AVX512BW),
-                    NEEDS(LAHF_LM, LM),
-                    NEEDS(SYSCALL, LM),
-                    NEEDS(FSGSBASE, LM),
-                    NEEDS(CX16, LM)};
+    u16 needed, by[13]; /* up to a 0 */
+} dependencies[] = {
+    {F(FPU), {F(MMX), F(FXSR), F(XSAVE)}},
+    {F(FXSR), {F(SSE), F(FFXSR)}},
+    {F(MMX), {F(MMXEXT), F(3DNOW)}},
+    {F(3DNOW), {F(3DNOWEXT)}},
+    {F(SSE), {F(SSE2)}},
+    {F(SSE2), {F(SSE3), F(AESNI), F(PCLMULQDQ), F(SHA), F(GFNI)}},
+    {F(SSE3), {F(SSSE3), F(SSE4A)}},
+    {F(SSSE3), {F(SSE4_1)}},
+    {F(SSE4_1), {F(SSE4_2)}},
+    {F(SSE4_2), {F(AVX)}},
+    {F(XSAVE), {F(XSAVEOPT), F(XSAVEC), F(XGETBV1), F(AVX)}},
+    {F(AVX), {F(FMA), F(FMA4), F(F16C), F(XOP), F(AVX2), F(VAES), F(VPCLMULQDQ)}},
+    {F(AVX2), {F(AVX_VNNI), F(AVX512F)}},
+    {F(AVX512F),
+     {F(AVX512DQ), F(AVX512_IFMA), F(AVX512PF), F(AVX512ER), F(AVX512CD), F(AVX512BW), F(AVX512VL),
+      F(AVX512_4VNNIW), F(AVX512_4FMAPS), F(AVX512_VNNI), F(AVX512_VPOPCNTDQ),
+      F(AVX512_VP2INTERSECT)}},
+    {F(AVX512BW), {F(AVX512_VBMI), F(AVX512_VBMI2), F(AVX512_BITALG), F(AVX512_BF16)}},
+    {F(LM), {F(LAHF_LM), F(SYSCALL), F(FSGSBASE), F(CX16)}},
+};
 
 u32 *cpu_policy_word(struct cpu_policy *p, u32 n)
 {
@@ -241,8 +207,9 @@ void cpu_policy_restrict(struct cpu_policy *p, const struct cpu_policy *max)
     for (u32 n = 0; n < CPU_POLICY_WORDS; n++)
         *cpu_policy_word(p, n) &= word_value(max, n);
     for (u32 i = 0; i < ARRAY_SIZE(dependencies); i++)
-        if (!feature_test(p, dependencies[i].needs))
-            feature_put(p, dependencies[i].feature, false);
+        if (!feature_test(p, dependencies[i].needed))
+            for (const u16 *by = dependencies[i].by; *by; by++)
+                feature_put(p, *by, false);
     /* The common bits of 0x80000001 mirror leaf 1 on AMD and do not exist elsewhere. */
     p->extended[1].d &= ~AMD_COMMON_BITS;
     if (amd)

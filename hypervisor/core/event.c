@@ -181,43 +181,41 @@ static u32 highest_port(const struct event_table *t)
     return MIN(t->max_port, by_abi);
 }
 
-/* A closed port. */
-static int find_free(struct domain *d, struct event_port **found)
+/* A port of a table, whose memory may have to be made. */
+static struct event_port *port_make(struct domain *d, u32 port)
 {
-    struct event_table *t = d->events;
+    struct event_port *chunk;
+    u32 first = ROUND_DOWN(port, (u32)PORTS_PER_CHUNK);
 
-    if (READ_ONCE(d->dying) != DYING_NOT)
-        return reject(-EINVAL, "new port of a dying domain");
-    for (u32 port = t->lowest_free; port <= highest_port(t); port++) {
-        struct event_port *p = event_port(d, port);
-
-        if (!p) {
-            struct event_port *chunk = heap_zalloc(PORTS_PER_CHUNK * sizeof(*chunk));
-            if (!chunk)
-                return -ENOMEM;
-            for (u32 i = 0; i < PORTS_PER_CHUNK; i++)
-                chunk[i].number = port / PORTS_PER_CHUNK * PORTS_PER_CHUNK + i;
-            store_release(&t->chunks[port / PORTS_PER_CHUNK], chunk);
-            p = event_port(d, port);
-        }
-        if (p->state == EVTCHNSTAT_closed) {
-            t->lowest_free = port;
-            *found = p;
-            return 0;
-        }
-    }
-    return reject(-ENOSPC, "no free port");
+    if (event_port(d, port))
+        return event_port(d, port);
+    chunk = heap_zalloc(PORTS_PER_CHUNK * sizeof(*chunk));
+    if (!chunk)
+        return NULL;
+    for (u32 i = 0; i < PORTS_PER_CHUNK; i++)
+        chunk[i].number = first + i;
+    store_release(&d->events->chunks[port / PORTS_PER_CHUNK], chunk);
+    return &chunk[port - first];
 }
 
 /* The first free port becomes what `as` says: state, vCPU and the fields that go with the state. */
 static int port_open(struct domain *d, const struct event_port *as, u32 *number)
 {
     struct event_table *t = d->events;
-    struct event_port *p;
-    int error = find_free(d, &p);
+    struct event_port *p = NULL;
+    u32 port = t->lowest_free;
 
-    if (error)
-        return error;
+    if (READ_ONCE(d->dying) != DYING_NOT)
+        return reject(-EINVAL, "new port of a dying domain");
+    for (; port <= highest_port(t); port++) {
+        p = port_make(d, port);
+        if (!p)
+            return -ENOMEM;
+        if (p->state == EVTCHNSTAT_closed)
+            break;
+    }
+    if (port > highest_port(t))
+        return reject(-ENOSPC, "no free port");
     p->vcpu = as->vcpu;
     p->remote_id = as->remote_id;
     p->bound = as->bound;
@@ -229,8 +227,8 @@ static int port_open(struct domain *d, const struct event_port *as, u32 *number)
     p->state = as->state; /* makes it visible */
     byte_unlock(&p->lock);
     t->open++;
-    t->lowest_free = p->number + 1;
-    *number = p->number;
+    t->lowest_free = port + 1;
+    *number = port;
     return 0;
 }
 

@@ -50,16 +50,6 @@ static void table_free(struct grant_table *t)
     heap_free(t);
 }
 
-/* The arrays of pointers, for the limits in t. */
-static bool table_arrays(struct grant_table *t)
-{
-    t->shared = heap_zalloc(t->max_frames * sizeof(*t->shared));
-    t->active = heap_zalloc(t->max_frames * sizeof(*t->active));
-    t->status = heap_zalloc(status_frames_for(t->max_frames) * sizeof(*t->status));
-    t->handles = heap_zalloc(handle_pages(t) * sizeof(*t->handles));
-    return t->shared && t->active && t->status && t->handles;
-}
-
 int grant_init(struct domain *d)
 {
     struct grant_table *t = heap_zalloc(sizeof(*t));
@@ -76,12 +66,12 @@ int grant_init(struct domain *d)
     t->max_frames = d->max_grant_frames;
     t->max_handles = d->max_maptrack_frames * HANDLES_PER_FRAME;
     t->free_handle = HANDLE_NONE;
-    if (!table_arrays(t)) {
-        table_free(t);
-        return -ENOMEM;
-    }
+    t->shared = heap_zalloc(t->max_frames * sizeof(*t->shared));
+    t->active = heap_zalloc(t->max_frames * sizeof(*t->active));
+    t->status = heap_zalloc(status_frames_for(t->max_frames) * sizeof(*t->status));
+    t->handles = heap_zalloc(handle_pages(t) * sizeof(*t->handles));
     d->grants = t;
-    error = grant_grow(d, 1);
+    error = t->shared && t->active && t->status && t->handles ? grant_grow(d, 1) : -ENOMEM;
     if (error) {
         d->grants = NULL;
         table_free(t);

@@ -164,7 +164,7 @@ void policy_classify(struct sched_queue *q, struct sched_vcpu *s)
 
 static void enter(struct sched_queue *q, struct sched_vcpu *s)
 {
-    q->filled[s->class / 64] |= 1UL << (s->class % 64);
+    bit_set(q->filled, s->class);
     tree_insert(&q->classes[s->class].tree, &s->node, spent_less);
     s->state = SCHED_WAITING;
     q->waiting++;
@@ -177,7 +177,7 @@ void policy_remove(struct sched_queue *q, struct sched_vcpu *s)
 
     tree_remove(tree, &s->node);
     if (tree_empty(tree))
-        q->filled[s->class / 64] &= ~(1UL << (s->class % 64));
+        bit_clear(q->filled, s->class);
     q->waiting--;
     q->weight -= s->weight;
     s->state = SCHED_LEAVING;
@@ -205,10 +205,10 @@ void policy_reclassify(struct sched_queue *q)
 
 /* ---- accounts ---- */
 
-static struct sched_vcpu *running_at(const struct sched_queue *q, u32 slot)
-{
-    return q->cpus[slot] ? q->cpus[slot]->running : NULL;
-}
+/* c: each CPU of the queue that runs somebody. */
+#define for_each_running(q, c)              \
+    for (u32 i_ = 0; i_ < QUEUE_CPUS; i_++) \
+        for (struct sched_cpu *c = (q)->cpus[i_]; c && c->running; c = NULL)
 
 void policy_raise_floor(struct sched_queue *q)
 {
@@ -216,9 +216,8 @@ void policy_raise_floor(struct sched_queue *q)
 
     for_each_class (k, q->filled, ANY_SLOT)
         least = MIN(least, class_level(q, k));
-    for (u32 i = 0; i < QUEUE_CPUS; i++)
-        if (running_at(q, i))
-            least = MIN(least, queue_level(q, running_at(q, i)));
+    for_each_running (q, c)
+        least = MIN(least, queue_level(q, c->running));
     if (least != INT64_MAX)
         q->floor = MAX(q->floor, least);
 }
@@ -232,14 +231,11 @@ static void class_range(const struct sched_queue *q, u32 k, s64 *low, s64 *high)
         *low = class_level(q, k);
         *high = queue_level(q, of(tree_last(&q->classes[k].tree)));
     }
-    for (u32 i = 0; i < QUEUE_CPUS; i++) {
-        const struct sched_vcpu *s = running_at(q, i);
-
-        if (s && s->class == k) {
-            *low = MIN(*low, queue_level(q, s));
-            *high = MAX(*high, queue_level(q, s));
+    for_each_running (q, c)
+        if (c->running->class == k) {
+            *low = MIN(*low, queue_level(q, c->running));
+            *high = MAX(*high, queue_level(q, c->running));
         }
-    }
 }
 
 /* Lowers the classes that are far above all others, together, so that they are GAP above them. */
@@ -253,9 +249,8 @@ static void close_gaps(struct sched_queue *q, ns_t now)
     q->compared = now;
     policy_raise_floor(q);
     memcpy(left, q->filled, sizeof(left));
-    for (u32 i = 0; i < QUEUE_CPUS; i++)
-        if (running_at(q, i))
-            left[running_at(q, i)->class / 64] |= 1UL << (running_at(q, i)->class % 64);
+    for_each_running (q, c)
+        bit_set(left, c->running->class);
     for (top = q->floor; next != INT64_MAX;) {
         bool more = false;
 
@@ -265,7 +260,7 @@ static void close_gaps(struct sched_queue *q, ns_t now)
             class_range(q, k, &low, &high);
             if (low <= top + GAP) {
                 top = MAX(top, high);
-                left[k / 64] &= ~(1UL << (k % 64));
+                bit_clear(left, k);
                 more = true;
             } else {
                 next = MIN(next, low);
@@ -275,12 +270,9 @@ static void close_gaps(struct sched_queue *q, ns_t now)
             continue;
         for_each_class (k, left, ANY_SLOT)
             q->classes[k].offset -= next - top - GAP;
-        for (u32 i = 0; i < QUEUE_CPUS; i++) {
-            const struct sched_vcpu *s = running_at(q, i);
-
-            if (s && (left[s->class / 64] & (1UL << (s->class % 64))))
-                q->cpus[i]->level -= next - top - GAP;
-        }
+        for_each_running (q, c)
+            if (bit_test(left, c->running->class))
+                c->level -= next - top - GAP;
     }
 }
 
@@ -300,9 +292,8 @@ void policy_charge(struct sched_queue *q, struct sched_cpu *c, ns_t now)
 
 void policy_charge_all(struct sched_queue *q, ns_t now)
 {
-    for (u32 i = 0; i < QUEUE_CPUS; i++)
-        if (q->cpus[i])
-            policy_charge(q, q->cpus[i], now);
+    for_each_running (q, c)
+        policy_charge(q, c, now);
 }
 
 /*

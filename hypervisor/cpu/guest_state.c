@@ -58,26 +58,21 @@ void cpu_swap_gs(void)
 /* Loads one data segment register with a guest's selector; null on a fault. */
 #define LOAD_SELECTOR(reg, selector)                          \
     ({                                                        \
-        u32 ok_ = 1;                                          \
-        __asm__ volatile("1: mov %w1, %%" reg "\n"            \
-                         "2:\n"                               \
+        u32 value_ = (selector);                              \
+        __asm__ volatile("1: mov %w0, %%" reg "\n"            \
                          ".pushsection .text.fixup, \"ax\"\n" \
-                         "3: xor %0, %0\n"                    \
-                         "mov %0, %%" reg "\n"                \
-                         "jmp 2b\n"                           \
-                         ".popsection\n" EX_TABLE("1b", "3b") \
-                         : "+r"(ok_)                          \
-                         : "r"((u32)(selector)));             \
-        ok_ != 0;                                             \
+                         "2: xor %0, %0\n"                    \
+                         "jmp 1b\n"                           \
+                         ".popsection\n" EX_TABLE("1b", "2b") \
+                         : "+r"(value_));                     \
     })
 
-bool cpu_load_gs_other_selector(u16 selector)
+void cpu_load_gs_other_selector(u16 selector)
 {
     /* Loading GS writes its base, so do it on the far side of SWAPGS. */
     cpu_swap_gs();
-    bool ok = LOAD_SELECTOR("gs", selector);
+    LOAD_SELECTOR("gs", selector);
     cpu_swap_gs();
-    return ok;
 }
 
 void cpu_save_segments(struct guest_segments *s)
@@ -91,19 +86,17 @@ void cpu_save_segments(struct guest_segments *s)
     s->gs_base_other = cpu_gs_base_other();
 }
 
-bool cpu_load_segments(const struct guest_segments *s)
+void cpu_load_segments(const struct guest_segments *s)
 {
     /* Selectors first: loading FS and GS overwrites the bases. Null ones are
      * loaded too: the last guest's must not shine through. */
-    bool ok = LOAD_SELECTOR("ds", s->ds);
-
-    ok &= LOAD_SELECTOR("es", s->es);
-    ok &= LOAD_SELECTOR("fs", s->fs);
-    ok &= LOAD_SELECTOR("gs", s->gs);
+    LOAD_SELECTOR("ds", s->ds);
+    LOAD_SELECTOR("es", s->es);
+    LOAD_SELECTOR("fs", s->fs);
+    LOAD_SELECTOR("gs", s->gs);
     cpu_set_fs_base(s->fs_base);
     cpu_set_gs_base(s->gs_base);
     cpu_set_gs_base_other(s->gs_base_other);
-    return ok;
 }
 
 #define CASE_DEBUG(n)                                     \

@@ -17,8 +17,8 @@ struct guest_segments {
 };
 
 void cpu_save_segments(struct guest_segments *s);
-/* Loads them. False if a selector could not be loaded (it is then null). */
-bool cpu_load_segments(const struct guest_segments *s);
+/* Loads them; a selector that cannot be loaded is null then. */
+void cpu_load_segments(const struct guest_segments *s);
 void cpu_swap_gs(void);
 u64 cpu_gs_base(void);
 u64 cpu_gs_base_other(void);
@@ -26,8 +26,8 @@ u64 cpu_fs_base(void);
 void cpu_set_gs_base(u64 base);
 void cpu_set_gs_base_other(u64 base);
 void cpu_set_fs_base(u64 base);
-/* Loads a selector into the GS that SWAPGS would bring; false: refused, null loaded. */
-bool cpu_load_gs_other_selector(u16 selector);
+/* Loads a selector into the GS that SWAPGS would bring; null if it is refused. */
+void cpu_load_gs_other_selector(u16 selector);
 
 void cpu_load_debug(const u64 dr[8]); /* DR0-3, 6, 7 */
 u64 cpu_debug_status(void);           /* DR6 */

@@ -20,24 +20,17 @@
 
 /* Exception vectors. */
 enum {
-    VECTOR_DE,
-    VECTOR_DB,
+    VECTOR_DB = 1,
     VECTOR_NMI,
     VECTOR_BP,
     VECTOR_OF,
-    VECTOR_BR,
-    VECTOR_UD,
+    VECTOR_UD = 6,
     VECTOR_NM,
     VECTOR_DF,
-    VECTOR_TS = 10,
-    VECTOR_NP,
-    VECTOR_SS,
-    VECTOR_GP,
+    VECTOR_GP = 13,
     VECTOR_PF,
-    VECTOR_MF = 16,
-    VECTOR_AC,
-    VECTOR_MC,
-    VECTOR_XM,
+    VECTOR_AC = 17,
+    VECTOR_MC
 };
 
 struct vcpu;

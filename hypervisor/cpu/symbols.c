@@ -25,36 +25,25 @@ static bool in_text(u64 address)
     return address >= (u64)__text_start && address < (u64)__text_end;
 }
 
-static bool in_init(u64 address)
-{
-    return !init_gone && address >= (u64)__init_text_start && address < (u64)__init_text_end;
-}
-
 bool symbol_is_text(u64 address)
 {
-    return in_text(address) || in_init(address);
+    return in_text(address) ||
+           (!init_gone && address >= (u64)__init_text_start && address < (u64)__init_text_end);
 }
 
 /* Linear: only a crash asks. */
-static const char *find(const u32 *offsets, u32 count, const char *name, u32 at, u32 *offset)
+const char *symbol_find(u64 address, u32 *offset)
 {
-    u32 i = 0;
+    bool init = !in_text(address);
+    const u32 *offsets = init ? symbols_init_offsets : symbols_offsets;
+    const char *name = init ? symbols_init_names : symbols_names;
+    u32 at = (u32)(address - (u64)(init ? __init_text_start : __text_start)), i = 0;
+    u32 count = init ? symbols_init_count : symbols_count;
 
-    if (!count || at < offsets[0])
+    if (!symbol_is_text(address) || !count || at < offsets[0])
         return NULL;
     for (; i + 1 < count && offsets[i + 1] <= at; i++)
         name += strlen(name) + 1;
     *offset = at - offsets[i];
     return name;
-}
-
-const char *symbol_find(u64 address, u32 *offset)
-{
-    if (in_text(address))
-        return find(symbols_offsets, symbols_count, symbols_names,
-                    (u32)(address - (u64)__text_start), offset);
-    if (in_init(address))
-        return find(symbols_init_offsets, symbols_init_count, symbols_init_names,
-                    (u32)(address - (u64)__init_text_start), offset);
-    return NULL;
 }

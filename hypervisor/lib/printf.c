@@ -4,14 +4,6 @@
  * struct spec, turned into digits or text, and written with its padding.
  * Output beyond the buffer is counted and dropped. No state outside the stack.
  */
-#ifdef TENON_HOST
-/* The host has its own: ours get other names so that tests can compare the two. */
-#include <stdio.h>
-#define snprintf  tenon_snprintf
-#define vsnprintf tenon_vsnprintf
-int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments);
-#endif
-
 #include "lib/printf.h"
 #include "lib/string.h"
 

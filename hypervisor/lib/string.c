@@ -4,25 +4,6 @@
  * make up themselves. Long copies use the string instructions, fast on every
  * processor that can run us; text is walked byte by byte, since texts are short.
  */
-#ifdef TENON_HOST
-/* The host has its own: ours get other names so that tests can compare the two. */
-#include <string.h>
-#define memcpy  tenon_memcpy
-#define memmove tenon_memmove
-#define memset  tenon_memset
-#define memcmp  tenon_memcmp
-#define strlen  tenon_strlen
-#define strnlen tenon_strnlen
-#define strcmp  tenon_strcmp
-#define strncmp tenon_strncmp
-#define strchr  tenon_strchr
-#define strstr  tenon_strstr
-void *memmove(void *to, const void *from, size_t length);
-size_t strlen(const char *text);
-size_t strnlen(const char *text, size_t limit);
-int strncmp(const char *a, const char *b, size_t limit);
-#endif
-
 #include "lib/string.h"
 
 /*

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The words every other file is written in: fixed-width integers, the four
+ * The words every other file is written in: fixed-width integers, the three
  * kinds of address, error returns, assertions.
  *
  * Frame numbers and addresses are one-member structs so that mixing them does
- * not compile. Make one with mfn(n), gfn(n), paddr(a), guest_va(a); read the
+ * not compile. Make one with mfn(n), paddr(a), guest_va(a); read the
  * number back with .raw.
  */
 #pragma once
@@ -27,43 +27,24 @@ typedef int64_t s64;
 #define PAGE_SIZE  (1UL << PAGE_SHIFT)
 #define PAGE_MASK  (~(PAGE_SIZE - 1))
 
+#define DEFINE_NUMBER(name)              \
+    typedef struct {                     \
+        u64 raw;                         \
+    } name##_t;                          \
+    static inline name##_t name(u64 raw) \
+    {                                    \
+        return (name##_t){raw};          \
+    }
 /* A machine frame number: index of a 4 KiB frame of real memory. */
-typedef struct {
-    u64 raw;
-} mfn_t;
-/* A guest frame number: what a translated guest calls a frame; for PV guests
- * the interface passes machine frames where others pass gfns. */
-typedef struct {
-    u64 raw;
-} gfn_t;
+DEFINE_NUMBER(mfn)
 /* A machine (host physical) byte address. */
-typedef struct {
-    u64 raw;
-} paddr_t;
+DEFINE_NUMBER(paddr)
 /* A guest virtual address: never dereference, only hand to the copy functions
  * of hypercall/access.h or cpu/uaccess.h. */
-typedef struct {
-    u64 raw;
-} guest_va_t;
+DEFINE_NUMBER(guest_va)
 
 #define MFN_NONE ((mfn_t){~0UL})
 
-static inline mfn_t mfn(u64 raw)
-{
-    return (mfn_t){raw};
-}
-static inline gfn_t gfn(u64 raw)
-{
-    return (gfn_t){raw};
-}
-static inline paddr_t paddr(u64 raw)
-{
-    return (paddr_t){raw};
-}
-static inline guest_va_t guest_va(u64 raw)
-{
-    return (guest_va_t){raw};
-}
 static inline bool mfn_equal(mfn_t a, mfn_t b)
 {
     return a.raw == b.raw;

@@ -34,20 +34,18 @@ s64 hypercall_set_trap_table(u64 list, u64 a1, u64 a2, u64 a3, u64 a4)
     return reject(-EINVAL, "trap table without an end");
 }
 
-s64 hypercall_stack_switch(u64 ss, u64 sp, u64 a2, u64 a3, u64 a4)
+s64 hypercall_stack_switch(u64 ss, u64 sp, u64 a2 __unused, u64 a3 __unused, u64 a4 __unused)
 {
     struct pv_vcpu *v = to_pv(current);
-    (void)a2, (void)a3, (void)a4;
 
     v->kernel_ss = (ss & 0xffff) | 3;
     v->kernel_sp = sp;
     return 0;
 }
 
-s64 hypercall_set_callbacks(u64 event, u64 failsafe, u64 syscall, u64 a3, u64 a4)
+s64 hypercall_set_callbacks(u64 event, u64 failsafe, u64 syscall, u64 a3 __unused, u64 a4 __unused)
 {
     struct pv_vcpu *v = to_pv(current);
-    (void)a3, (void)a4;
 
     if (!address_canonical(event) || !address_canonical(failsafe) || !address_canonical(syscall))
         return reject(-EINVAL, "non-canonical callback");
@@ -75,10 +73,9 @@ static struct pv_callback *callback_slot(struct pv_vcpu *v, u32 type)
     }
 }
 
-s64 hypercall_callback_op(u64 op, u64 arg, u64 a2, u64 a3, u64 a4)
+s64 hypercall_callback_op(u64 op, u64 arg, u64 a2 __unused, u64 a3 __unused, u64 a4 __unused)
 {
     struct pv_vcpu *v = to_pv(current);
-    (void)a2, (void)a3, (void)a4;
 
     switch (op) {
     case CALLBACKOP_register: {

@@ -13,7 +13,7 @@
 #include "cpu/desc.h"
 #include "lib/string.h"
 #include "memory/map.h"
-#include "pv/context.h"
+#include "pv/pv.h"
 
 /* What cpu_user_regs holds from the entry; segment fields are kept apart. */
 #define FRAME_SIZE offsetof(struct cpu_user_regs, es)
@@ -80,7 +80,7 @@ void pv_context_restore(struct vcpu *vcpu)
     pv_load_ldt(v);
     /* A selector that went bad while away is null now, as if the guest's
      * kernel had reloaded it and found it gone. */
-    (void)cpu_load_segments(&v->segments);
+    cpu_load_segments(&v->segments);
     cpu_load_tsc_aux(v->tsc_aux);
     if (debug_in_use(v))
         cpu_load_debug(v->dr);

@@ -12,13 +12,11 @@
  *
  * Locks: none. A vCPU's window is changed by itself or while it stands still.
  */
-#include "pv/descriptors.h"
 
 #include "core/access.h"
 #include "lib/atomic.h"
 #include "memory/alloc.h"
 #include "pv/calls.h"
-#include "pv/context.h"
 #include "pv/mm.h"
 #include "pv/types.h"
 
@@ -198,10 +196,9 @@ int pv_set_ldt(struct pv_vcpu *v, u64 base, u32 entries)
     return 0;
 }
 
-s64 hypercall_set_gdt(u64 list, u64 entries, u64 a2, u64 a3, u64 a4)
+s64 hypercall_set_gdt(u64 list, u64 entries, u64 a2 __unused, u64 a3 __unused, u64 a4 __unused)
 {
     u64 frames[GDT_PAGES];
-    (void)a2, (void)a3, (void)a4;
 
     entries = (u32)entries;
     if (entries > FIRST_RESERVED_GDT_ENTRY)

@@ -9,8 +9,6 @@
 #include "core/guest.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "pv/context.h"
-#include "pv/descriptors.h"
 #include "pv/mm.h"
 #include "pv/traps.h"
 #include <xen/callback.h>

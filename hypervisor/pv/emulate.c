@@ -13,7 +13,6 @@
 #include "cpu/work.h"
 #include "emulate/decode.h"
 #include "lib/string.h"
-#include "pv/ports.h"
 #include "pv/traps.h"
 
 #define MSR_FS_BASE        0xc0000100

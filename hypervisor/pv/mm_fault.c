@@ -14,7 +14,6 @@
 #include "cpu/uaccess.h"
 #include "emulate/emulate.h"
 #include "platform/irq.h"
-#include "pv/descriptors.h"
 #include "pv/mm.h"
 #include "pv/types.h"
 

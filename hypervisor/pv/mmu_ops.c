@@ -11,7 +11,6 @@
 #include "lib/string.h"
 #include "pv/batch.h"
 #include "pv/calls.h"
-#include "pv/descriptors.h"
 #include "pv/mm.h"
 #include "pv/types.h"
 
@@ -187,13 +186,12 @@ static int one_op(struct domain *owner, const struct mmuext_op *op)
     return own_op(v, op);
 }
 
-s64 hypercall_mmuext_op(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a4)
+s64 hypercall_mmuext_op(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a4 __unused)
 {
     struct domain *owner;
     struct batch batch;
     struct mmuext_op op;
     s64 error;
-    (void)a4;
 
     if (unlikely(!pv_finish_tables()))
         return hypercall_continue(list, count, done_pointer, domain, 0);

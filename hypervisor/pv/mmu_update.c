@@ -120,13 +120,12 @@ static int one_update(const struct parties *p, const struct mmu_update *u)
     }
 }
 
-s64 hypercall_mmu_update(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a4)
+s64 hypercall_mmu_update(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a4 __unused)
 {
     struct parties parties;
     struct mmu_update update;
     struct batch batch;
     s64 error;
-    (void)a4;
 
     if (unlikely(!pv_finish_tables()))
         return hypercall_continue(list, count, done_pointer, domain, 0);

@@ -6,7 +6,7 @@
  * No locks here; the address latch belongs to the hardware domain, whose
  * kernel serialises its own use of it.
  */
-#include "pv/ports.h"
+#include "pv/pv.h"
 #include "core/access.h"
 #include "cpu/ports.h"
 #include "platform/machine.h"

@@ -72,10 +72,39 @@ u32 pv_fetch_code(void *unused, u64 rip, u8 *bytes, u32 count);
 /* pv/emulate.c: #GP or forced-emulation #UD from the guest kernel: true when emulated. */
 bool pv_emulate_privileged(struct cpu_user_regs *regs);
 bool pv_emulate_forced(struct cpu_user_regs *regs); /* #UD: ud2; 'xen'; cpuid */
-/* pv/context.c */
+/* pv/context.c: on and off a processor, and the parts of it that hypercalls use. */
+void pv_context_save(struct vcpu *vcpu);
+void pv_context_restore(struct vcpu *vcpu);
+void pv_resume(void);                   /* assembly: enters the current vCPU's guest */
 void pv_load_cr3(struct pv_vcpu *v);    /* the table of the mode it is in; flushes the TLB */
 void pv_toggle_mode(struct pv_vcpu *v); /* kernel <-> user: tables, GS base */
+void pv_load_ldt(struct pv_vcpu *v);    /* into the processor; v is current */
+/* The 32 L1 entries of a vCPU's GDT/LDT window. */
+static inline u64 *pv_window(struct pv_vcpu *v)
+{
+    return to_pv_domain(v->v.domain)->window_l1[v->v.id];
+}
+
+/* pv/ports.c: I/O ports as it sees them. */
+/* May code in v's present mode use these ports at all (virtual IOPL, I/O bitmap)? */
+bool pv_port_allowed(struct pv_vcpu *v, u16 port, u32 bytes);
+/* bytes 1, 2, 4. Ports that are not the domain's read as ones and ignore writes. */
+u32 pv_port_in(struct domain *d, u16 port, u32 bytes);
+void pv_port_out(struct domain *d, u16 port, u32 bytes, u32 value);
+
 /* pv/descriptors.c */
 int pv_set_gdt(struct pv_vcpu *v, const u64 *frames, u32 entries);
 void pv_drop_gdt(struct pv_vcpu *v);
 void pv_drop_ldt(struct pv_vcpu *v);
+/* Shows the page at `offset` into the current vCPU's LDT window: true when it is there now. */
+bool pv_ldt_show(struct pv_vcpu *v, u64 offset);
+/* The guest's fault there: true when it is dealt with, by showing the page or a #PF in the LDT. */
+bool pv_ldt_fault(struct pv_vcpu *v, u64 offset);
+/* May a guest's LDT be there? */
+static inline bool pv_ldt_valid(u64 base, u64 entries)
+{
+    u64 sign = (u64)((s64)base >> 47); /* all ones or zero when canonical */
+
+    return entries <= 8192 && !(base & ~PAGE_MASK) &&
+           (!entries || (sign + 1 <= 1 && (base < HV_START || base >= HV_END)));
+}

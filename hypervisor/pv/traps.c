@@ -11,7 +11,6 @@
 #include "cpu/traps.h"
 #include "cpu/vectors.h"
 #include "platform/console.h"
-#include "pv/descriptors.h"
 #include "pv/traps.h"
 
 /* Those that go to the guest's kernel as they are: #DE #BP #OF #BR #TS #NP #SS #MF #AC #XM #CP. */

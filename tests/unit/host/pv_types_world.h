@@ -18,8 +18,6 @@
 #include "cpu/uaccess.h"
 #include "emulate/emulate.h"
 #include "pv/calls.h"
-#include "pv/context.h"
-#include "pv/descriptors.h"
 #include "pv/mm.h"
 #include "pv/types.h"
 #include <xen/grant_table.h>
