@@ -341,12 +341,6 @@ int cpu_policy_new(struct domain *d)
     return 0;
 }
 
-void cpu_policy_free(struct domain *d)
-{
-    heap_free(d->cpu_policy);
-    d->cpu_policy = NULL;
-}
-
 u64 cpu_policy_xcr0(const struct domain *d)
 {
     return d->cpu_policy ? cpu_policy_states(d->cpu_policy) : 0;

@@ -23,7 +23,6 @@ typedef void cpu_policy_reader(u32 leaf, u32 subleaf, u32 out[4]);
 void cpu_policy_init_from(cpu_policy_reader *read);
 
 int cpu_policy_new(struct domain *d); /* default for its kind */
-void cpu_policy_free(struct domain *d);
 /* A guest's CPUID instruction. out: eax, ebx, ecx, edx. */
 void cpu_policy_cpuid(const struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4]);
 /* Extended states that the domain may switch on in XCR0; 0: no XSAVE. */

@@ -197,7 +197,7 @@ void domain_free(struct domain *d)
     vcpu_free_all(d);
     if (d->kind_ready)
         d->ops->domain_free(d);
-    cpu_policy_free(d);
+    heap_free(d->cpu_policy);
     grant_free(d);
     pirq_destroy(d);
     event_free(d);
@@ -379,52 +379,6 @@ void domains_update_wallclock(void)
     for_each_domain (d)
         if (READ_ONCE(d->dying) == DYING_NOT)
             domain_update_wallclock(d);
-}
-
-/* ---- reports ---- */
-
-static const char *const run_states[] = {"running", "runnable", "blocked", "offline"};
-
-static void dump_vcpu(struct vcpu *v)
-{
-    struct vcpu_runstate_info r;
-
-    vcpu_get_runstate(v, &r);
-    printk(
-        LOG_INFO,
-        "  v%u: %s cpu %u ran %lld ms; pause %x/%u; upcall pending %u masked %u; timer %lld ms\n",
-        v->id, run_states[r.state], v->cpu, (ns_t)r.time[RUNSTATE_running] / NS_MS, v->pause_flags,
-        v->pause_count, v->info->evtchn_upcall_pending, v->info->evtchn_upcall_mask,
-        timer_is_active(&v->singleshot) ? (v->singleshot.when - clock_now()) / NS_MS : -1);
-}
-
-/* Every domain and vCPU, a line each. */
-static void key_domains(unsigned char key __unused)
-{
-    struct domain *d;
-    struct vcpu *v;
-
-    for_each_domain (d) {
-        printk(LOG_INFO, "d%u: %s, %u frames (at most %u), %u refs, pause %u/%u%s%s\n", d->id,
-               d->ops->name, d->frames.frames.count, d->frames.max, d->references, d->pause_count,
-               d->control_pause_count, d->dying ? ", dying" : "", d->shutdown ? ", shut down" : "");
-        for_each_vcpu (d, v) {
-            dump_vcpu(v);
-            if (d->ops->dump)
-                d->ops->dump(v);
-        }
-    }
-}
-
-static void key_rejections(unsigned char key __unused)
-{
-    reject_dump();
-}
-
-void domains_init_late(void)
-{
-    console_key_register('q', key_domains, "domains and vCPUs");
-    console_key_register('J', key_rejections, "last refusals");
 }
 
 void crash_describe_vcpu(void)

@@ -10,4 +10,3 @@ void domain_free(struct domain *d);
 void domain_unshare_info(struct domain *d); /* nobody writes there from now on */
 void domain_watchdog_init(struct domain *d);
 void domain_watchdog_kill(struct domain *d); /* none runs out any more */
-void domains_init_late(void);                /* debug keys */

@@ -34,11 +34,6 @@ struct event_port *event_port(const struct domain *d, u32 port)
     return chunk ? &chunk[port % PORTS_PER_CHUNK] : NULL;
 }
 
-bool event_port_valid(struct domain *d, u32 port)
-{
-    return event_port(d, port) != NULL;
-}
-
 /* ---- delivery ---- */
 
 static void wake_pollers(struct domain *d, u32 port)

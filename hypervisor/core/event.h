@@ -37,7 +37,6 @@ void event_send_virq(struct vcpu *v, u32 virq); /* per-vCPU ones: VIRQ_TIMER, DE
 void event_send_global_virq(u32 virq);
 int event_set_virq_handler(struct domain *d, u32 virq);
 void event_send_pirq(struct domain *d, u32 port);
-bool event_port_valid(struct domain *d, u32 port); /* there is such a port, open or not */
 bool event_port_pending(struct domain *d, u32 port);
 bool event_port_masked(struct domain *d, u32 port);
 /* True if any event is pending and not masked for v (SCHEDOP_block checks). */

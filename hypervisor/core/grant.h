@@ -85,7 +85,7 @@ struct grant_side {
     u64 name;            /* a reference to a grant, or a frame number, of the request */
     u32 start, length;   /* what may be touched */
     domid_t domid;       /* of the request */
-    bool by_ref, used, used2;
+    bool by_ref;
 };
 struct grant_copier { /* all zero: new */
     struct grant_side from, to;

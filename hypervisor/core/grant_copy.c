@@ -19,18 +19,18 @@
 /* Ends the use of a grant or frame; stays with the granting domain. */
 static void side_release(struct grant_side *s, bool write)
 {
-    if (s->used2)
+    if (s->use2.granter)
         grant_use_end(&s->use2);
     if (s->granter2)
         domain_put(s->granter2);
-    if (s->used)
+    if (s->use.granter)
         grant_use_end(&s->use);
     if (s->frame && !s->by_ref) {
         if (write)
             frame_put_writable(s->frame);
         frame_put(s->frame);
     }
-    s->used = s->used2 = false;
+    s->use = s->use2 = (struct grant_use){0};
     s->granter2 = NULL;
     s->frame = NULL;
 }
@@ -64,7 +64,6 @@ static s16 side_follow(struct grant_side *s, domid_t via, bool write)
     status = grant_use_begin(s->granter2, s->use.trans_ref, via, write, true, &s->use2);
     if (status)
         return status;
-    s->used2 = true;
     if (!s->use2.frame)
         return reject(GNTST_general_error, "transitive grant of a transitive grant");
     s->frame = s->use2.frame;
@@ -104,7 +103,6 @@ static s16 side_of_grant(struct grant_side *s, const struct gnttab_copy_ptr *p, 
     status = grant_use_begin(s->granter, p->u.ref, current->domain->id, write, true, &s->use);
     if (status)
         return status;
-    s->used = true;
     if (!s->use.frame)
         return side_follow(s, s->granter->id, write);
     s->frame = s->use.frame;

@@ -78,7 +78,6 @@ void core_init(void)
         WRITE_ONCE(cpu_local_of(cpu)->current, d->vcpus[cpu]);
         cpu_raise_work(cpu, WORK_SCHEDULE);
     }
-    domains_init_late();
     keys_init();
     trace_init();
 }

@@ -118,6 +118,46 @@ static void key_dom0(unsigned char key __unused)
     heap_free(all);
 }
 
+/* ---- domains ---- */
+
+static const char *const run_states[] = {"running", "runnable", "blocked", "offline"};
+
+static void dump_vcpu(struct vcpu *v)
+{
+    struct vcpu_runstate_info r;
+
+    vcpu_get_runstate(v, &r);
+    printk(
+        LOG_INFO,
+        "  v%u: %s cpu %u ran %lld ms; pause %x/%u; upcall pending %u masked %u; timer %lld ms\n",
+        v->id, run_states[r.state], v->cpu, (ns_t)r.time[RUNSTATE_running] / NS_MS, v->pause_flags,
+        v->pause_count, v->info->evtchn_upcall_pending, v->info->evtchn_upcall_mask,
+        timer_is_active(&v->singleshot) ? (v->singleshot.when - clock_now()) / NS_MS : -1);
+}
+
+/* Every domain and vCPU, a line each. */
+static void key_domains(unsigned char key __unused)
+{
+    struct domain *d;
+    struct vcpu *v;
+
+    for_each_domain (d) {
+        printk(LOG_INFO, "d%u: %s, %u frames (at most %u), %u refs, pause %u/%u%s%s\n", d->id,
+               d->ops->name, d->frames.frames.count, d->frames.max, d->references, d->pause_count,
+               d->control_pause_count, d->dying ? ", dying" : "", d->shutdown ? ", shut down" : "");
+        for_each_vcpu (d, v) {
+            dump_vcpu(v);
+            if (d->ops->dump)
+                d->ops->dump(v);
+        }
+    }
+}
+
+static void key_rejections(unsigned char key __unused)
+{
+    reject_dump();
+}
+
 /* ---- events and grants ---- */
 
 /* The port's line behind its number; false: it is closed. */
@@ -377,6 +417,8 @@ void __init keys_init(void)
     console_key_register('c', key_idle, "idle states of each CPU");
     console_key_register('d', key_cpus, "registers of what each CPU runs");
     console_key_register('e', key_events, "event channels");
+    console_key_register('J', key_rejections, "last refusals");
+    console_key_register('q', key_domains, "domains and vCPUs");
     console_key_register('g', key_grants, "grants in use");
     console_key_register('H', key_heap, "free memory by size of blocks");
     console_key_register('m', key_memory, "memory");

@@ -34,8 +34,7 @@ struct pirq {
 struct pirq_table {
     struct pirq *slots[PIRQ_COUNT];
     unsigned long *eoi_map; /* a page of the guest: pirqs that need PHYSDEVOP_eoi; NULL: none */
-    mfn_t eoi_frame;
-    bool auto_unmask; /* v1 of the map: the call unmasks the port, too */
+    bool auto_unmask;       /* v1 of the map: the call unmasks the port, too */
 };
 
 static struct pirq *find(const struct domain *d, u32 pirq)
@@ -328,8 +327,7 @@ int pirq_set_eoi_map(struct domain *d, u64 number, bool auto_unmask)
         return reject(-EBUSY, "EOI map is set");
     if (domain_page_take(d, number, &f))
         return reject(-EINVAL, "EOI map in a page that is not the domain's to write");
-    t->eoi_frame = frame_to_mfn(f);
-    t->eoi_map = mfn_to_virt(t->eoi_frame);
+    t->eoi_map = mfn_to_virt(frame_to_mfn(f));
     t->auto_unmask = auto_unmask;
     for (u32 i = 0; i < PIRQ_COUNT; i++)
         if (t->slots[i] && t->slots[i]->port)
@@ -358,6 +356,6 @@ void pirq_destroy(struct domain *d)
     d->pirqs = NULL;
     spin_unlock(&d->events->lock);
     if (t->eoi_map)
-        domain_page_drop(mfn_to_frame(t->eoi_frame));
+        domain_page_drop(mfn_to_frame(virt_to_mfn(t->eoi_map)));
     heap_free(t);
 }

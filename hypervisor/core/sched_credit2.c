@@ -102,11 +102,6 @@ static s64 turn_of(const struct sched_vcpu *s)
 
 /* ---- classes ---- */
 
-static bool serves(const struct sched_vcpu *s, const struct sched_cpu *c)
-{
-    return s->class & (1U << c->slot);
-}
-
 /* Which of the 64 classes of a word contain the slot. */
 static u64 classes_with(u32 slot, u32 word)
 {
@@ -347,11 +342,6 @@ void policy_insert(struct sched_queue *q, struct sched_vcpu *s, ns_t now, enum a
 
 /* ---- decisions ---- */
 
-static bool at_home(const struct vcpu *v, u32 cpu)
-{
-    return v->cpu == cpu && cpumask_test(&v->soft_affinity, cpu);
-}
-
 /* Who has spent least of a class, of those with budget. */
 static struct sched_vcpu *class_best(struct sched_queue *q, u32 k)
 {
@@ -388,10 +378,11 @@ static struct sched_vcpu *best_waiting(struct sched_queue *q, struct sched_cpu *
     node = &best->node;
     for (u32 i = 0; node && i < LOOK_AHEAD; i++, node = tree_next(node)) {
         struct sched_vcpu *s = of(node);
+        const struct vcpu *v = sched_to_vcpu(s);
 
         if (s->spent > best->spent + RESIST)
             break;
-        if (at_home(sched_to_vcpu(s), c->cpu) && !policy_out_of_budget(s))
+        if (v->cpu == c->cpu && cpumask_test(&v->soft_affinity, c->cpu) && !policy_out_of_budget(s))
             return s;
     }
     return best;
@@ -427,7 +418,7 @@ struct sched_vcpu *policy_next(struct sched_queue *q, struct sched_cpu *c, struc
     struct sched_vcpu *best;
     bool yields = false, contended;
 
-    if (prev && (policy_out_of_budget(prev) || !serves(prev, c)))
+    if (prev && (policy_out_of_budget(prev) || !(prev->class & (1U << c->slot))))
         prev = NULL;
     contended = policy_waiting_for(q, c);
     if (prev) {

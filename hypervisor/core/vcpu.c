@@ -12,7 +12,7 @@
  * from there decides more than whether this guest gets its events.
  */
 #include "core/access.h"
-#include "core/event.h"
+#include "core/event_table.h"
 #include "core/guest.h"
 #include "core/nospec.h"
 #include "core/physmap.h"
@@ -219,7 +219,7 @@ int vcpu_poll(const u32 *ports, u32 count, ns_t timeout)
         return 0;
     }
     for (u32 i = 0; i < count; i++) {
-        bool valid = event_port_valid(d, ports[i]);
+        bool valid = event_port(d, ports[i]) != NULL;
 
         if (!valid || event_port_pending(d, ports[i])) {
             vcpu_poll_end(v);

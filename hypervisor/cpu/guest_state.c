@@ -132,11 +132,6 @@ u64 cpu_debug_status(void)
     return value;
 }
 
-void cpu_debug_off(void)
-{
-    cpu_set_debug(7, 0);
-}
-
 void cpu_load_tsc_aux(u32 value)
 {
     u64 *loaded = &this_cpu(tsc_aux);

@@ -31,7 +31,6 @@ void cpu_load_gs_other_selector(u16 selector);
 
 void cpu_load_debug(const u64 dr[8]); /* DR0-3, 6, 7 */
 u64 cpu_debug_status(void);           /* DR6 */
-void cpu_debug_off(void);
 void cpu_set_debug(u32 n, u64 value);
 
 /* What RDTSCP and RDPID give besides; nothing on processors that have neither. */

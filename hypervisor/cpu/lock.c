@@ -49,12 +49,6 @@ void spin_lock(spinlock_t *lock)
     acquire(lock);
 }
 
-void spin_lock_second(spinlock_t *lock)
-{
-    check_order(lock->level + 1U);
-    acquire(lock);
-}
-
 bool spin_trylock(spinlock_t *lock)
 {
     u16 ticket = READ_ONCE(lock->serving);
@@ -82,8 +76,10 @@ void spin_unlock(spinlock_t *lock)
 void spin_lock_pair(spinlock_t *a, spinlock_t *b)
 {
     spin_lock(a < b ? a : b);
-    if (a != b)
-        spin_lock_second(a < b ? b : a);
+    if (a != b) {
+        check_order(a->level + 1U);
+        acquire(a < b ? b : a);
+    }
 }
 
 void spin_unlock_pair(spinlock_t *a, spinlock_t *b)

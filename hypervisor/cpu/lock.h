@@ -10,7 +10,7 @@
  * another spins on.
  *
  * Levels: a CPU acquires locks in strictly rising level only; debug builds
- * assert it. Two locks of one level: spin_lock_second(), lower address first.
+ * assert it. Two locks of one level: spin_lock_pair(), lower address first.
  */
 #pragma once
 
@@ -44,14 +44,9 @@ typedef struct {
     u16 owner; /* CPU + 1, debug builds */
 } spinlock_t;
 
-#define SPINLOCK(lvl)  \
-    (spinlock_t)       \
-    {                  \
-        .level = (lvl) \
-    }
+#define SPINLOCK(lvl) ((spinlock_t){.level = (lvl)})
 
 void spin_lock(spinlock_t *lock);
-void spin_lock_second(spinlock_t *lock); /* another lock of the level already held */
 bool spin_trylock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
 

@@ -12,10 +12,7 @@ struct list_head {
     struct list_head *next, *prev;
 };
 
-#define LIST_HEAD_INIT(name) \
-    {                        \
-        &(name), &(name)     \
-    }
+#define LIST_HEAD_INIT(name) ((struct list_head){&(name), &(name)})
 
 static inline void list_init(struct list_head *head)
 {

@@ -114,19 +114,13 @@ static const char *read_length(const char *format, struct spec *spec)
     return format + 1 + twice;
 }
 
-static s64 sign_extend(u64 value, int bytes)
-{
-    int shift = 64 - 8 * bytes;
-
-    return (s64)(value << shift) >> shift;
-}
-
 /* Writes an integer argument, already fetched at full width. */
 static void put_integer(struct output *out, const struct spec *spec, u64 value)
 {
     char c = spec->conversion;
     const char *sign = "";
-    s64 number = sign_extend(value, spec->bytes);
+    int shift = 64 - 8 * spec->bytes;
+    s64 number = (s64)(value << shift) >> shift;
 
     if (c == 'd' || c == 'i') {
         if (number < 0)
@@ -141,14 +135,6 @@ static void put_integer(struct output *out, const struct spec *spec, u64 value)
     if (c == 'p' || ((spec->flags & ALTERNATIVE) && value && (c | 0x20) == 'x'))
         sign = c == 'X' ? "0X" : "0x";
     put_number(out, spec, value, c == 'u' ? 10 : c == 'o' ? 8 : 16, sign);
-}
-
-static void put_string(struct output *out, const struct spec *spec, const char *text)
-{
-    if (!text)
-        text = "(null)";
-    put_text(out, spec, text,
-             (int)strnlen(text, spec->precision < 0 ? INT32_MAX : (size_t)spec->precision));
 }
 
 /* What lies between '%' and the conversion letter. */
@@ -182,6 +168,7 @@ static const char *read_spec(const char *format, struct spec *spec, va_list *arg
 static void format_all(struct output *out, const char *format, va_list *arguments)
 {
     struct spec spec;
+    const char *text;
     char c;
 
     for (; *format; format++) {
@@ -206,7 +193,10 @@ static void format_all(struct output *out, const char *format, va_list *argument
             put_integer(out, &spec, (u64)va_arg(*arguments, void *));
             break;
         case 's':
-            put_string(out, &spec, va_arg(*arguments, const char *));
+            text = va_arg(*arguments, const char *);
+            text = text ? text : "(null)";
+            put_text(out, &spec, text,
+                     (int)strnlen(text, spec.precision < 0 ? INT32_MAX : (size_t)spec.precision));
             break;
         case 'c':
             c = (char)va_arg(*arguments, int);

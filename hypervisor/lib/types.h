@@ -78,18 +78,14 @@ static inline bool address_canonical(u64 address)
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define ROUND_UP(x, align)              (((x) + (align)-1) & ~((__typeof__(x))(align)-1))
 #define ROUND_DOWN(x, align)            ((x) & ~((__typeof__(x))(align)-1))
-#define MIN(a, b)               \
+#define PICK_(a, b, is)         \
     ({                          \
         __typeof__(a) a_ = (a); \
         __typeof__(b) b_ = (b); \
-        a_ < b_ ? a_ : b_;      \
+        a_ is b_ ? a_ : b_;     \
     })
-#define MAX(a, b)               \
-    ({                          \
-        __typeof__(a) a_ = (a); \
-        __typeof__(b) b_ = (b); \
-        a_ > b_ ? a_ : b_;      \
-    })
+#define MIN(a, b)             PICK_(a, b, <)
+#define MAX(a, b)             PICK_(a, b, >)
 #define BIT(n)                (1UL << (n))
 #define READ_ONCE(x)          (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)      (*(volatile __typeof__(x) *)&(x) = (v))

@@ -115,12 +115,6 @@ void frame_flush_stale(const struct frame *f)
     frames_flush_since(READ_ONCE(f->stamp));
 }
 
-/* A type word that nothing holds in place: free to become another type. */
-static bool type_is_idle(u64 type)
-{
-    return !(type & (TYPE_COUNT_MASK | TYPE_PINNED | TYPE_PARTIAL | TYPE_LOCKED));
-}
-
 bool frame_get_writable(struct frame *f)
 {
     for (;;) {
@@ -137,7 +131,8 @@ bool frame_get_writable(struct frame *f)
                 return true;
             continue;
         }
-        if (!type_is_idle(old))
+        /* Anything that holds it in place? Then it is no other type's. */
+        if (old & (TYPE_COUNT_MASK | TYPE_PINNED | TYPE_PARTIAL | TYPE_LOCKED))
             return false;
         if (kind == TYPE_NONE || kind == TYPE_WRITABLE) {
             if (atomic_cmpxchg(&f->type, old, TYPE_WRITABLE | TYPE_VALIDATED | 1) == old)

@@ -46,12 +46,6 @@ static bool entry_is_table(u64 entry, u32 level)
     return level > 1 && (entry & PTE_PRESENT) && !(entry & PTE_PSE);
 }
 
-/* Slot 256 is read by guests: each level on the way must have the user bit. */
-static u64 table_flags(u64 va)
-{
-    return TABLE_FLAGS | (va < PERDOMAIN_START ? PTE_USER : 0);
-}
-
 /* Replaces an absent or large entry of `level` by a table that maps the same. */
 static bool entry_split(u64 *entry, u32 level, u64 va)
 {
@@ -66,7 +60,9 @@ static bool entry_split(u64 *entry, u32 level, u64 va)
         for (u64 i = 0; i < TABLE_ENTRIES; i++)
             table[i] = small + (i * level_pages(level - 1) << PAGE_SHIFT);
     }
-    store_release(entry, pte_make(virt_to_mfn(table), table_flags(va)));
+    /* Slot 256 is read by guests: each level on the way must have the user bit. */
+    store_release(
+        entry, pte_make(virt_to_mfn(table), TABLE_FLAGS | (va < PERDOMAIN_START ? PTE_USER : 0)));
     return true;
 }
 

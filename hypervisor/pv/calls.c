@@ -162,7 +162,7 @@ int pv_set_debugreg(u64 n, u64 value)
             v->dr[7] = value;
             cpu_load_debug(v->dr);
         } else if (v->dr[7] & 0xff) {
-            cpu_debug_off();
+            cpu_set_debug(7, 0);
         }
         v->dr[7] = value;
         return 0;

@@ -56,7 +56,7 @@ void pv_context_save(struct vcpu *vcpu)
     memcpy(&vcpu->regs, guest_regs(), FRAME_SIZE);
     cpu_save_segments(&v->segments);
     if (debug_in_use(v))
-        cpu_debug_off();
+        cpu_set_debug(7, 0);
     if (v->cr0_ts)
         cpu_set_task_switched(false);
     fpu_save(vcpu->fpu);

@@ -171,21 +171,17 @@ static bool emulate_control(struct privileged *p)
     }
 }
 
-/* XCR0 is the only one there is, and the domain's policy says what may be in it. */
-static bool set_xcr(struct pv_vcpu *v, u32 index, u64 value)
-{
-    return index == 0 && !(value & ~cpu_policy_xcr0(v->v.domain)) &&
-           fpu_set_xcr0(v->v.fpu, value) == 0;
-}
-
 /* 0F 01: LMSW, INVLPG, XSETBV. Everything else there is not for PV kernels. */
 static bool emulate_group7(struct privileged *p)
 {
     const struct instruction *in = &p->in;
     struct cpu_user_regs *r = p->regs;
+    u64 value = (u32)r->rax | r->rdx << 32;
 
-    if (in->mod == 3 && (in->reg & 7) == 2 && (in->rm & 7) == 1) /* XSETBV */
-        return set_xcr(p->v, (u32)r->rcx, (u32)r->rax | r->rdx << 32);
+    /* XSETBV: XCR0 is the only one there is, and the domain's policy says what may be in it. */
+    if (in->mod == 3 && (in->reg & 7) == 2 && (in->rm & 7) == 1)
+        return (u32)r->rcx == 0 && !(value & ~cpu_policy_xcr0(p->v->v.domain)) &&
+               fpu_set_xcr0(p->v->v.fpu, value) == 0;
     if (in->mod != 3 && (in->reg & 7) == 7) { /* INVLPG */
         if (in->address < HV_START || in->address >= HV_END)
             cpu_flush_local(FLUSH_ONE, in->address);

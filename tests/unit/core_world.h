@@ -214,11 +214,6 @@ int cpu_policy_new(struct domain *d)
     d->cpu_policy = heap_alloc(100);
     return d->cpu_policy ? 0 : -ENOMEM;
 }
-void cpu_policy_free(struct domain *d)
-{
-    heap_free(d->cpu_policy);
-}
-
 /* ---- a guest kind without registers ---- */
 
 static u32 world_kind_domains, world_kind_vcpus;

@@ -22,7 +22,7 @@ HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # What the host's library has, too: tests compare the two, so ours get other names.
 HOST_NAMES := memcpy memmove memset memcmp strlen strnlen strcmp strncmp strchr strstr snprintf vsnprintf
-%/obj/lib/string.o %/obj/lib/printf.o: HOST_CFLAGS += $(HOST_NAMES:%=-D%=tenon_%)
+%/obj/lib/string.o %/obj/lib/printf.o: HOST_CFLAGS += $(foreach name,$(HOST_NAMES),-D$(name)=tenon_$(name))
 
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 

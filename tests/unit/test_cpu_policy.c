@@ -117,7 +117,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    cpu_policy_free(&domain);
+    heap_free(domain.cpu_policy);
     return 0;
 }
 
@@ -168,7 +168,7 @@ static void translated_view(void **state)
     u32 out[4];
     (void)state;
 
-    cpu_policy_free(&domain);
+    heap_free(domain.cpu_policy);
     domain.is_hvm = true;
     domain.id = 9;
     assert_int_equal(cpu_policy_new(&domain), 0);

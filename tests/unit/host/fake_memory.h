@@ -64,11 +64,6 @@ void spin_lock(spinlock_t *lock)
     fake_locks_held++;
 }
 
-void spin_lock_second(spinlock_t *lock)
-{
-    spin_lock(lock);
-}
-
 bool spin_trylock(spinlock_t *lock)
 {
     spin_lock(lock);
