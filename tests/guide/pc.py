@@ -28,7 +28,7 @@ class PC(machine.Machine):
 
     def until(self, pattern, timeout=machine.COMMAND, knock=None, what=None):
         """Waits for console text as expect() does and returns what was printed before it. Where nothing comes for `knock` seconds,
-        presses Enter, as a person would; then not again for a minute, since every Enter is answered with one more prompt."""
+        presses Enter, as a person would; then not again for a while, since every Enter is answered with one more prompt."""
         if not knock:
             self.expect(pattern, timeout, what)
             return self.child.before
@@ -42,7 +42,7 @@ class PC(machine.Machine):
                 raise machine.Failure(f"while waiting for {what or pattern}: {self.child.after if index == 3 else 'the machine stopped'}")
             if self.child.logfile_read.characters == seen:
                 self.child.send("\r")
-                knock = max(knock, 60 * machine.PATIENCE)
+                knock = max(knock, 15 * machine.PATIENCE)
         raise machine.Failure(f"{what or pattern} did not come within {timeout:.0f} s")
 
 
