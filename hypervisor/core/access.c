@@ -8,6 +8,7 @@
 #include "core/access.h"
 
 #include "core/guest.h"
+#include "core/narrow.h"
 #include "cpu/uaccess.h"
 
 /* A translated guest's address space is never loaded: its tables are walked. */
@@ -16,17 +17,23 @@ static bool translated(void)
     return unlikely(current->ops->copy != NULL);
 }
 
+static int translated_copy(u64 address, void *buffer, size_t length, bool write)
+{
+    return (unlikely(narrow_is_view(address)) ? narrow_copy : current->ops->copy)(address, buffer,
+                                                                                  length, write);
+}
+
 int guest_copy_in(void *to, u64 from, size_t length)
 {
     if (translated())
-        return current->ops->copy(from, to, length, false);
+        return translated_copy(from, to, length, false);
     return copy_from_guest_va(to, guest_va(from), length) ? -EFAULT : 0;
 }
 
 int guest_copy_out(u64 to, const void *from, size_t length)
 {
     if (translated())
-        return current->ops->copy(to, (void *)from, length, true);
+        return translated_copy(to, (void *)from, length, true);
     return copy_to_guest_va(guest_va(to), from, length) ? -EFAULT : 0;
 }
 

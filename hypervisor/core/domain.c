@@ -362,14 +362,25 @@ void domain_update_wallclock(struct domain *d)
     struct shared_info *s = d->shared_info;
     if (!s)
         return;
-    version = READ_ONCE(s->wc_version) | 1; /* odd: being written */
-    WRITE_ONCE(s->wc_version, version);
+    /* Version, seconds, nanoseconds, high half of the seconds: behind half as long words of
+     * events, and the last one further away, in the layout of 32-bit code. */
+    u32 *wc = d->narrow ? (u32 *)&s->evtchn_pending[2 * 32 * 32 / 64] : &s->wc_version;
+    version = READ_ONCE(wc[0]) | 1; /* odd: being written */
+    WRITE_ONCE(wc[0], version);
     barrier();
-    s->wc_sec = (u32)seconds;
-    s->wc_sec_hi = (u32)(seconds >> 32);
-    s->wc_nsec = (u32)rest;
+    wc[1] = (u32)seconds;
+    wc[2] = (u32)rest;
+    wc[d->narrow ? 9 : 3] = (u32)(seconds >> 32);
     barrier();
-    WRITE_ONCE(s->wc_version, version + 1);
+    WRITE_ONCE(wc[0], version + 1);
+}
+
+void domain_set_narrow(struct domain *d, bool narrow)
+{
+    if (d->narrow == narrow)
+        return;
+    d->narrow = narrow;
+    domain_update_wallclock(d);
 }
 
 void domains_update_wallclock(void)

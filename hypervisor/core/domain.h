@@ -103,6 +103,7 @@ struct domain {
     bool is_hardware; /* has the machine's ports, interrupts, console */
     bool is_idle;
     bool is_hvm; /* translated; never with PV */
+    bool narrow; /* shared_info and vcpu_info have the layout of 32-bit code */
     bool created_paused;
     enum dying_state dying;
     enum shutdown_state shutdown;
@@ -215,7 +216,8 @@ void vcpu_register_runstate(struct vcpu *v, u64 guest_address);
 void vcpu_register_time(struct vcpu *v, u64 guest_address);
 void vcpu_update_runstate(struct vcpu *v, int state, ns_t now); /* RUNSTATE_*; scheduler only */
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
-void vcpu_update_time(struct vcpu *v); /* writes vcpu_time_info if it changed */
+void vcpu_update_time(struct vcpu *v);                 /* writes vcpu_time_info if it changed */
+void domain_set_narrow(struct domain *d, bool narrow); /* as the code is that sets it up */
 void domain_update_wallclock(struct domain *d);
 void domains_update_wallclock(void); /* after dom0 set the time */
 /* Runs on the way into v (pv exit path) while v->work is not 0, which it makes so:

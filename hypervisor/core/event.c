@@ -150,9 +150,8 @@ static bool port_flag(struct domain *d, u32 port, u32 bit)
     if (p->state == EVTCHNSTAT_closed)
         return false;
     if (!d->events->fifo)
-        return bit_test(bit == EVTCHN_FIFO_PENDING ? d->shared_info->evtchn_pending
-                                                   : d->shared_info->evtchn_mask,
-                        port);
+        return bit_test(
+            bit == EVTCHN_FIFO_PENDING ? d->shared_info->evtchn_pending : two_level_mask(d), port);
     word = fifo_word(d, port);
     return word && (READ_ONCE(*word) & (1U << bit));
 }
@@ -169,11 +168,11 @@ bool event_port_masked(struct domain *d, u32 port)
 
 /* ---- ports come and go; the table's lock is held ---- */
 
-static u32 highest_port(const struct event_table *t)
+static u32 highest_port(const struct domain *d)
 {
-    u32 by_abi = (t->fifo ? EVTCHN_FIFO_NR_CHANNELS : EVTCHN_2L_NR_CHANNELS) - 1;
+    u32 two_level = d->narrow ? 32 * 32 : EVTCHN_2L_NR_CHANNELS;
 
-    return MIN(t->max_port, by_abi);
+    return MIN(d->events->max_port, (d->events->fifo ? EVTCHN_FIFO_NR_CHANNELS : two_level) - 1);
 }
 
 /* A port of a table, whose memory may have to be made. */
@@ -202,14 +201,14 @@ static int port_open(struct domain *d, const struct event_port *as, u32 *number)
 
     if (READ_ONCE(d->dying) != DYING_NOT)
         return reject(-EINVAL, "new port of a dying domain");
-    for (; port <= highest_port(t); port++) {
+    for (; port <= highest_port(d); port++) {
         p = port_make(d, port);
         if (!p)
             return -ENOMEM;
         if (p->state == EVTCHNSTAT_closed)
             break;
     }
-    if (port > highest_port(t))
+    if (port > highest_port(d))
         return reject(-ENOSPC, "no free port");
     p->vcpu = as->vcpu;
     p->remote_id = as->remote_id;

@@ -83,6 +83,8 @@ void event_raise(struct domain *d, struct event_port *p);
 /* The two ABIs. raise returns true if the port was not pending before. */
 bool two_level_raise(struct domain *d, struct event_port *p);
 void two_level_unmask(struct domain *d, struct event_port *p);
+unsigned long *two_level_mask(struct domain *d);
+u32 *two_level_selector(const struct vcpu *v, struct vcpu_info *info); /* two of them, or one */
 
 bool fifo_raise(struct domain *d, struct event_port *p);
 void fifo_unmask(struct domain *d, struct event_port *p);

@@ -284,7 +284,7 @@ int vcpu_register_info(struct vcpu *v, u64 number, u32 offset)
     memory_barrier();
     /* Events that were on their way may have gone into the old one: let the
      * guest look at every word, now that all new ones come here. */
-    atomic_store(&info->evtchn_pending_sel, ~0UL);
+    memset(two_level_selector(v, info), 0xff, d->narrow ? 4 : 8);
     vcpu_mark_events_pending(v);
     atomic_or(&v->work, VCPU_WORK_TIME);
     return 0;

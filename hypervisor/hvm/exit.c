@@ -27,6 +27,14 @@ void hvm_crash(struct hvm_vcpu *v, const char *why)
     domain_crash(v->v.domain, why);
 }
 
+void hvm_set_width(void)
+{
+    struct hvm_paging p;
+
+    hvm_machine->get_paging(hvm_current(), &p);
+    domain_set_narrow(current->domain, !p.code64);
+}
+
 void hvm_exit_triple_fault(struct hvm_vcpu *v)
 {
     struct domain *d = v->v.domain;
@@ -88,7 +96,6 @@ void hvm_exit_xsetbv(struct hvm_vcpu *v)
         hvm_machine->instruction_done(v, 3);
 }
 
-/* Registers of the two calling conventions (xen/arch-x86/xen-x86_64.h, -x86_32.h). */
 void hvm_exit_hypercall(struct hvm_vcpu *v, u32 length)
 {
     struct cpu_user_regs *r = guest_regs();
@@ -100,11 +107,6 @@ void hvm_exit_hypercall(struct hvm_vcpu *v, u32 length)
         hvm_machine->instruction_done(v, length);
         return;
     }
-    if (!p.code64) {
-        r->rax = (u32)reject(-ENOSYS, "hypercall from code of less than 64 bits");
-        hvm_machine->instruction_done(v, length);
-        return;
-    }
-    if (hypercall_hvm(r))
+    if (hypercall_hvm(r, p.code64))
         hvm_machine->instruction_done(v, length);
 }

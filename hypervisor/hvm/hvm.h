@@ -127,6 +127,7 @@ void hvm_exit_hypercall(struct hvm_vcpu *v, u32 length);
 void hvm_exit_xsetbv(struct hvm_vcpu *v);
 void hvm_exit_triple_fault(struct hvm_vcpu *v);
 void hvm_crash(struct hvm_vcpu *v, const char *why); /* ends the domain */
+void hvm_set_width(void); /* the current guest sets itself up for what it runs now */
 
 /* hvm/emulate.c: likewise. */
 void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a);
@@ -163,4 +164,4 @@ void hvm_reset_state(struct hvm_hw_cpu *state, u32 rip_page); /* as INIT leaves 
 int hvm_start_at(struct hvm_vcpu *v, const struct hvm_hw_cpu *state);
 
 /* Supplied by hypercall/: false: the call is to be made again, its arguments are rewritten. */
-bool hypercall_hvm(struct cpu_user_regs *regs);
+bool hypercall_hvm(struct cpu_user_regs *regs, bool code64);

@@ -110,6 +110,7 @@ static bool write_hypercalls(struct hvm_vcpu *v, u64 value)
         memcpy(page + n * 32, stub, sizeof(stub));
     }
     domain_page_drop(f);
+    hvm_set_width();
     return true;
 }
 

@@ -44,6 +44,8 @@ static s64 set_param(struct domain *d, const struct xen_hvm_param *p)
     switch (p->index) {
     case HVM_PARAM_CALLBACK_IRQ:
         set_callback(h, p->value);
+        if (d == current->domain)
+            hvm_set_width();
         break;
     case HVM_PARAM_NESTEDHVM:
     case HVM_PARAM_ALTP2M:

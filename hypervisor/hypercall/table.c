@@ -12,6 +12,7 @@
  */
 #include "hypercall/hypercall.h"
 
+#include "core/narrow.h"
 #include "core/trace.h"
 #include "cpu/percpu.h"
 #include "cpu/perfc.h"
@@ -29,10 +30,11 @@ struct desk {
     u64 slice_start; /* TSC at the first question in this call, 0: not asked yet */
     u64 args[5];     /* of the continuation */
     bool in_multicall;
+    bool narrow; /* HVM: the caller is 32-bit code */
 };
 static DEFINE_PER_CPU(struct desk, desk);
 
-enum { PV = 1, HVM = 2 };
+enum { PV = 1, HVM = 2, HVM32 = 4, ALL = 7 };
 
 struct call {
     hypercall_fn handler;
@@ -105,8 +107,20 @@ static __always_inline s64 call_handler(u32 kind, u64 number, u64 a0, u64 a1, u6
 
 s64 hypercall_call(u64 number, const u64 args[5])
 {
-    return call_handler(current->domain->is_hvm ? HVM : PV, number, args[0], args[1], args[2],
-                        args[3], args[4]);
+    u32 kind = !current->domain->is_hvm ? PV : this_cpu(desk).narrow ? HVM32 : HVM;
+    u64 wide[5];
+
+    if (unlikely(kind == HVM32)) {
+        int error;
+
+        for (u32 i = 0; i < 5; i++)
+            wide[i] = (u32)args[i];
+        error = narrow_arguments(number, wide);
+        if (error)
+            return error;
+        args = wide;
+    }
+    return call_handler(kind, number, args[0], args[1], args[2], args[3], args[4]);
 }
 
 s64 hypercall_continue(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
@@ -179,20 +193,27 @@ void hypercall_pv(struct cpu_user_regs *regs)
     set_arguments(regs, own->args);
 }
 
-bool hypercall_hvm(struct cpu_user_regs *regs)
+/* Registers of the two calling conventions: xen/arch-x86/xen-x86_64.h, -x86_32.h. */
+bool hypercall_hvm(struct cpu_user_regs *r, bool code64)
 {
     struct desk *own = &this_cpu(desk);
-    u64 number = (u32)regs->rax;
+    u64 *const wide[5] = {&r->rdi, &r->rsi, &r->rdx, &r->r10, &r->r8};
+    u64 *const narrow[5] = {&r->rbx, &r->rcx, &r->rdx, &r->rsi, &r->rdi};
+    u64 *const *at = code64 ? wide : narrow, args[5];
     s64 result;
 
     own->slice_start = 0;
     own->in_multicall = false;
-    result = call_handler(HVM, number, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8);
+    own->narrow = !code64;
+    for (u32 i = 0; i < 5; i++)
+        args[i] = *at[i];
+    result = hypercall_call((u32)r->rax, args);
     if (likely(result != -ERESTART_HYPERCALL)) {
-        regs->rax = (u64)result;
+        r->rax = code64 ? (u64)result : (u32)result;
         return true;
     }
-    set_arguments(regs, own->args);
+    for (u32 i = 0; i < 5; i++)
+        *at[i] = code64 ? own->args[i] : (u32)narrow_address(own->args[i]);
     return false;
 }
 

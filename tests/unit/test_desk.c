@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-// sources: hypercall/table.c hypercall/control.c
+// sources: hypercall/table.c hypercall/control.c core/narrow.c
 /*
  * The desk itself: every public number has an entry or a plain refusal,
  * continuations rewind the caller, multicalls stop and go on; bitmaps between
  * tools and us. Guest memory is the test's own.
  */
+#include "core/guest.h"
+#include "core/narrow.h"
 #include "cpu/percpu.h"
 #include "cpu/work.h"
 #include "hypercall/control.h"
@@ -14,13 +16,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #include <xen/arch-x86/xen-mca.h>
+#include <xen/memory.h>
 
 struct cpu_local host_cpu_local;
 static struct domain domain;
-static struct vcpu vcpu = {.domain = &domain};
+static int copy(u64 address, void *buffer, u64 length, bool write)
+{
+    memcpy(write ? (void *)address : buffer, write ? buffer : (void *)address, length);
+    return 0;
+}
+static const struct guest_ops ops = {.copy = copy};
+static struct vcpu vcpu = {.domain = &domain, .ops = &ops};
 static u64 calls_made, fail_after = ~0UL;
 static s64 answer;
 
@@ -48,6 +58,8 @@ int guest_copy_in(void *to, u64 from, size_t length)
 {
     if (!from || fault())
         return -EFAULT;
+    if (narrow_is_view(from))
+        return narrow_copy(from, to, length, false);
     memcpy(to, (void *)from, length);
     return 0;
 }
@@ -55,6 +67,8 @@ int guest_copy_out(u64 to, const void *from, size_t length)
 {
     if (!to || fault())
         return -EFAULT;
+    if (narrow_is_view(to))
+        return narrow_copy(to, (void *)from, length, true);
     memcpy((void *)to, from, length);
     return 0;
 }
@@ -147,19 +161,81 @@ static void translated(void **state)
     (void)state;
 
     domain.is_hvm = true;
-    assert_false(hypercall_hvm(&regs));
+    assert_false(hypercall_hvm(&regs, true));
     assert_int_equal(regs.rip, 0x1002);
     assert_int_equal(regs.rax, __HYPERVISOR_console_io);
     assert_int_equal(regs.rsi, 2);
     assert_int_equal(regs.rdx, 33);
     assert_int_equal(regs.r10, 44);
     assert_int_equal(regs.r8, 55);
-    assert_false(hypercall_hvm(&regs));
-    assert_true(hypercall_hvm(&regs));
+    assert_false(hypercall_hvm(&regs, true));
+    assert_true(hypercall_hvm(&regs, true));
     assert_int_equal(regs.rax, 0);
     regs.rax = __HYPERVISOR_iret;
-    assert_true(hypercall_hvm(&regs));
+    assert_true(hypercall_hvm(&regs, true));
     assert_int_equal((s64)regs.rax, -ENOSYS);
+}
+
+/* The convention of 32-bit code: other registers, of which the high halves mean nothing. */
+static void narrow(void **state)
+{
+    const u64 high = 0xdeadUL << 32;
+    struct cpu_user_regs regs = {.rax = high | __HYPERVISOR_console_io,
+                                 .rbx = high | 1,
+                                 .rcx = high | 3,
+                                 .rdx = high | 9,
+                                 .rip = 0x1002};
+    static const u32 refused[] = {__HYPERVISOR_platform_op, __HYPERVISOR_sysctl,
+                                  __HYPERVISOR_domctl,      __HYPERVISOR_xsm_op,
+                                  __HYPERVISOR_mmu_update,  4711};
+    u32(*list)[8] =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    (void)state;
+
+    domain.is_hvm = true;
+    assert_false(hypercall_hvm(&regs, false));
+    assert_int_equal(regs.rax, high | __HYPERVISOR_console_io);
+    assert_int_equal(regs.rbx, 1);
+    assert_int_equal(regs.rcx, 2);
+    assert_int_equal(regs.rdx, 33);
+    assert_int_equal(regs.rsi, 44);
+    assert_int_equal(regs.rdi, 55);
+    assert_false(hypercall_hvm(&regs, false));
+    assert_true(hypercall_hvm(&regs, false));
+    assert_int_equal(regs.rax, 0);
+    calls_made = 0;
+    for (u32 i = 0; i < ARRAY_SIZE(refused); i++) {
+        regs.rax = refused[i];
+        assert_true(hypercall_hvm(&regs, false));
+        assert_int_equal(regs.rax, (u32)-ENOSYS);
+    }
+    regs = (struct cpu_user_regs){.rax = __HYPERVISOR_memory_op, .rbx = XENMEM_exchange};
+    assert_true(hypercall_hvm(&regs, false));
+    assert_int_equal(regs.rax, (u32)-ENOSYS);
+    assert_int_equal(calls_made, 0);
+
+    assert_ptr_not_equal(list, MAP_FAILED);
+    memcpy(list,
+           (u32[][8]){{__HYPERVISOR_xen_version, 0, 0xfffffff9},
+                      {__HYPERVISOR_console_io, 0, 1, 2},
+                      {__HYPERVISOR_domctl, 0, 5}},
+           96);
+    regs = (struct cpu_user_regs){
+        .rax = __HYPERVISOR_multicall, .rbx = (u64)list, .rcx = high | 3, .rip = 0x1002};
+    assert_false(hypercall_hvm(&regs, false)); /* stops inside the second entry */
+    assert_int_equal(regs.rbx, (u64)list[1]);
+    assert_int_equal(regs.rcx, 2);
+    assert_int_equal(list[0][1], 0xfffffff9);
+    assert_int_equal(list[1][3], 1);
+    assert_int_equal(list[1][4], 33);
+    assert_int_equal(list[2][1], 0);
+    assert_true(hypercall_hvm(&regs, false));
+    assert_int_equal(regs.rax, 0);
+    assert_int_equal(list[1][1], 0);
+    assert_int_equal(list[2][1], (u32)-ENOSYS);
+    assert_int_equal(list[2][2], 5);
+    assert_int_equal(list[3][0], 0);
+    munmap(list, 4096);
 }
 
 static void continuation(void **state)
@@ -354,6 +430,7 @@ int main(void)
         cmocka_unit_test_setup(numbers, setup),
         cmocka_unit_test_setup(continuation, setup),
         cmocka_unit_test_setup(translated, setup),
+        cmocka_unit_test_setup(narrow, setup),
         cmocka_unit_test_setup(multicall, setup),
         cmocka_unit_test_setup(multicall_yields, setup),
         cmocka_unit_test_setup(multicall_refusals, setup),

@@ -54,6 +54,76 @@ static void limits(void **state)
     world_destroy(d);
 }
 
+/* The pages of a guest that 32-bit code set up. */
+struct info32 {
+    u8 upcall_pending, upcall_mask;
+    u32 selector, arch[6];
+    struct vcpu_time_info time;
+};
+struct shared32 {
+    struct info32 vcpu[32];
+    u32 pending[32], mask[32];
+    u32 wc_version, wc_sec, wc_nsec;
+    u32 arch[6], wc_sec_hi;
+};
+
+static void narrow_layout(void **state)
+{
+    struct domain *d = world_domain(false, 2);
+    struct shared32 *s = (struct shared32 *)d->shared_info;
+    struct evtchn_bind_ipi op = {.vcpu = 1};
+    struct info32 before, *info;
+    struct frame *f;
+
+    (void)state;
+    domain_set_narrow(d, true);
+    assert_int_equal(s->wc_sec, 0x34567890);
+    assert_int_equal(s->wc_sec_hi, 0x12);
+    assert_int_equal(s->wc_nsec, 5);
+    assert_int_equal(s->wc_version & 1, 0);
+    world_as(d->vcpus[0]);
+    for (u32 i = 1; i < 1024; i++)
+        assert_int_equal(event_bind_ipi(&op), 0);
+    assert_int_equal(event_bind_ipi(&op), -ENOSPC);
+    assert_int_equal(event_send(d, 40), 0);
+    assert_int_equal(s->pending[1], 1U << 8);
+    assert_int_equal(s->vcpu[1].upcall_pending, 1);
+    assert_int_equal(s->vcpu[1].selector, 1U << 1);
+    assert_int_equal(s->vcpu[1].arch[0], 0);
+    s->mask[31] = 1U << 31;
+    s->mask[0] = 1U << 7;
+    assert_int_equal(event_send(d, 1023), 0);
+    assert_int_equal(event_send(d, 7), 0);
+    assert_true(event_port_masked(d, 1023));
+    assert_true(event_port_pending(d, 1023));
+    assert_int_equal(s->vcpu[1].selector, 1U << 1);
+    assert_int_equal(event_unmask(d, 1023), 0);
+    assert_int_equal(s->vcpu[1].selector, 1U << 31 | 1U << 1);
+    assert_int_equal(s->mask[31], 0);
+    assert_int_equal(s->pending[31], 1U << 31);
+    assert_int_equal(s->mask[0], 1U << 7);
+    assert_int_equal(s->vcpu[0].upcall_pending, 0);
+
+    /* A page of its own: everything may have been missed. */
+    f = frames_alloc(&d->frames, 0, 0, ALLOC_ZERO);
+    before = s->vcpu[1];
+    assert_int_equal(vcpu_register_info(d->vcpus[1], frame_to_mfn(f).raw, 192), 0);
+    info = (struct info32 *)((u8 *)mfn_to_virt(frame_to_mfn(f)) + 192);
+    before.selector = ~0U;
+    assert_memory_equal(info, &before, sizeof(before));
+    info->selector = 0;
+    assert_int_equal(event_send(d, 64), 0);
+    assert_int_equal(info->selector, 1U << 2);
+
+    /* Another kernel, of 64 bits. */
+    domain_set_narrow(d, false);
+    assert_int_equal(d->shared_info->wc_sec, 0x34567890);
+    assert_int_equal(event_send(d, 100), 0);
+    assert_int_equal(d->shared_info->evtchn_pending[1] >> (100 - 64) & 1, 1);
+    assert_int_equal(d->vcpus[1]->info->evtchn_pending_sel & 2, 2);
+    world_destroy(d);
+}
+
 /* The queues keep their order, and priorities theirs. */
 static void fifo_order(void **state)
 {
@@ -178,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(limits, setup),
+        cmocka_unit_test_setup(narrow_layout, setup),
         cmocka_unit_test_setup(virq_routing, setup),
         cmocka_unit_test_setup(fifo_order, setup),
         cmocka_unit_test_setup(fifo_late_words, setup),
