@@ -26,6 +26,9 @@ static bool policy_allows, apic_allows;
 static u64 machine_offset;
 static u32 time_updates, pages_held;
 
+void hvm_set_width(void)
+{
+}
 bool lapic_read_msr(struct hvm_vcpu *of, u32 msr, u64 *value)
 {
     (void)of;
