@@ -156,6 +156,11 @@ packaging: all image deb
 	@$(AS_ROOT) $(PYTHON) -m pytest -q -n 2 --dist loadfile tests/packaging
 endif
 
+# HVM guests with the stock device model, all of them; CI has the first.
+.PHONY: test-hvm
+test-hvm: all image guests
+	@TENON_SLOW=1 $(PYTHON) -m pytest -q tests/system/test_hvm.py
+
 # docs/guide.md, every command of it, on a Debian disk that is built once and kept. About half an hour.
 .PHONY: test-guide
 test-guide: setup deb

@@ -32,6 +32,7 @@ struct grant_table; /* core/grant.c */
 struct pirq_table;  /* core/pirq.c */
 struct fifo_vcpu;   /* core/event_fifo.c */
 struct cpu_policy;  /* core/cpu_policy.c */
+struct ioreq_table; /* core/ioreq.c */
 
 #define DOMAIN_WATCHDOGS 2
 #define MAX_VCPUS        128 /* per domain; 8192 is what the interface allows at most */
@@ -41,6 +42,7 @@ enum {
     PAUSE_BLOCKED = 1, /* SCHEDOP_block: until an event */
     PAUSE_DOWN = 2,    /* not brought up, or VCPUOP_down */
     PAUSE_POLL = 4,    /* SCHEDOP_poll */
+    PAUSE_IO = 8,      /* a device model has to answer: core/ioreq.h */
 };
 
 /* Bits of vcpu.work: vcpu_do_work has something to do before it enters its guest. */
@@ -126,6 +128,7 @@ struct domain {
     struct grant_table *grants;
     struct p2m *p2m; /* of a translated domain; else NULL: it names machine frames */
     struct pirq_table *pirqs;
+    struct ioreq_table *ioreq; /* NULL: no device model yet */
     struct rangeset io_memory; /* machine frames it may map though they are no RAM */
     struct rangeset io_ports;
     struct rangeset irqs;

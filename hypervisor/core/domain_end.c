@@ -17,6 +17,7 @@
 #include "core/domain_private.h"
 #include "core/event.h"
 #include "core/grant.h"
+#include "core/ioreq.h"
 #include "core/pirq.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
@@ -155,8 +156,9 @@ static int give_up_rest(struct domain *d)
 /* One step after the other; each may stop half-way and be called again. */
 static int destroy_steps(struct domain *d)
 {
-    static int (*const steps[])(struct domain *) = {event_destroy, grant_destroy, give_up_kind,
-                                                    give_up_rest, release_frames};
+    static int (*const steps[])(struct domain *) = {ioreq_destroy_all, event_destroy,
+                                                    grant_destroy,     give_up_kind,
+                                                    give_up_rest,      release_frames};
 
     for (; d->destroy_step < ARRAY_SIZE(steps); d->destroy_step++) {
         int error = steps[d->destroy_step](d);

@@ -14,6 +14,7 @@
  */
 #include "core/continuation.h"
 #include "core/event_table.h"
+#include "core/ioreq.h"
 #include "core/nospec.h"
 #include "core/pirq.h"
 #include "cpu/perfc.h"
@@ -64,6 +65,10 @@ int event_send(struct domain *d, u32 port)
     byte_hold(&p->lock);
     switch (p->state) {
     case EVTCHNSTAT_interdomain:
+        if (unlikely(p->peer->ours)) {
+            ioreq_notified(p->remote, p->peer->vcpu);
+            return 0;
+        }
         sched_sending(true);
         event_raise(p->remote, p->peer);
         sched_sending(false);
@@ -217,10 +222,11 @@ static int port_open(struct domain *d, const struct event_port *as, u32 *number)
     if (!t->fifo)
         p->last_priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
     p->pending = false;
+    p->ours = as->ours;
     byte_lock(&p->lock);
     p->state = as->state; /* makes it visible */
     byte_unlock(&p->lock);
-    t->open++;
+    t->open += !p->ours;
     t->lowest_free = port + 1;
     *number = port;
     return 0;
@@ -239,21 +245,33 @@ static void port_free(struct domain *d, struct event_port *p)
     else if (fifo_word(d, p->number))
         atomic_and(fifo_word(d, p->number), ~(1U << EVTCHN_FIFO_PENDING));
     byte_unlock(&p->lock);
-    t->open--;
+    t->open -= !p->ours;
     t->lowest_free = MIN(t->lowest_free, p->number);
 }
 
 /* ---- binding ---- */
 
-int event_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op)
+static int alloc_unbound(struct domain *d, domid_t remote, u32 vcpu, bool ours, u32 *port)
 {
     struct event_port as = {
         .state = EVTCHNSTAT_unbound,
-        .remote_id = op->remote_dom == DOMID_SELF ? current->domain->id : op->remote_dom,
+        .vcpu = (u16)vcpu,
+        .remote_id = remote == DOMID_SELF ? current->domain->id : remote,
+        .ours = ours,
     };
 
     spin_hold(&d->events->lock);
-    return port_open(d, &as, &op->port);
+    return port_open(d, &as, port);
+}
+
+int event_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op)
+{
+    return alloc_unbound(d, op->remote_dom, 0, false, &op->port);
+}
+
+int event_alloc_ours(struct domain *d, u32 vcpu, u32 *port)
+{
+    return alloc_unbound(d, DOMID_SELF, vcpu, true, port);
 }
 
 /* Both tables are locked. */
@@ -364,7 +382,7 @@ int event_bind_vcpu(struct domain *d, u32 port, u32 vcpu)
 
     if (!v)
         return reject(-ENOENT, "no such vCPU for a port");
-    if (!p)
+    if (!p || p->ours)
         return reject(-EINVAL, "moves an invalid port");
     spin_hold(&d->events->lock);
     switch (p->state) {
@@ -424,14 +442,14 @@ static void close_locked(struct domain *d, struct event_port *p)
     port_free(d, p);
 }
 
-int event_close(struct domain *d, u32 port)
+int event_close(struct domain *d, u32 port, bool by_guest)
 {
     struct event_table *t = d->events;
     struct event_port *p = event_port(d, port);
     struct domain *rd = d; /* whose table is locked besides; we hold a reference */
     int error = 0;
 
-    if (!p)
+    if (!p || (p->ours && by_guest))
         return reject(-EINVAL, "closes an invalid port");
     domain_get_again(d);
     spin_lock(&t->lock);
@@ -508,8 +526,8 @@ static int close_all(struct domain *d)
         if (t->close_at > t->max_port || (t->close_at && !event_port(d, t->close_at)))
             t->close_at = 0; /* some were opened behind us */
         p = event_port(d, t->close_at);
-        if (p && READ_ONCE(p->state) != EVTCHNSTAT_closed)
-            event_close(d, p->number);
+        if (p && READ_ONCE(p->state) != EVTCHNSTAT_closed && !p->ours)
+            event_close(d, p->number, false);
         if (++t->close_at % 64 == 0 && hypercall_should_yield())
             return -ERESTART_HYPERCALL;
     }

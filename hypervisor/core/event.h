@@ -22,7 +22,8 @@ int event_bind_virq(struct evtchn_bind_virq *op);
 int event_bind_ipi(struct evtchn_bind_ipi *op);
 int event_bind_pirq(struct evtchn_bind_pirq *op);
 int event_bind_vcpu(struct domain *d, u32 port, u32 vcpu);
-int event_close(struct domain *d, u32 port);
+/* by_guest: not a port that is ours. */
+int event_close(struct domain *d, u32 port, bool by_guest);
 int event_status(struct evtchn_status *op); /* -ESRCH; permission is the caller's to check */
 int event_send(struct domain *d, u32 port);
 int event_unmask(struct domain *d, u32 port);
@@ -32,6 +33,9 @@ int event_expand_array(struct evtchn_expand_array *op);
 int event_set_priority(struct domain *d, u32 port, u32 priority);
 
 /* From the hypervisor. */
+/* A port of d that the current domain may bind to, and that is ours: event_send through it
+ * tells the far end; what comes from there is core/ioreq.h's, for the vCPU. */
+int event_alloc_ours(struct domain *d, u32 vcpu, u32 *port);
 void event_send_virq(struct vcpu *v, u32 virq); /* per-vCPU ones: VIRQ_TIMER, DEBUG, XENOPROF... */
 /* To the domain it is routed to (XEN_DOMCTL_set_virq_handler), or the hardware domain. */
 void event_send_global_virq(u32 virq);

@@ -34,6 +34,7 @@ struct event_port {
     u32 number;
     domid_t remote_id; /* unbound: who may bind */
     bool pending;      /* FIFO: before there is a word for it */
+    bool ours;         /* the guest neither closes nor moves it, and gets nothing through it */
     union {
         struct {
             struct domain *remote;

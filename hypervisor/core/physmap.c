@@ -194,6 +194,21 @@ int physmap_move(struct domain *d, u64 from, u64 to)
     return error;
 }
 
+int physmap_protect(struct domain *d, u64 gfn, bool readonly)
+{
+    struct p2m_entry e;
+    int error = -EINVAL;
+
+    spin_lock(&d->p2m->lock);
+    e = p2m_lookup(d->p2m, gfn);
+    if (e.kind == P2M_RAM || e.kind == P2M_LOGDIRTY)
+        error = readonly ? p2m_set_kind(d->p2m, gfn, P2M_READONLY) : 0;
+    else if (e.kind == P2M_READONLY)
+        error = readonly ? 0 : p2m_set_kind(d->p2m, gfn, P2M_RAM);
+    spin_unlock(&d->p2m->lock);
+    return error;
+}
+
 s16 physmap_map_grant(struct domain *d, u64 address, mfn_t frame, u32 flags)
 {
     if ((address & ~PAGE_MASK) || (flags & GNTMAP_contains_pte))

@@ -30,6 +30,8 @@ int physmap_remove(struct domain *d, u64 gfn, u32 order);
 int physmap_show(struct domain *d, u64 gfn, mfn_t page);
 /* One of d's own frames moves. */
 int physmap_move(struct domain *d, u64 from, u64 to);
+/* A frame of d's own may be read only, or written again. The caller flushes. */
+int physmap_protect(struct domain *d, u64 gfn, bool readonly);
 /* Seams of the grant table: GNTST_*. */
 s16 physmap_map_grant(struct domain *d, u64 address, mfn_t frame, u32 flags);
 s16 physmap_unmap_grant(struct domain *d, u64 address, mfn_t frame, u64 new_address);

@@ -377,6 +377,26 @@ static int string_round(struct emulation *e, u32 op)
     return 0;
 }
 
+/* Several rounds of INS or OUTS at once, rising addresses: how many, 0: one by one. */
+static int string_many(struct emulation *e, bool out, u64 count)
+{
+    u32 bytes = e->in.operand_bytes, index = out ? 6 : 7;
+    u64 address, offset = register_read(e->regs, index, e->in.address_bytes, 0x40);
+    int done;
+
+    if (!e->ops->ports || count < 2 || (e->regs->rflags & (FLAG_DF | FLAG_TF)))
+        return 0;
+    count = MIN(count, (PAGE_SIZE - (offset & ~PAGE_MASK)) / bytes);
+    if (!count || e->ops->linear(e->ctx, out ? e->in.segment : SEGMENT_ES, offset,
+                                 (u32)count * bytes, !out, &address))
+        return 0;
+    done = e->ops->ports(e->ctx, address, bytes, count, out);
+    if (done > 0)
+        register_write(e->regs, index, e->in.address_bytes, 0x40,
+                       (offset + (u64)done * bytes) & size_mask(e->in.address_bytes));
+    return done;
+}
+
 #define UNFINISHED 1 /* it is to run again */
 
 static int execute_string(struct emulation *e, u32 op)
@@ -397,11 +417,12 @@ static int execute_string(struct emulation *e, u32 op)
             return 0;
         if (round && (round >= e->rounds || r->rflags & FLAG_TF))
             return UNFINISHED;
-        int status = string_round(e, op);
+        int many = repeated && (op == INS || op == OUTS) ? string_many(e, op == OUTS, count) : 0;
+        int status = many > 0 ? 0 : many ? many : string_round(e, op);
         if (status)
             return round && status != -EAGAIN ? UNFINISHED : status;
         if (repeated)
-            register_write(r, 1, address_bytes, 0x40, count - 1);
+            register_write(r, 1, address_bytes, 0x40, count - (many ? (u32)many : 1));
         if (e->ops->round)
             e->ops->round(e->ctx);
         if (!repeated || ((op == CMPS || op == SCAS) && !(r->rflags & FLAG_ZF) == e->in.rep))

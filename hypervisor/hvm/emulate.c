@@ -123,7 +123,7 @@ static int reach(struct access *a, u64 physical, void *bytes, u32 size, bool wri
     if (size & (size - 1))
         return -EOPNOTSUPP;
     memcpy(&value, bytes, size);
-    status = hvm_io(a->v, &(struct hvm_io_access){physical, (u8)size, false, write}, &value);
+    status = hvm_io(a->v, &(struct hvm_io_access){physical, (u8)size, false, write, 0}, &value);
     if (!status && !write)
         memcpy(bytes, &value, size);
     return status;
@@ -185,7 +185,24 @@ static int port(void *ctx, u64 *value, u32 size, bool out)
 {
     struct access *a = ctx;
 
-    return hvm_io(a->v, &(struct hvm_io_access){(u16)a->e.regs->rdx, (u8)size, true, out}, value);
+    return hvm_io(a->v, &(struct hvm_io_access){(u16)a->e.regs->rdx, (u8)size, true, out, 0},
+                  value);
+}
+
+/* As many as are in one page of memory. */
+static int ports(void *ctx, u64 address, u32 size, u64 count, bool out)
+{
+    struct access *a = ctx;
+    u64 physical, room = (PAGE_SIZE - (address & ~PAGE_MASK)) / size;
+    struct hvm_io_access access = {(u16)a->e.regs->rdx, (u8)size, true, out, (u16)MIN(count, room)};
+    struct hvm_fault fault;
+
+    if (!room ||
+        hvm_translate(a->v, address, rights(a) | (out ? HVM_READ : HVM_WRITE), &physical, &fault))
+        return 0; /* the next single one tells the guest */
+    if (p2m_lookup(a->v->v.domain->p2m, physical >> PAGE_SHIFT).kind != P2M_RAM)
+        return 0;
+    return hvm_io_many(a->v, &access, physical);
 }
 
 static void complete(void *ctx)
@@ -200,6 +217,7 @@ static const struct emulate_ops ops = {
     .write = write,
     .exchange = exchange,
     .port = port,
+    .ports = ports,
     .round = complete,
 };
 
@@ -264,7 +282,7 @@ void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a)
         return;
     }
     v->port = *a;
-    if (hvm_io(v, &(struct hvm_io_access){a->port, a->bytes, true, !a->in}, &value)) {
+    if (hvm_io(v, &(struct hvm_io_access){a->port, a->bytes, true, !a->in, 0}, &value)) {
         v->io.again = HVM_AGAIN_PORT;
         return;
     }

@@ -126,6 +126,8 @@ static void deliver_interrupt(struct hvm_vcpu *v)
 
 void hvm_before_entry(struct hvm_vcpu *v)
 {
+    if (unlikely(hvm_io_waits(v)))
+        return;
     if (unlikely(READ_ONCE(v->lapic.signals)))
         start_up(v);
     hvm_callback_update(v);

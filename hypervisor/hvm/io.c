@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who answers an access to what is not memory: a device of our own, else
- * nobody. The current vCPU's record of the step under way (struct hvm_io) is
- * its own; devices have their own locks.
+ * Who answers an access to what is not memory: a device of our own, else a
+ * device model outside, else nobody. The current vCPU's record of the step under way (struct
+ * hvm_io) is its own; devices have their own locks.
  */
 #include "hvm/io.h"
 
+#include "core/ioreq.h"
+#include "cpu/work.h"
 #include "hvm/dev/devices.h"
 #include "hvm/hvm.h"
+#include "lib/atomic.h"
 #include "lib/log.h"
 
-#define DEBUG_PORT 0xe9
+#define DEBUG_PORT        0xe9
+
+#define WIDTH_MASK(bytes) (~0UL >> (64 - 8 * (bytes)))
 
 /* The port that emulators have for early messages: a line each to our log. */
 static bool debug_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value)
@@ -69,20 +74,98 @@ static const struct hvm_device *find(const struct hvm_io_access *a)
     return NULL;
 }
 
+/* From the device model: 1; from nobody: 0; -EAGAIN. */
+static int outside(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
+{
+    struct hvm_io *io = &v->io;
+
+    if (io->answered) {
+        io->answered = false;
+        if (!a->write)
+            *value = io->answer & WIDTH_MASK(a->bytes);
+        return 1;
+    }
+    if (ioreq_send(a->port ? IOREQ_TYPE_PIO : IOREQ_TYPE_COPY, a->address, a->bytes, a->write,
+                   *value, a->count) != IOREQ_ASKED)
+        return 0;
+    io->asked = true;
+    io->used = 0;
+    io->question = *a;
+    return -EAGAIN;
+}
+
+static bool same(const struct hvm_io_access *a, const struct hvm_io_access *b)
+{
+    return a->address == b->address && a->bytes == b->bytes && a->port == b->port &&
+           a->write == b->write && a->count == b->count;
+}
+
 int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
 {
-    const struct hvm_device *device = find(a);
+    const struct hvm_device *device;
+    struct hvm_io *io = &v->io;
 
-    if (a->write)
-        *value &= ~0UL >> (64 - 8 * a->bytes);
-    else
-        *value = ~0UL >> (64 - 8 * a->bytes);
-    if (device)
-        (void)hvm_devices_access(v, device, a->address, a->bytes, a->write, value);
+    if (io->used < io->count && same(&io->done[io->used], a)) {
+        if (!a->write)
+            *value = io->value[io->used];
+        io->used++;
+        return 0;
+    }
+    /* Another CPU has changed the instruction or the tables under it: begin anew. */
+    if (unlikely(io->used < io->count || (io->answered && !same(&io->question, a))))
+        hvm_io_complete(v);
+    *value = a->write ? *value & WIDTH_MASK(a->bytes) : WIDTH_MASK(a->bytes);
+    device = find(a);
+    if (!(device && hvm_devices_access(v, device, a->address, a->bytes, a->write, value)) &&
+        outside(v, a, value) < 0)
+        return -EAGAIN;
+    if (io->count < HVM_IO_STEPS) {
+        io->done[io->count] = *a;
+        io->value[io->count++] = *value;
+        io->used = io->count;
+    }
     return 0;
+}
+
+int hvm_io_many(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 memory)
+{
+    int status;
+
+    if (find(a))
+        return 0;
+    if (unlikely(v->io.answered && !same(&v->io.question, a)))
+        hvm_io_complete(v);
+    status = outside(v, a, &memory);
+    return status > 0 ? a->count : status;
 }
 
 void hvm_io_complete(struct hvm_vcpu *v)
 {
     v->io = (struct hvm_io){.count = 0};
+}
+
+bool hvm_io_waits(struct hvm_vcpu *v)
+{
+    struct hvm_io *io = &v->io;
+
+    if (unlikely(io->asked)) {
+        if (ioreq_waits(&io->answer)) {
+            /* Say it, then look: the notification clears it. */
+            atomic_or(&v->v.pause_flags, PAUSE_IO);
+            if (ioreq_waits(&io->answer)) {
+                cpu_raise_work(this_cpu_id(), WORK_SCHEDULE);
+                return true;
+            }
+            atomic_and(&v->v.pause_flags, ~(u32)PAUSE_IO);
+        }
+        io->asked = false;
+        io->answered = io->again != HVM_AGAIN_NOTHING;
+        if (io->answered)
+            hvm_io_again(v);
+        if (!io->asked)
+            hvm_io_complete(v);
+    }
+    if (!io->asked && ioreq_tell_memory_gone())
+        io->asked = true;
+    return io->asked;
 }

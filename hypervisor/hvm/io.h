@@ -17,6 +17,7 @@ struct hvm_io_access {
     u64 address; /* guest-physical, or a port */
     u8 bytes;    /* 1, 2, 4, 8; a port's: up to 4 */
     bool port, write;
+    u16 count; /* of hvm_io_many */
 };
 
 #define HVM_IO_STEPS 4 /* accesses in one step: a string move has two, each may be split in two */
@@ -25,8 +26,11 @@ enum hvm_io_again { HVM_AGAIN_NOTHING, HVM_AGAIN_PORT, HVM_AGAIN_MEMORY };
 struct hvm_io {
     struct hvm_io_access done[HVM_IO_STEPS];
     u64 value[HVM_IO_STEPS];
+    u64 answer;
+    struct hvm_io_access question;
     u8 count, used;
     u8 again; /* enum hvm_io_again: what hvm_before_entry does when the reply is here */
+    bool asked, answered;
 };
 
 /*
@@ -35,6 +39,13 @@ struct hvm_io {
  * accesses again when hvm_before_entry calls for it.
  */
 int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value);
+/* a->count items between one port and memory that begins at a guest-physical address. How many
+ * were moved: all, or 0 if they are to go one by one; or -EAGAIN. */
+int hvm_io_many(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 memory);
+/* Before an entry: true: the vCPU waits for device models, and nothing is to be decided. */
+bool hvm_io_waits(struct hvm_vcpu *v);
+/* Supplied by the emulator: the step that stopped at a question (hvm_io.again), once more. */
+void hvm_io_again(struct hvm_vcpu *v);
 /* The step is complete: its accesses are forgotten. */
 void hvm_io_complete(struct hvm_vcpu *v);
 /* hvm/emulate.c: the reply is here; what was under way (io.again) is done again. */

@@ -84,7 +84,7 @@ static s64 perform(u32 op, union event_args *args)
     case EVTCHNOP_bind_pirq:
         return event_bind_pirq(&args->bind_pirq);
     case EVTCHNOP_close:
-        return event_close(d, args->close.port);
+        return event_close(d, args->close.port, true);
     case EVTCHNOP_status:
         return on_domain(op, args->status.dom, args);
     case EVTCHNOP_alloc_unbound:

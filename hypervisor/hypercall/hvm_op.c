@@ -57,11 +57,6 @@ static s64 set_param(struct domain *d, const struct xen_hvm_param *p)
         if (p->value > SHUTDOWN_MAX)
             error = reject(-EINVAL, "no such shutdown reason");
         break;
-    case HVM_PARAM_NR_IOREQ_SERVER_PAGES:
-    case HVM_PARAM_IOREQ_SERVER_PFN:
-        if (p->value)
-            error = reject(-EOPNOTSUPP, "no device models");
-        break;
     }
     if (!error)
         WRITE_ONCE(h->params[p->index], p->value);

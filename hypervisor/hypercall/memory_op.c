@@ -8,6 +8,7 @@
 #include "hypercall/memory.h"
 
 #include "core/grant.h"
+#include "core/ioreq.h"
 #include "core/physmap.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
@@ -302,36 +303,52 @@ static s64 get_vnumainfo(u64 arg)
     return reject(-EOPNOTSUPP, "no virtual NUMA");
 }
 
-/* Frames of the domain's own that the tools want to map. */
-static s64 acquire_frames(const struct xen_mem_acquire_resource *r, struct domain *d, u64 start,
-                          u64 arg)
+static enum grant_frames grant_frames_of(const struct xen_mem_acquire_resource *r)
 {
-    enum grant_frames which;
+    return r->id == XENMEM_resource_grant_table_id_status ? GRANT_STATUS : GRANT_SHARED;
+}
 
+/* How many frames the resource has. */
+static s64 resource_frames(const struct xen_mem_acquire_resource *r, struct domain *d, u32 *max)
+{
+    if (r->type == XENMEM_resource_ioreq_server && d->is_hvm) {
+        *max = IOREQ_FRAMES;
+        return 0;
+    }
     if (r->type != XENMEM_resource_grant_table || !d->grants)
         return reject(-EOPNOTSUPP, "no such resource");
     if (r->id != XENMEM_resource_grant_table_id_shared &&
         r->id != XENMEM_resource_grant_table_id_status)
         return reject(-EINVAL, "no such kind of grant table frames");
-    which = r->id == XENMEM_resource_grant_table_id_status ? GRANT_STATUS : GRANT_SHARED;
+    *max = grant_frame_max(d, grant_frames_of(r));
+    return 0;
+}
 
+/* Frames of the domain's own that the tools want to map. */
+static s64 acquire_frames(const struct xen_mem_acquire_resource *r, struct domain *d, u64 start,
+                          u64 arg)
+{
+    u32 max;
+    s64 error = resource_frames(r, d, &max);
+
+    if (error)
+        return error;
     if (!r->nr_frames && handle_address(r->frame_list))
         return 0;
     if (!r->nr_frames) {
-        u32 max = grant_frame_max(d, which);
-
         return guest_copy_out(arg + offsetof(struct xen_mem_acquire_resource, nr_frames), &max,
                               sizeof(max));
     }
-    if (r->frame > grant_frame_max(d, which) || r->nr_frames > grant_frame_max(d, which) - r->frame)
+    if (r->frame > max || r->nr_frames > max - r->frame)
         return reject(-EINVAL, "resource frames beyond the limit");
     for (u64 i = start; i < r->nr_frames; i++) {
         mfn_t m;
-        int error;
 
         if (i > start && hypercall_should_yield())
             return hypercall_continue(XENMEM_acquire_resource | i << MEMORY_OP_SHIFT, arg, 0, 0, 0);
-        error = grant_frame(d, which, (u32)(r->frame + i), &m);
+        error = r->type == XENMEM_resource_ioreq_server
+                    ? ioreq_frame(d, (u16)r->id, r->frame + i, &m)
+                    : grant_frame(d, grant_frames_of(r), (u32)(r->frame + i), &m);
         if (error)
             return error;
         if (guest_copy_out_at(handle_address(r->frame_list), i, &m.raw, sizeof(m.raw)))
@@ -368,8 +385,10 @@ s64 hypercall_memory_op(u64 a0, u64 arg, u64 a2 __unused, u64 a3 __unused, u64 a
     u64 start = a0 >> MEMORY_OP_SHIFT;
 
     switch (op) {
-    case XENMEM_increase_reservation:
     case XENMEM_decrease_reservation:
+        ioreq_memory_gone(current->domain);
+        return memory_reservation(op, start, arg);
+    case XENMEM_increase_reservation:
     case XENMEM_populate_physmap:
         return memory_reservation(op, start, arg);
     case XENMEM_exchange:
@@ -394,6 +413,7 @@ s64 hypercall_memory_op(u64 a0, u64 arg, u64 a2 __unused, u64 a3 __unused, u64 a
     case XENMEM_add_to_physmap:
     case XENMEM_add_to_physmap_batch:
     case XENMEM_remove_from_physmap:
+        ioreq_memory_gone(current->domain);
         return physmap_op(op, arg);
     case XENMEM_claim_pages:
         return claim_pages(arg);

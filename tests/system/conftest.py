@@ -47,9 +47,11 @@ class Shared:
 
 @pytest.fixture(scope="module")
 def shared(request):
-    """Boots the machine that the file's MACHINE (a dictionary of Machine's options) describes."""
+    """Boots the machine that the file's MACHINE (a dictionary of Machine's options, or a function that gives one) describes."""
     name = request.module.__name__.removeprefix("test_")
-    with machines.Machine(HYPERVISOR, name=name, **{"dom0_append": "agent", **getattr(request.module, "MACHINE", {})}) as machine:
+    options = getattr(request.module, "MACHINE", {})
+    options = options() if callable(options) else options
+    with machines.Machine(HYPERVISOR, name=name, **{"dom0_append": "agent", **options}) as machine:
         Shared.machine, Shared.lost = machine, None
         try:
             Shared.free = machine.boot().free_memory()

@@ -1,7 +1,7 @@
 // sources: core/init.c core/domain.c core/domain_end.c core/domain_watchdog.c
 // sources: core/vcpu.c core/physmap.c core/reject.c memory/p2m.c
 // sources: core/sched.c core/sched_cpus.c core/sched_credit2.c core/timer.c
-// sources: core/event.c core/event_2l.c core/event_fifo.c core/pirq.c
+// sources: core/ioreq.c core/event.c core/event_2l.c core/event_fifo.c core/pirq.c
 // sources: memory/frame.c memory/alloc.c memory/heap.c lib/bitmap.c lib/tree.c lib/rangeset.c
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Event channels: the rules one by one, then random play against the model of event_play.h. */

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Owns a translated domain's device-model servers. The set of servers, their
+ * ranges and states change only while all vCPUs of the domain stand still, and
+ * under the domain's lock against other such changes; so a vCPU looks at them
+ * without a lock.
+ *
+ * A vCPU that waits has PAUSE_IO set; it is cleared by each notification, and
+ * the vCPU looks again for itself.
+ */
+#include "core/ioreq.h"
+
+#include "core/event.h"
+#include "core/nospec.h"
+#include "cpu/work.h"
+#include "lib/atomic.h"
+#include "lib/rangeset.h"
+#include "memory/alloc.h"
+#include "memory/map.h"
+
+#include <xen/hvm/dm_op.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/memory.h>
+
+#define RANGE_TYPES 3
+#define RANGES_MAX  256
+
+/* PCI configuration space by ports (PCI 2.2, 3.2.2.3.2). */
+#define CONFIG_ADDRESS 0xcf8U
+#define CONFIG_DATA    0xcfcU
+#define CONFIG_ENABLE  0x80000000U
+
+/* Memory that one only draws into. */
+#define VGA_FIRST 0xa0000UL
+#define VGA_LAST  0xbffffUL
+
+/* The header's pointers, which are read and written together. */
+union pointers {
+    struct {
+        u32 read, write;
+    };
+    u64 both;
+};
+
+struct ioreq_server {
+    bool enabled, rewinds; /* rewinds: both pointers at once may be set back */
+    struct shared_iopage *slots;
+    struct buffered_iopage *buffer; /* NULL: none */
+    struct rangeset ranges[RANGE_TYPES];
+    u32 buffer_port;
+    u32 ports[]; /* of vCPUs; 0: it came later, and is not served */
+};
+
+struct ioreq_table {
+    struct ioreq_server *servers[IOREQ_SERVERS];
+    u32 config_address; /* last written to its port */
+    u32 memory_gone;    /* servers are to be told; atomic */
+};
+
+#define for_each_server(t, s)                                  \
+    for (u32 i_##s = 0; (t) && i_##s < IOREQ_SERVERS; i_##s++) \
+        if (((s) = (t)->servers[i_##s]) != NULL)
+
+/* ---- control ---- */
+
+static struct ioreq_server *find(struct domain *d, u16 id)
+{
+    return d->ioreq && id < IOREQ_SERVERS ? d->ioreq->servers[index_clamp(id, IOREQ_SERVERS)]
+                                          : NULL;
+}
+
+static void begin(struct domain *d)
+{
+    domain_pause(d);
+    spin_lock(&d->lock);
+}
+
+static int end(struct domain *d, int error)
+{
+    spin_unlock(&d->lock);
+    domain_unpause(d);
+    return error;
+}
+
+static void *page_shown(struct domain *d)
+{
+    void *page = page_alloc(ALLOC_ZERO);
+
+    if (page)
+        frame_share(page, &d->frames, true);
+    return page;
+}
+
+static void free_server(struct domain *d, struct ioreq_server *s)
+{
+    for (u32 i = 0; i < d->max_vcpus; i++)
+        if (s->ports[i])
+            event_close(d, s->ports[i], false);
+    if (s->buffer_port)
+        event_close(d, s->buffer_port, false);
+    if (s->slots)
+        frame_unshare(s->slots);
+    if (s->buffer)
+        frame_unshare(s->buffer);
+    for (u32 i = 0; i < RANGE_TYPES; i++)
+        rangeset_destroy(&s->ranges[i]);
+    heap_free(s);
+}
+
+/* Pages and ports; what is there already stays for free_server if it fails. */
+static int equip(struct domain *d, struct ioreq_server *s, u32 buffering)
+{
+    struct vcpu *v;
+    int error = 0;
+
+    s->slots = page_shown(d);
+    s->buffer = buffering ? page_shown(d) : NULL;
+    s->rewinds = buffering == HVM_IOREQSRV_BUFIOREQ_ATOMIC;
+    if (!s->slots || (buffering && !s->buffer))
+        return -ENOMEM;
+    for_each_vcpu (d, v) {
+        error = event_alloc_ours(d, v->id, &s->ports[v->id]);
+        if (error)
+            return error;
+        s->slots->vcpu_ioreq[v->id].vp_eport = s->ports[v->id];
+    }
+    return buffering ? event_alloc_ours(d, 0, &s->buffer_port) : 0;
+}
+
+static int create(struct domain *d, u32 buffering, u16 *id)
+{
+    struct ioreq_server *s;
+    u16 free = 0;
+    int error;
+
+    if (d->dying)
+        return reject(-EINVAL, "device model for a dying domain");
+    if (!d->ioreq)
+        d->ioreq = heap_zalloc(sizeof(*d->ioreq));
+    s = heap_zalloc(sizeof(*s) + d->max_vcpus * sizeof(s->ports[0]));
+    if (!d->ioreq || !s) {
+        heap_free(s);
+        return -ENOMEM;
+    }
+    for (u32 i = 0; i < RANGE_TYPES; i++)
+        rangeset_init(&s->ranges[i], heap_alloc, heap_free);
+    while (free < IOREQ_SERVERS && d->ioreq->servers[free])
+        free++;
+    error = free == IOREQ_SERVERS ? reject(-ENOSPC, "too many device models")
+                                  : equip(d, s, buffering);
+    if (error) {
+        free_server(d, s);
+        return error;
+    }
+    d->ioreq->servers[free] = s;
+    *id = free;
+    return 0;
+}
+
+int ioreq_create(struct domain *d, u32 buffering, u16 *id)
+{
+    if (buffering > HVM_IOREQSRV_BUFIOREQ_ATOMIC)
+        return reject(-EINVAL, "no such way of buffering");
+    begin(d);
+    return end(d, create(d, buffering, id));
+}
+
+/* Who waits for the one that is gone looks again. */
+static void wake_all(struct domain *d)
+{
+    for (u32 i = 0; i < d->max_vcpus; i++)
+        ioreq_notified(d, i);
+}
+
+int ioreq_destroy(struct domain *d, u16 id)
+{
+    struct ioreq_server *s;
+
+    begin(d);
+    s = find(d, id);
+    if (!s)
+        return end(d, reject(-ENOENT, "no such device model"));
+    d->ioreq->servers[id] = NULL;
+    free_server(d, s);
+    wake_all(d);
+    return end(d, 0);
+}
+
+int ioreq_enable(struct domain *d, u16 id, bool enable)
+{
+    struct ioreq_server *s;
+
+    begin(d);
+    s = find(d, id);
+    if (!s)
+        return end(d, reject(-ENOENT, "no such device model"));
+    s->enabled = enable;
+    wake_all(d);
+    return end(d, 0);
+}
+
+static int claim_range(struct rangeset *r, u64 first, u64 last, bool claim)
+{
+    if (first > last)
+        return reject(-EINVAL, "range of a device model ends before it begins");
+    if (claim && rangeset_contains(r, first, last))
+        return reject(-EEXIST, "range is the device model's already");
+    if (!claim && !rangeset_contains(r, first, last))
+        return reject(-ENOENT, "range is not the device model's");
+    if (r->count >= RANGES_MAX)
+        return reject(-ENOSPC, "too many ranges of a device model");
+    return claim ? rangeset_add(r, first, last) : rangeset_remove(r, first, last);
+}
+
+int ioreq_claim(struct domain *d, u16 id, u32 type, u64 first, u64 last, bool claim)
+{
+    struct ioreq_server *s;
+
+    if (type >= RANGE_TYPES)
+        return reject(-EINVAL, "no such kind of range");
+    begin(d);
+    s = find(d, id);
+    if (!s)
+        return end(d, reject(-ENOENT, "no such device model"));
+    return end(d, claim_range(&s->ranges[type], first, last, claim));
+}
+
+int ioreq_buffer_port(struct domain *d, u16 id, u32 *port)
+{
+    struct ioreq_server *s;
+
+    spin_lock(&d->lock);
+    s = find(d, id);
+    if (s)
+        *port = s->buffer_port;
+    spin_unlock(&d->lock);
+    return s ? 0 : reject(-ENOENT, "no such device model");
+}
+
+int ioreq_frame(struct domain *d, u16 id, u64 which, mfn_t *frame)
+{
+    struct ioreq_server *s;
+    void *page = NULL;
+
+    spin_lock(&d->lock);
+    s = find(d, id);
+    if (s)
+        page = which == XENMEM_resource_ioreq_server_frame_bufioreq ? (void *)s->buffer : s->slots;
+    if (page)
+        *frame = virt_to_mfn(page);
+    spin_unlock(&d->lock);
+    return page ? 0 : reject(-ENOENT, "no such page of a device model");
+}
+
+int ioreq_destroy_all(struct domain *d)
+{
+    struct ioreq_server *s;
+
+    for_each_server(d->ioreq, s) free_server(d, s);
+    heap_free(d->ioreq);
+    d->ioreq = NULL;
+    return 0;
+}
+
+/* ---- questions ---- */
+
+static struct ioreq_server *server_of(struct ioreq_table *t, u32 type, u64 first, u64 last)
+{
+    struct ioreq_server *s;
+
+    for_each_server(t, s) if (s->enabled && s->ports[current->id] &&
+                              rangeset_contains(&s->ranges[type], first, last)) return s;
+    return NULL;
+}
+
+/* The address that an access to the data ports stands for, else it stays a port. */
+static bool config_access(const struct ioreq_table *t, u64 port, u64 *device, u64 *reg)
+{
+    u32 a = t->config_address;
+
+    if ((port & ~3UL) != CONFIG_DATA || !(a & CONFIG_ENABLE))
+        return false;
+    *device = a >> 8 & 0xffff;
+    /* Bits 24-27 are the upper ones of AMD's extended register numbers. */
+    *reg = (a & 0xfc) | (a >> 16 & 0xf00) | (port & 3);
+    return true;
+}
+
+/* False: no room, or not of this kind. */
+static bool buffer_write(struct ioreq_server *s, u64 address, u32 bytes, u64 value)
+{
+    struct buffered_iopage *b = s->buffer;
+    u32 n = bytes == 8 ? 2 : 1;
+    union pointers *at, seen, back;
+
+    if (!b || address < VGA_FIRST || address + bytes - 1 > VGA_LAST)
+        return false;
+    at = (union pointers *)b;
+    seen.both = READ_ONCE(at->both);
+    if (seen.write - seen.read > IOREQ_BUFFER_SLOT_NUM - n)
+        return false;
+    for (u32 i = 0; i < n; i++)
+        b->buf_ioreq[(seen.write + i) % IOREQ_BUFFER_SLOT_NUM] = (struct buf_ioreq){
+            .type = IOREQ_TYPE_COPY,
+            .size = (u8)__builtin_ctz(bytes) & 3,
+            .addr = (u32)address & 0xfffff,
+            .data = (u32)(value >> 32 * i),
+        };
+    store_release(&at->write, seen.write + n);
+    /* The number of slots is no power of two: pointers must not come round by themselves. */
+    seen.both = READ_ONCE(at->both);
+    back = seen;
+    if (s->rewinds && seen.read >= IOREQ_BUFFER_SLOT_NUM) {
+        back.read -= IOREQ_BUFFER_SLOT_NUM;
+        back.write -= IOREQ_BUFFER_SLOT_NUM;
+        atomic_cmpxchg(&at->both, seen.both, back.both);
+    }
+    event_send(current->domain, s->buffer_port);
+    return true;
+}
+
+static void ask(struct ioreq_server *s, const struct ioreq *question)
+{
+    volatile struct ioreq *slot = &s->slots->vcpu_ioreq[current->id];
+    struct ioreq q = *question;
+
+    q.vp_eport = s->ports[current->id];
+    q.state = STATE_IOREQ_NONE;
+    *slot = q;
+    memory_barrier();
+    q.state = STATE_IOREQ_READY;
+    /* The state shares its byte with the direction. */
+    ((volatile u8 *)slot)[offsetof(struct ioreq, type) - 1] =
+        ((const u8 *)&q)[offsetof(struct ioreq, type) - 1];
+    atomic_or(&current->pause_flags, PAUSE_IO);
+    event_send(current->domain, q.vp_eport);
+    cpu_raise_work(this_cpu_id(), WORK_SCHEDULE);
+}
+
+enum ioreq_sent ioreq_send(u32 type, u64 address, u32 bytes, bool write, u64 value, u32 count)
+{
+    struct ioreq_table *t = current->domain->ioreq;
+    struct ioreq_server *s;
+    u64 device, reg;
+
+    if (!t)
+        return IOREQ_NOBODY;
+    if (type == IOREQ_TYPE_PIO && address == CONFIG_ADDRESS && bytes == 4 && write && !count)
+        t->config_address = (u32)value;
+    if (type == IOREQ_TYPE_PIO && config_access(t, address, &device, &reg)) {
+        s = server_of(t, XEN_DMOP_IO_RANGE_PCI, device, device);
+        type = IOREQ_TYPE_PCI_CONFIG;
+        address = device << 32 | reg;
+    } else {
+        s = server_of(t, type == IOREQ_TYPE_PIO ? XEN_DMOP_IO_RANGE_PORT : XEN_DMOP_IO_RANGE_MEMORY,
+                      address, address + bytes - 1);
+    }
+    if (!s)
+        return IOREQ_NOBODY;
+    if (write && !count && type == IOREQ_TYPE_COPY && buffer_write(s, address, bytes, value))
+        return IOREQ_TAKEN;
+    ask(s, &(struct ioreq){.addr = address,
+                           .data = value,
+                           .count = count ? count : 1,
+                           .data_is_ptr = count != 0,
+                           .size = bytes,
+                           .dir = write ? IOREQ_WRITE : IOREQ_READ,
+                           .type = (u8)type});
+    return IOREQ_ASKED;
+}
+
+bool ioreq_waits(u64 *value)
+{
+    struct ioreq_table *t = current->domain->ioreq;
+    struct ioreq_server *s;
+
+    *value = ~0UL;
+    for_each_server(t, s)
+    {
+        volatile struct ioreq *slot = &s->slots->vcpu_ioreq[current->id];
+        u32 state = slot->state;
+
+        if (!s->enabled)
+            continue;
+        if (state == STATE_IOREQ_READY || state == STATE_IOREQ_INPROCESS)
+            return true;
+        if (state == STATE_IORESP_READY) {
+            memory_barrier();
+            *value = slot->data;
+            slot->state = STATE_IOREQ_NONE;
+        }
+    }
+    return false;
+}
+
+void ioreq_memory_gone(struct domain *d)
+{
+    struct ioreq_table *t = READ_ONCE(d->ioreq);
+
+    if (t)
+        WRITE_ONCE(t->memory_gone, 1);
+}
+
+bool ioreq_tell_memory_gone(void)
+{
+    struct ioreq_table *t = current->domain->ioreq;
+    struct ioreq_server *s;
+    bool asked = false;
+
+    if (likely(!t || !READ_ONCE(t->memory_gone)) || !atomic_xchg(&t->memory_gone, 0))
+        return false;
+    for_each_server(t, s)
+    {
+        if (!s->enabled || !s->ports[current->id])
+            continue;
+        ask(s, &(struct ioreq){.data = ~0UL,
+                               .count = 1,
+                               .size = 4,
+                               .dir = IOREQ_WRITE,
+                               .type = IOREQ_TYPE_INVALIDATE});
+        asked = true;
+    }
+    return asked;
+}
+
+void ioreq_notified(struct domain *d, u32 id)
+{
+    struct vcpu *v = domain_vcpu(d, id);
+
+    if (v && (atomic_fetch_and(&v->pause_flags, ~(u32)PAUSE_IO) & PAUSE_IO))
+        vcpu_wake(v);
+}
