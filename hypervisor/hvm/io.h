@@ -48,8 +48,6 @@ bool hvm_io_waits(struct hvm_vcpu *v);
 void hvm_io_again(struct hvm_vcpu *v);
 /* The step is complete: its accesses are forgotten. */
 void hvm_io_complete(struct hvm_vcpu *v);
-/* hvm/emulate.c: the reply is here; what was under way (io.again) is done again. */
-void hvm_io_again(struct hvm_vcpu *v);
 
 /*
  * A device of our own: one access to it, on behalf of the current vCPU. address is

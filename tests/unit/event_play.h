@@ -154,7 +154,7 @@ static bool play_new(u32 i, int error, u32 port, u8 state)
 
     ASSERT(!error);
     if (port >= PLAY_PORTS) {
-        ASSERT(event_close(play.d[i], port) == 0);
+        ASSERT(event_close(play.d[i], port, true) == 0);
         return false;
     }
     p = &play.port[i][port];
@@ -193,7 +193,7 @@ static void play_interdomain(u32 i, u32 far, u32 far_port)
 static void play_close(u32 i, u32 port)
 {
     struct play_port *p = &play.port[i][port];
-    int error = event_close(play.d[i], port);
+    int error = event_close(play.d[i], port, true);
 
     ASSERT(error == (port && p->state != EVTCHNSTAT_closed ? 0 : -EINVAL));
     if (error)

@@ -245,8 +245,8 @@ static void shutting_down(void **state)
     world_destroy(d);
     assert_true(event_port_pending(dom0, exc.port));
     world_as(dom0->vcpus[0]);
-    assert_int_equal(event_close(dom0, exc.port), 0);
-    assert_int_equal(event_close(dom0, bind.local_port), 0);
+    assert_int_equal(event_close(dom0, exc.port, true), 0);
+    assert_int_equal(event_close(dom0, bind.local_port, true), 0);
     assert_int_equal(domain_destroy(dom0), -EINVAL);
     if (!setjmp(world_end))
         domain_shutdown(dom0, SHUTDOWN_poweroff);
@@ -426,7 +426,7 @@ static void interrupts(void **state)
     assert_int_equal(pirq_eoi(d, 9), 0);
     world_fire(9);
     assert_true(event_port_pending(d, bind.port));
-    assert_int_equal(event_close(d, bind.port), 0);
+    assert_int_equal(event_close(d, bind.port, true), 0);
     assert_null(world_irqs[9].fn);
     /* A message. */
     struct physdev_map_pirq msi = {.type = MAP_PIRQ_TYPE_MSI_SEG, .pirq = -1, .bus = 1, .devfn = 8};
@@ -441,7 +441,7 @@ static void interrupts(void **state)
     assert_int_equal(pirq_unmap(d, bind.pirq), 0);
     assert_false(world_irqs[24].allocated);
     assert_int_equal(pirq_unmap(d, bind.pirq), -EINVAL);
-    assert_int_equal(event_close(d, bind.port), 0);
+    assert_int_equal(event_close(d, bind.port, true), 0);
     assert_int_equal(pirq_unmap(d, 9), 0);
     /* The map that says which need the call. */
     struct frame *f = frames_alloc(&d->frames, 0, 0, 0);
@@ -457,7 +457,7 @@ static void interrupts(void **state)
     bit_set(d->shared_info->evtchn_mask, bind.port);
     assert_int_equal(pirq_eoi(d, bind.pirq), 0);
     assert_false(event_port_masked(d, bind.port));
-    assert_int_equal(event_close(d, bind.port), 0);
+    assert_int_equal(event_close(d, bind.port, true), 0);
     assert_int_equal(needs[0], 0);
 }
 

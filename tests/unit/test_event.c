@@ -36,7 +36,7 @@ static void limits(void **state)
         assert_int_equal(op.port, i);
     }
     assert_int_equal(event_alloc_unbound(d, &op), -ENOSPC);
-    assert_int_equal(event_close(d, 57), 0);
+    assert_int_equal(event_close(d, 57, true), 0);
     assert_int_equal(event_alloc_unbound(d, &op), 0);
     assert_int_equal(op.port, 57);
     assert_int_equal(event_send(d, 0), -EINVAL);

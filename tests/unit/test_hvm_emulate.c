@@ -40,6 +40,8 @@ static struct {
     u64 address[64], value[64], next;
     u32 count, waits;
     bool slow, port;
+    bool takes_many, asked;
+    u64 many, pieces, memory; /* items, and the place where the next piece is to begin */
 } device;
 
 void reject_record(const char *why, const char *file, int line, int error)
@@ -105,6 +107,24 @@ int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
     }
     io->used++;
     return 0;
+}
+
+int hvm_io_many(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 memory)
+{
+    (void)v;
+    if (!device.takes_many)
+        return 0;
+    assert_true(a->port && a->count);
+    assert_true((memory & ~PAGE_MASK) + (u64)a->count * a->bytes <= PAGE_SIZE);
+    assert_int_equal(memory, device.memory);
+    device.asked = !device.asked;
+    if (device.asked && device.slow)
+        return -EAGAIN;
+    device.asked = false;
+    device.many += a->count;
+    device.memory += (u64)a->count * a->bytes;
+    device.pieces++;
+    return a->count;
 }
 
 void hvm_io_complete(struct hvm_vcpu *v)
@@ -378,6 +398,31 @@ static void test_ports(void **state)
         settle();
         assert_int_equal(device.count, 40);
         assert_int_equal(r->rip, CODE + 2);
+
+        r = BEGIN(4, slow, "\xf3\x6d"); /* by the page, where the device can */
+        device.takes_many = true;
+        device.memory = 0x2ff0;
+        r->rdi = device.memory;
+        r->rcx = 0x10 / 4 + 0x400 + 3;
+        hvm_exit_port(&vcpu, &a);
+        settle();
+        assert_int_equal(device.many, 0x10 / 4 + 0x400 + 3);
+        assert_int_equal(device.pieces, 3);
+        assert_int_equal(device.count, 0);
+        assert_int_equal(r->rcx, 0);
+        assert_int_equal(r->rdi, 0x4000 + 12);
+        assert_int_equal(r->rip, CODE + 2);
+
+        r = BEGIN(4, slow, "\xf3\x6f"); /* downwards one by one */
+        device.takes_many = true;
+        r->rflags |= BIT(10);
+        r->rsi = 0x2008;
+        r->rcx = 3;
+        hvm_exit_port(&vcpu, &a);
+        settle();
+        assert_int_equal(device.many, 0);
+        assert_int_equal(device.count, 3);
+        assert_int_equal(r->rsi, 0x1ffc);
     }
 }
 
