@@ -131,6 +131,11 @@ void ioapic_eoi(struct domain *d, u32 vector)
 static s32 pic_vector = -1;
 static bool pic_gone;
 
+bool hvm_io_waits(struct hvm_vcpu *of)
+{
+    (void)of;
+    return false;
+}
 bool pic_pending(const struct hvm_vcpu *of)
 {
     assert_ptr_equal(of, &v);
