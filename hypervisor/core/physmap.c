@@ -137,7 +137,8 @@ int physmap_remove(struct domain *d, u64 gfn, u32 order)
 }
 
 /*
- * Puts a frame of d's at gfn, which it leaves elsewhere. The caller holds it. RAM must
+ * Puts a frame of d's at gfn, which it leaves elsewhere, and where it counts as written.
+ * The caller holds it. RAM must
  * be `from` there, still: if it is not, another CPU has moved it or given it up. A page
  * of ours (from: NULL) is where the machine-to-phys table says, or nowhere.
  */

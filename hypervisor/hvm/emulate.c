@@ -295,8 +295,10 @@ void hvm_exit_page(struct hvm_vcpu *v, u64 address, bool write, bool fetched)
 {
     struct p2m_entry e = p2m_lookup(v->v.domain->p2m, address >> PAGE_SHIFT);
 
-    if (e.kind == P2M_RAM)
-        return; /* it has come meanwhile */
+    if (e.kind == P2M_LOGDIRTY && write)
+        p2m_written(v->v.domain->p2m, address >> PAGE_SHIFT);
+    if (e.kind == P2M_RAM || e.kind == P2M_LOGDIRTY)
+        return; /* or it has come meanwhile */
     if (fetched || (e.kind != P2M_NONE && !write))
         hvm_crash(v, "runs code where there is no memory");
     else if (v->event.valid)

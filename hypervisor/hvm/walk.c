@@ -39,11 +39,18 @@ int hvm_copy_physical(struct domain *d, u64 address, void *buffer, u64 length, b
 
         if (!f)
             return -EFAULT;
+        /* A writable use is what the log of written frames sees (memory/p2m.h). */
+        if (write && !frame_get_writable(f)) {
+            frame_put(f);
+            return -EFAULT;
+        }
         at = (u8 *)mfn_to_virt(frame_to_mfn(f)) + offset;
         if (write)
             memcpy(at, buffer, part);
         else
             memcpy(buffer, at, part);
+        if (write)
+            frame_put_writable(f);
         frame_put(f);
         address += part;
         buffer = (u8 *)buffer + part;
@@ -56,22 +63,21 @@ int hvm_copy_physical(struct domain *d, u64 address, void *buffer, u64 length, b
 static bool entry_at(struct domain *d, u64 address, u32 size, u64 set, u64 *entry)
 {
     struct frame *f = domain_frame_get(d, address >> PAGE_SHIFT);
+    bool mark, done;
     char *at;
 
     if (!f)
         return false;
     at = (char *)mfn_to_virt(frame_to_mfn(f)) + (address & ~PAGE_MASK);
-    if (size == 8) {
-        *entry = atomic_load((u64 *)at);
-        if ((*entry & PTE_PRESENT) && (*entry & set) != set)
-            atomic_or((u64 *)at, set);
-    } else {
-        *entry = atomic_load((u32 *)at);
-        if ((*entry & PTE_PRESENT) && (*entry & set) != set)
-            atomic_or((u32 *)at, (u32)set);
+    *entry = size == 8 ? atomic_load((u64 *)at) : atomic_load((u32 *)at);
+    mark = (*entry & PTE_PRESENT) && (*entry & set) != set;
+    done = !mark || frame_get_writable(f);
+    if (mark && done) {
+        atomic_or((u32 *)at, (u32)set); /* in the low half of either size */
+        frame_put_writable(f);
     }
     frame_put(f);
-    return true;
+    return done;
 }
 
 /* Do the rights collected on the way allow it? */

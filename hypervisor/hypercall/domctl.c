@@ -238,7 +238,7 @@ static const struct operation {
     DONE(pausedomain, pausedomain, OTHERS),
     DONE(unpausedomain, unpausedomain, 0),
     ON_VCPU(setvcpuaffinity, domctl_setvcpuaffinity, 0, ESRCH),
-    DONE(shadow_op, domctl_shadow_op, OTHERS),
+    DONE(shadow_op, domctl_shadow_op, OTHERS | COPY_BACK),
     DONE(max_mem, max_mem, 0),
     ON_VCPU(setvcpucontext, domctl_setvcpucontext, OTHERS | PAUSED | PV_ONLY, EINVAL),
     ON_VCPU(getvcpucontext, domctl_getvcpucontext, COPY_BACK | OTHERS | PAUSED | PV_ONLY, ESRCH),

@@ -4,9 +4,13 @@
  * ports and interrupts, types of frames for saving, the hypercall page.
  * Range sets are under LOCK_DOMAIN of the domain they belong to.
  */
+#include "core/continuation.h"
 #include "core/physmap.h"
+#include "cpu/work.h"
 #include "hypercall/control.h"
+#include "lib/bitmap.h"
 #include "memory/map.h"
+#include "memory/p2m.h"
 
 #define IO_PORTS     65536
 #define MAX_PFINFO   1024
@@ -135,10 +139,62 @@ s64 domctl_getpageframeinfo3(struct domain *d, struct xen_domctl *op)
     return 0;
 }
 
-/* Logging of dirty frames is not there; turning off what is off is an error that tools know. */
-s64 domctl_shadow_op(struct domain *, struct xen_domctl *op)
+#define LOG_CHUNK 4096 /* frames for one turn with the map's lock */
+
+/* One pass over all frames, or for a tool's bitmap the first `pages`. Goes on from p->log.at. */
+static s64 log_pass(struct domain *d, enum p2m_log what, u64 pages, u64 list)
 {
-    return op->u.shadow_op.op == XEN_DOMCTL_SHADOW_OP_OFF
-               ? reject(-EINVAL, "no dirty logging is on")
-               : reject(-EOPNOTSUPP, "no dirty logging");
+    struct p2m *p = d->p2m;
+    struct p2m_entry e;
+
+    for (u64 *at = &p->log.at; list ? *at < pages : p2m_next(p, *at, &e) != ~0UL;) {
+        u64 count = list ? MIN(pages - *at, (u64)LOG_CHUNK) : 0;
+        unsigned long dirty[LOG_CHUNK / 64] = {0};
+
+        *at = list ? *at : p2m_next(p, *at, &e) & ~(LOG_CHUNK - 1UL);
+        spin_lock(&p->lock);
+        p2m_log(p, *at, LOG_CHUNK, what, dirty);
+        spin_unlock(&p->lock);
+        for (u64 i = 0; i < count; i++)
+            p->log.dirty += bit_test(dirty, i);
+        if (list && guest_copy_out(list + *at / 8, dirty, (count + 7) / 8))
+            return reject(-EFAULT, "bitmap not writable");
+        *at += LOG_CHUNK;
+        if (hypercall_should_yield())
+            return -ERESTART_HYPERCALL;
+    }
+    return 0;
+}
+
+/* Logging of dirty frames, for live migration: of translated domains. Turning off what is off
+ * is an error that tools know. */
+s64 domctl_shadow_op(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_shadow_op *s = &op->u.shadow_op;
+    bool peek = s->op == XEN_DOMCTL_SHADOW_OP_PEEK, off = s->op == XEN_DOMCTL_SHADOW_OP_OFF;
+    bool read = peek || s->op == XEN_DOMCTL_SHADOW_OP_CLEAN;
+    bool enable =
+        s->op == XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY ||
+        (s->op == XEN_DOMCTL_SHADOW_OP_ENABLE && s->mode == XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY);
+    u64 list = read ? handle_address(s->dirty_bitmap) : 0;
+    struct p2m *p = d->p2m;
+    bool again = p && p->log.at && p->log.op == s->op;
+    s64 error;
+
+    if (!(enable || read || off) || (!p && !off))
+        return reject(-EOPNOTSUPP, "no dirty logging of this kind or domain");
+    if ((!again && (!p || enable == p->log.on)) || (read && (!list || s->pages >> P2M_GFN_BITS)))
+        return reject(-EINVAL, "dirty logging is on already, or is off; or its bitmap");
+    if (!again) {
+        cpu_flush_local(FLUSH_TLB, 0); /* the flush clock goes on: uses from now on are later */
+        p->log = (struct p2m_log_state){!off, s->op, 0, 0, p->log.clock, flush_clock_now()};
+    }
+    error = log_pass(d, peek ? P2M_LOG_PEEK : off ? P2M_LOG_OFF : P2M_LOG_CLEAN, s->pages, list);
+    domain_flush(d); /* before a tool reads what it has been told of */
+    if (error == -ERESTART_HYPERCALL)
+        return error;
+    p->log.at = 0;
+    p->log.clock = peek ? p->log.clock : p->log.next_clock;
+    s->stats = (struct xen_domctl_shadow_op_stats){.dirty_count = p->log.dirty};
+    return error;
 }

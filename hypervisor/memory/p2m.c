@@ -11,7 +11,9 @@
 #include "memory/p2m.h"
 
 #include "lib/atomic.h"
+#include "lib/bitmap.h"
 #include "memory/alloc.h"
+#include "memory/frame.h"
 #include "memory/map.h"
 
 #define KIND_SHIFT  52
@@ -105,15 +107,27 @@ struct p2m_entry p2m_lookup(const struct p2m *p, u64 gfn)
     }
 }
 
+/* The same within one table. */
+static u64 next_in(const struct p2m *p, const u64 *table, u32 level, u64 gfn, struct p2m_entry *e)
+{
+    u64 found = ~0UL, step = 1UL << (level * TABLE_ORDER);
+
+    for (u32 i = slot_of(gfn, level); i < 512 && found == ~0UL; i++, gfn = (gfn | (step - 1)) + 1) {
+        u64 entry = atomic_load(&table[i]);
+
+        if (is_table(p, entry, level)) {
+            found = next_in(p, mfn_to_virt(pte_mfn(entry)), level - 1, gfn, e);
+        } else if (entry & PRESENT) {
+            *e = describe(entry, gfn, level);
+            found = gfn;
+        }
+    }
+    return found;
+}
+
 u64 p2m_next(const struct p2m *p, u64 gfn, struct p2m_entry *entry)
 {
-    while (gfn <= p->last) {
-        *entry = p2m_lookup(p, gfn);
-        if (entry->kind != P2M_NONE)
-            return gfn;
-        gfn = (gfn | ((1UL << entry->order) - 1)) + 1;
-    }
-    return ~0UL;
+    return gfn > p->last ? ~0UL : next_in(p, p->root, TOP_LEVEL, gfn, entry);
 }
 
 /* A new table in *entry, empty or saying what the large mapping there said. */
@@ -241,4 +255,47 @@ int p2m_set_kind(struct p2m *p, u64 gfn, enum p2m_kind kind)
     if (!error)
         store_release(entry, leaf(p, pte_mfn(*entry), 0, kind));
     return error;
+}
+
+void p2m_log(struct p2m *p, u64 gfn, u64 count, enum p2m_log what, unsigned long *dirty)
+{
+    enum p2m_kind to = what == P2M_LOG_OFF ? P2M_RAM : P2M_LOGDIRTY;
+
+    ASSERT(spin_held(&p->lock) && !((gfn | count) & 511));
+    for (u64 i = 0, n; i < count; i += n) {
+        struct p2m_entry e = p2m_lookup(p, gfn + i);
+        u32 level = MIN(e.order / TABLE_ORDER, 1);
+        bool ram = e.kind == P2M_RAM;
+        u64 *entry;
+
+        n = 1UL << (level * TABLE_ORDER);
+        if (!ram && e.kind != P2M_LOGDIRTY)
+            continue;
+        for (u64 k = 0; k < n; k++) {
+            const struct frame *f = mfn_to_frame(mfn(e.frame.raw + k));
+
+            /* frame.c: the stamp comes before the last use ends. */
+            if (ram ||
+                (mfn_is_ram(frame_to_mfn(f)) && ((READ_ONCE(f->type) & TYPE_COUNT_MASK) ||
+                                                 (s32)(READ_ONCE(f->stamp) - p->log.clock) >= 0)))
+                bit_set(dirty, i + k);
+        }
+        /* What cannot be split stays dirty. */
+        entry = e.kind == to || what == P2M_LOG_PEEK ? NULL : entry_at(p, gfn + i, level, false);
+        if (entry)
+            store_release(entry, leaf(p, pte_mfn(*entry), level, to));
+    }
+}
+
+void p2m_written(struct p2m *p, u64 gfn)
+{
+    struct p2m_entry e;
+    u64 *entry;
+
+    spin_hold(&p->lock);
+    e = p2m_lookup(p, gfn);
+    if (e.kind != P2M_LOGDIRTY || !p2m_set_kind(p, gfn, P2M_RAM))
+        return;
+    entry = entry_at(p, gfn, e.order / TABLE_ORDER, false);
+    store_release(entry, leaf(p, pte_mfn(*entry), e.order / TABLE_ORDER, P2M_RAM));
 }

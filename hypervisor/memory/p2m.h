@@ -21,7 +21,7 @@ enum p2m_kind {
     P2M_NONE,
     P2M_RAM,
     P2M_READONLY, /* RAM or a page of ours that the guest may only read */
-    P2M_LOGDIRTY, /* RAM whose first write is to be noted */
+    P2M_LOGDIRTY, /* RAM not written since p2m_log: its first write makes it P2M_RAM */
     P2M_DEVICE,   /* registers of a device given to the domain */
     P2M_GRANT,    /* another domain's frame, granted */
     P2M_GRANT_READONLY,
@@ -38,12 +38,21 @@ struct p2m_format {
 };
 extern const struct p2m_format p2m_format_npt;
 
+/* Of the control operation; p2m_log reads the clock. */
+struct p2m_log_state {
+    bool on;
+    u32 op; /* request under way: which, the guest frame it has come to, what it has found */
+    u64 at;
+    u32 dirty, clock, next_clock; /* flush clock when the last cleaning began, and this one */
+};
+
 struct p2m {
     spinlock_t lock; /* LOCK_P2M */
     u64 *root;
     const struct p2m_format *format;
     u32 tables, tables_max; /* pages of tables: there are, may be */
     u64 last;               /* highest guest frame ever mapped */
+    struct p2m_log_state log;
 };
 
 struct p2m_entry {
@@ -74,3 +83,15 @@ void p2m_take_back(struct p2m *p, u64 gfn, u32 order);
 int p2m_remove(struct p2m *p, u64 gfn, struct p2m_entry *old);
 /* One mapped frame becomes of another kind. Errors as p2m_remove. */
 int p2m_set_kind(struct p2m *p, u64 gfn, enum p2m_kind kind);
+
+/*
+ * Which RAM is written. The map itself is the log: P2M_RAM is dirty, P2M_LOGDIRTY is clean
+ * unless somebody of us or another domain has held a writable use of its frame since
+ * log.clock. Marks the dirty ones of count frames from gfn on (multiples of 512) in the
+ * bitmap; then makes all of them clean, or P2M_RAM, or leaves them as they are.
+ */
+enum p2m_log { P2M_LOG_PEEK, P2M_LOG_CLEAN, P2M_LOG_OFF };
+void p2m_log(struct p2m *p, u64 gfn, u64 count, enum p2m_log what, unsigned long *dirty);
+/* A clean frame is written; with its neighbours, if there is no room for a table. Takes the
+ * lock itself. */
+void p2m_written(struct p2m *p, u64 gfn);

@@ -76,6 +76,13 @@ static struct walked walk(u64 gfn)
     abort();
 }
 
+/* A frame of our fake memory may have been written by others; the rest never is. */
+static bool others_wrote(u64 frame)
+{
+    return frame < FAKE_FRAMES && ((frame_table[frame].type & TYPE_COUNT_MASK) ||
+                                   (s32)(frame_table[frame].stamp - map.log.clock) >= 0);
+}
+
 static void check_one(u64 gfn, const struct model *m)
 {
     struct p2m_entry e = p2m_lookup(&map, gfn);
@@ -166,16 +173,69 @@ static void do_change(bool removing)
     }
 }
 
+/* The log of one stretch: what is reported, and what becomes of it. */
+static void do_log(void)
+{
+    u64 gfn = pick_gfn(9), count = 512 * (1 + (u64)rand() % 2);
+    unsigned long dirty[1024 / 64] = {0};
+    enum p2m_log what = (u32)rand() % 3;
+
+    spin_lock(&map.lock);
+    p2m_log(&map, gfn, count, what, dirty);
+    spin_unlock(&map.lock);
+    for (u64 i = 0; i < count; i++) {
+        struct model *m = model_of(gfn + i), none = {0};
+
+        m = m ? m : &none;
+        assert_int_equal(bit_test(dirty, i),
+                         m->kind == P2M_RAM || (m->kind == P2M_LOGDIRTY && others_wrote(m->frame)));
+        if (what == P2M_LOG_OFF && m->kind == P2M_LOGDIRTY)
+            m->kind = P2M_RAM;
+        /* With too few tables what is large stays as it was. */
+        if (what == P2M_LOG_CLEAN && m->kind == P2M_RAM &&
+            p2m_lookup(&map, gfn + i).kind == P2M_LOGDIRTY)
+            m->kind = P2M_LOGDIRTY;
+        if (what == P2M_LOG_CLEAN)
+            assert_int_not_equal(m->kind, P2M_RAM);
+    }
+}
+
+/* A write makes that frame dirty, and no other if there is room for a table. */
+static void do_write(void)
+{
+    u64 gfn = pick_gfn(0), first = gfn, count = 1;
+    bool clean = model_of(gfn)->kind == P2M_LOGDIRTY;
+
+    p2m_written(&map, gfn);
+    if (!clean)
+        return;
+    if (p2m_lookup(&map, gfn).order) {
+        assert_int_equal(map.tables, map.tables_max);
+        first = gfn & ~511UL;
+        count = 512;
+    }
+    for (u64 i = 0; i < count; i++)
+        model_of(first + i)->kind = P2M_RAM;
+}
+
 static void play(u32 rounds, bool scarce)
 {
     u64 free = memory_free();
 
     memset(model, 0, sizeof(model));
     assert_int_equal(p2m_init(&map, &p2m_format_npt), 0);
+    map.log.clock = 1000;
     for (u32 round = 0; round < rounds; round++) {
         if (scarce)
             map.tables_max = map.tables + (u32)rand() % 2;
-        switch (rand() % 8) {
+        switch (rand() % 11) {
+        case 8:
+        case 9:
+            do_write();
+            break;
+        case 10:
+            do_log();
+            break;
         case 0 ... 2:
             do_add();
             break;
@@ -294,6 +354,61 @@ static void into_old_tables(void **state)
     assert_int_equal(memory_free(), free);
 }
 
+/* Logging of 1 GiB in one piece: cleaning splits it once, a write splits it again. */
+static void log_of_a_large_one(void **state)
+{
+    u64 free = memory_free(), gfn = 3UL << 18;
+    unsigned long dirty[4096 / 64] = {0};
+    struct frame *held = mfn_to_frame(mfn(1500));
+    u64 note = held->type; /* the allocator's */
+
+    (void)state;
+    assert_int_equal(p2m_init(&map, &p2m_format_npt), 0);
+    map.log.clock = 1000;
+    assert_int_equal(add(gfn, 0, 18, P2M_RAM), 0);
+    spin_lock(&map.lock);
+    for (u64 i = 0; i < 1UL << 18; i += 4096)
+        p2m_log(&map, gfn + i, 4096, P2M_LOG_CLEAN, dirty);
+    spin_unlock(&map.lock);
+    assert_int_equal(map.tables, 3);
+    assert_int_equal(p2m_lookup(&map, gfn + 5).order, 9);
+    assert_false(walk(gfn + 5).write);
+    for (u64 i = 0; i < 4096; i++)
+        assert_true(bit_test(dirty, i));
+    held->type = 0;
+    p2m_written(&map, gfn + 5);
+    p2m_written(&map, gfn + 600);
+    spin_lock(&map.lock);
+    memset(dirty, 0, sizeof(dirty));
+    assert_true(frame_get_writable(held)); /* one of ours or another domain writes there */
+    p2m_log(&map, gfn, 4096, P2M_LOG_PEEK, dirty);
+    p2m_log(&map, gfn, 4096, P2M_LOG_CLEAN, dirty);
+    for (u64 i = 0; i < 4096; i++)
+        assert_int_equal(bit_test(dirty, i), i == 5 || i == 600 || others_wrote(i));
+    assert_true(bit_test(dirty, 1500));
+    /* Of a use that has ended the stamp tells: since this cleaning, or before it. */
+    frame_put_writable(held);
+    held->stamp = 1000;
+    memset(dirty, 0, sizeof(dirty));
+    p2m_log(&map, gfn, 4096, P2M_LOG_CLEAN, dirty);
+    for (u64 i = 0; i < 4096; i++)
+        assert_int_equal(bit_test(dirty, i), others_wrote(i));
+    assert_true(bit_test(dirty, 1500));
+    map.log.clock = 1001;
+    memset(dirty, 0, sizeof(dirty));
+    p2m_log(&map, gfn, 4096, P2M_LOG_OFF, dirty);
+    spin_unlock(&map.lock);
+    for (u64 i = 0; i < 4096; i++) {
+        assert_int_equal(bit_test(dirty, i), others_wrote(i));
+        assert_true(walk(gfn + i).write);
+    }
+    assert_false(bit_test(dirty, 1500));
+    held->type = note;
+    held->stamp = 0;
+    p2m_free(&map);
+    assert_int_equal(memory_free(), free);
+}
+
 static void at_the_edges(void **state)
 {
     u64 top = 1UL << P2M_GFN_BITS, free = memory_free();
@@ -329,11 +444,9 @@ static void at_the_edges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(large_ones),
-        cmocka_unit_test(into_old_tables),
-        cmocka_unit_test(at_the_edges),
-        cmocka_unit_test(random_play),
-        cmocka_unit_test(random_play_with_few_tables),
+        cmocka_unit_test(large_ones),         cmocka_unit_test(into_old_tables),
+        cmocka_unit_test(log_of_a_large_one), cmocka_unit_test(at_the_edges),
+        cmocka_unit_test(random_play),        cmocka_unit_test(random_play_with_few_tables),
     };
 
     srand(1);

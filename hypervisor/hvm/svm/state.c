@@ -34,6 +34,17 @@ void svm_state_init(struct hvm_vcpu *v)
 
 #define SEGMENTS(each) each(cs) each(ds) each(es) each(fs) each(gs) each(ss) each(tr) each(ldtr)
 
+/* Of the interface's form, of the block: what is the same in both. */
+#define REGISTERS(each)                                                                          \
+    each(gdtr_base, gdtr.base) each(gdtr_limit, gdtr.limit) each(idtr_base, idtr.base)           \
+        each(idtr_limit, idtr.limit) each(cr0, cr0) each(cr2, cr2) each(cr3, cr3) each(cr4, cr4) \
+            each(dr6, dr6) each(dr7, dr7) each(sysenter_cs, sysenter_cs)                         \
+                each(sysenter_esp, sysenter_esp) each(sysenter_eip, sysenter_eip)                \
+                    each(shadow_gs, kernel_gs_base) each(msr_lstar, lstar) each(msr_star, star)  \
+                        each(msr_cstar, cstar) each(msr_syscall_mask, sfmask)
+_Static_assert(offsetof(struct hvm_hw_cpu, dr3) == offsetof(struct hvm_hw_cpu, dr0) + 24,
+               "an array");
+
 void svm_get_state(struct hvm_vcpu *v, struct hvm_hw_cpu *s)
 {
     const struct vmcb *b = settled(v);
@@ -45,30 +56,12 @@ void svm_get_state(struct hvm_vcpu *v, struct hvm_hw_cpu *s)
     s->name##_arbytes = b->name.attributes;
     SEGMENTS(GET)
 #undef GET
-    s->gdtr_base = b->gdtr.base;
-    s->gdtr_limit = b->gdtr.limit;
-    s->idtr_base = b->idtr.base;
-    s->idtr_limit = b->idtr.limit;
-    s->cr0 = b->cr0;
-    s->cr2 = b->cr2;
-    s->cr3 = b->cr3;
-    s->cr4 = b->cr4;
+#define GET(theirs, ours) s->theirs = b->ours;
+    REGISTERS(GET)
+#undef GET
     if (to_svm(v)->debug_loaded)
         svm_save_debug(to_svm(v));
-    s->dr0 = to_svm(v)->dr[0];
-    s->dr1 = to_svm(v)->dr[1];
-    s->dr2 = to_svm(v)->dr[2];
-    s->dr3 = to_svm(v)->dr[3];
-    s->dr6 = b->dr6;
-    s->dr7 = b->dr7;
-    s->sysenter_cs = b->sysenter_cs;
-    s->sysenter_esp = b->sysenter_esp;
-    s->sysenter_eip = b->sysenter_eip;
-    s->shadow_gs = b->kernel_gs_base;
-    s->msr_lstar = b->lstar;
-    s->msr_star = b->star;
-    s->msr_cstar = b->cstar;
-    s->msr_syscall_mask = b->sfmask;
+    memcpy(&s->dr0, to_svm(v)->dr, sizeof(to_svm(v)->dr));
     s->msr_efer = b->efer & ~EFER_SVME;
 }
 
@@ -94,29 +87,11 @@ int svm_set_state(struct hvm_vcpu *v, const struct hvm_hw_cpu *s)
     SEGMENTS(SET)
 #undef SET
     b->cpl = b->ss.attributes >> 5 & 3;
-    b->gdtr.base = s->gdtr_base;
-    b->gdtr.limit = s->gdtr_limit;
-    b->idtr.base = s->idtr_base;
-    b->idtr.limit = s->idtr_limit;
-    b->cr0 = s->cr0;
-    b->cr2 = s->cr2;
-    b->cr3 = s->cr3;
-    b->cr4 = s->cr4;
+#define SET(theirs, ours) b->ours = s->theirs;
+    REGISTERS(SET)
+#undef SET
     svm_save_debug(to_svm(v));
-    to_svm(v)->dr[0] = s->dr0;
-    to_svm(v)->dr[1] = s->dr1;
-    to_svm(v)->dr[2] = s->dr2;
-    to_svm(v)->dr[3] = s->dr3;
-    b->dr6 = s->dr6;
-    b->dr7 = s->dr7;
-    b->sysenter_cs = s->sysenter_cs;
-    b->sysenter_esp = s->sysenter_esp;
-    b->sysenter_eip = s->sysenter_eip;
-    b->kernel_gs_base = s->shadow_gs;
-    b->lstar = s->msr_lstar;
-    b->star = s->msr_star;
-    b->cstar = s->msr_cstar;
-    b->sfmask = s->msr_syscall_mask;
+    memcpy(to_svm(v)->dr, &s->dr0, sizeof(to_svm(v)->dr));
     b->efer = s->msr_efer | EFER_SVME;
     b->shadow = 0;
     if (&v->v == current) {
