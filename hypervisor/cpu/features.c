@@ -68,6 +68,10 @@ static __init void gather(u32 words[CPUID_WORDS])
     /* OSXSAVE and OSPKE mirror CR4: not the processor's own. */
     words[CPUID_1_ECX] &= ~BIT(27);
     words[CPUID_7_ECX] &= ~BIT(4);
+    /* An emulator whose processor has XSAVE without any of leaf 0xd's extensions (QEMU 10,
+     * Opteron_G5) takes CR4.OSXSAVE for reserved and loses its way when it is set. */
+    if ((words[CPUID_1_ECX] & BIT(31)) && !words[CPUID_D1_EAX])
+        words[CPUID_1_ECX] &= ~BIT(26);
 }
 
 static __init void identify(void)
