@@ -254,11 +254,17 @@ int ioreq_frame(struct domain *d, u16 id, u64 which, mfn_t *frame)
 
 int ioreq_destroy_all(struct domain *d)
 {
+    struct ioreq_table *t;
     struct ioreq_server *s;
 
-    for_each_server(d->ioreq, s) free_server(d, s);
-    heap_free(d->ioreq);
+    /* A device model may be at it still; it finds none from here on. */
+    spin_lock(&d->lock);
+    t = d->ioreq;
     d->ioreq = NULL;
+    spin_unlock(&d->lock);
+    for_each_server (t, s)
+        free_server(d, s);
+    heap_free(t);
     return 0;
 }
 
@@ -268,8 +274,9 @@ static struct ioreq_server *server_of(struct ioreq_table *t, u32 type, u64 first
 {
     struct ioreq_server *s;
 
-    for_each_server(t, s) if (s->enabled && s->ports[current->id] &&
-                              rangeset_contains(&s->ranges[type], first, last)) return s;
+    for_each_server (t, s)
+        if (s->enabled && s->ports[current->id] && rangeset_contains(&s->ranges[type], first, last))
+            return s;
     return NULL;
 }
 
@@ -375,8 +382,7 @@ bool ioreq_waits(u64 *value)
     struct ioreq_server *s;
 
     *value = ~0UL;
-    for_each_server(t, s)
-    {
+    for_each_server (t, s) {
         volatile struct ioreq *slot = &s->slots->vcpu_ioreq[current->id];
         u32 state = slot->state;
 
@@ -409,8 +415,7 @@ bool ioreq_tell_memory_gone(void)
 
     if (likely(!t || !READ_ONCE(t->memory_gone)) || !atomic_xchg(&t->memory_gone, 0))
         return false;
-    for_each_server(t, s)
-    {
+    for_each_server (t, s) {
         if (!s->enabled || !s->ports[current->id])
             continue;
         ask(s, &(struct ioreq){.data = ~0UL,
