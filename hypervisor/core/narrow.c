@@ -115,7 +115,7 @@ static u64 view_of(u32 layout, u64 address)
 {
     struct sizes s = convert(structures[layout].layout, MEASURE, NULL, NULL);
 
-    if (!address) /* handlers know NULL */
+    if (!address || !s.narrow) /* handlers know NULL */
         return 0;
     return BIT(62) | (u64)layout << LAYOUT_SHIFT | address % s.narrow << REMAINDER_SHIFT |
            address / s.narrow * s.wide;

@@ -173,11 +173,11 @@ s64 domctl_sendtrigger(struct domain *d, struct xen_domctl *op)
 {
     struct vcpu *v = domain_vcpu(d, op->u.sendtrigger.vcpu);
 
-    if (op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_POWER ||
-        op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_SLEEP)
+    if (d->is_hvm && (op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_POWER ||
+                      op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_SLEEP))
         return hvm_press_button(d, op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_SLEEP);
     if (op->u.sendtrigger.trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
-        return reject(-ENOSYS, "trigger that PV domains do not have");
+        return reject(-ENOSYS, "trigger that the domain does not have");
     if (!v)
         return reject(-ESRCH, "no such vCPU");
     WRITE_ONCE(v->nmi_pending, true);
