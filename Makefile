@@ -46,7 +46,7 @@ all: $(BUILD)/tenon $(BUILD)/tenon.gz
 HOT := pv/% hvm/% memory/frame memory/alloc cpu/% platform/clock platform/irq platform/apic core/access core/event% core/grant% \
 	core/physmap core/sched% core/timer core/vcpu hypercall/table hypercall/event_op hypercall/grant_op hypercall/sched_op \
 	hypercall/vcpu_op hypercall/misc_op hypercall/memory_reservation
-COLD := hvm/dev/devices hvm/dev/p% hvm/dev/rtc hvm/context
+COLD := hvm/dev/d% hvm/dev/h% hvm/dev/i% hvm/dev/p% hvm/dev/rtc hvm/context hvm/domain hvm/emulate hvm/io hvm/msr hvm/walk
 optimise = $(if $(filter $(HOT),$(filter-out $(COLD),$(1))),-O2,-Os)
 
 $(OBJ)/%.o: hypervisor/%.c Makefile
