@@ -142,7 +142,7 @@ def test_what_a_guest_costs(system, record_property):
 
 
 @pytest.mark.stock_fails("its heap keeps some pages that it used")
-@pytest.mark.parametrize("count, seconds", [(20, 25), pytest.param(100, 600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count, seconds", [(10, 12), pytest.param(100, 600, marks=pytest.mark.slow)])
 def test_crowd_and_storm(system, count, seconds):
     rounds(system, 1, None)  # dom0's part in it is there from now on
     before = pages(system)
