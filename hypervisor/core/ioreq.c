@@ -63,23 +63,26 @@ struct ioreq_table {
 
 /* ---- control ---- */
 
-static struct ioreq_server *find(struct domain *d, u16 id)
+static int find(struct domain *d, u32 id, struct ioreq_server **s)
 {
-    return d->ioreq && id < IOREQ_SERVERS ? d->ioreq->servers[index_clamp(id, IOREQ_SERVERS)]
-                                          : NULL;
+    *s = d->ioreq && id < IOREQ_SERVERS ? d->ioreq->servers[index_clamp(id, IOREQ_SERVERS)] : NULL;
+    return *s ? 0 : reject(-ENOENT, "no such device model");
 }
 
-static void begin(struct domain *d)
+/* The domain stands still and is locked to the end of the block, for a change. */
+#define stand_still(d) struct domain *still __attribute__((cleanup(goes_on), unused)) = stands(d)
+
+static struct domain *stands(struct domain *d)
 {
     domain_pause(d);
     spin_lock(&d->lock);
+    return d;
 }
 
-static int end(struct domain *d, int error)
+static void goes_on(struct domain **d)
 {
-    spin_unlock(&d->lock);
-    domain_unpause(d);
-    return error;
+    spin_unlock(&(*d)->lock);
+    domain_unpause(*d);
 }
 
 static void *page_shown(struct domain *d)
@@ -161,8 +164,8 @@ int ioreq_create(struct domain *d, u32 buffering, u16 *id)
 {
     if (buffering > HVM_IOREQSRV_BUFIOREQ_ATOMIC)
         return reject(-EINVAL, "no such way of buffering");
-    begin(d);
-    return end(d, create(d, buffering, id));
+    stand_still(d);
+    return create(d, buffering, id);
 }
 
 /* Who waits for the one that is gone looks again. */
@@ -176,34 +179,41 @@ int ioreq_destroy(struct domain *d, u16 id)
 {
     struct ioreq_server *s;
 
-    begin(d);
-    s = find(d, id);
-    if (!s)
-        return end(d, reject(-ENOENT, "no such device model"));
+    stand_still(d);
+    if (find(d, id, &s))
+        return -ENOENT;
     d->ioreq->servers[id] = NULL;
     free_server(d, s);
     wake_all(d);
-    return end(d, 0);
+    return 0;
 }
 
 int ioreq_enable(struct domain *d, u16 id, bool enable)
 {
     struct ioreq_server *s;
 
-    begin(d);
-    s = find(d, id);
-    if (!s)
-        return end(d, reject(-ENOENT, "no such device model"));
+    stand_still(d);
+    if (find(d, id, &s))
+        return -ENOENT;
     s->enabled = enable;
     wake_all(d);
-    return end(d, 0);
+    return 0;
 }
 
-static int claim_range(struct rangeset *r, u64 first, u64 last, bool claim)
+int ioreq_claim(struct domain *d, u16 id, u32 type, u64 first, u64 last, bool claim)
 {
+    struct ioreq_server *s;
+    struct rangeset *r;
+
+    if (type >= RANGE_TYPES)
+        return reject(-EINVAL, "no such kind of range");
     if (first > last)
         return reject(-EINVAL, "range of a device model ends before it begins");
-    if (claim && rangeset_contains(r, first, last))
+    stand_still(d);
+    if (find(d, id, &s))
+        return -ENOENT;
+    r = &s->ranges[type];
+    if (claim && rangeset_overlaps(r, first, last))
         return reject(-EEXIST, "range is the device model's already");
     if (!claim && !rangeset_contains(r, first, last))
         return reject(-ENOENT, "range is not the device model's");
@@ -212,44 +222,30 @@ static int claim_range(struct rangeset *r, u64 first, u64 last, bool claim)
     return claim ? rangeset_add(r, first, last) : rangeset_remove(r, first, last);
 }
 
-int ioreq_claim(struct domain *d, u16 id, u32 type, u64 first, u64 last, bool claim)
-{
-    struct ioreq_server *s;
-
-    if (type >= RANGE_TYPES)
-        return reject(-EINVAL, "no such kind of range");
-    begin(d);
-    s = find(d, id);
-    if (!s)
-        return end(d, reject(-ENOENT, "no such device model"));
-    return end(d, claim_range(&s->ranges[type], first, last, claim));
-}
-
 int ioreq_buffer_port(struct domain *d, u16 id, u32 *port)
 {
     struct ioreq_server *s;
 
-    spin_lock(&d->lock);
-    s = find(d, id);
-    if (s)
-        *port = s->buffer_port;
-    spin_unlock(&d->lock);
-    return s ? 0 : reject(-ENOENT, "no such device model");
+    spin_hold(&d->lock);
+    if (find(d, id, &s))
+        return -ENOENT;
+    *port = s->buffer_port;
+    return 0;
 }
 
-int ioreq_frame(struct domain *d, u16 id, u64 which, mfn_t *frame)
+int ioreq_frame(struct domain *d, u32 id, u64 which, mfn_t *frame)
 {
     struct ioreq_server *s;
-    void *page = NULL;
+    void *page;
 
-    spin_lock(&d->lock);
-    s = find(d, id);
-    if (s)
-        page = which == XENMEM_resource_ioreq_server_frame_bufioreq ? (void *)s->buffer : s->slots;
-    if (page)
-        *frame = virt_to_mfn(page);
-    spin_unlock(&d->lock);
-    return page ? 0 : reject(-ENOENT, "no such page of a device model");
+    spin_hold(&d->lock);
+    if (find(d, id, &s))
+        return -ENOENT;
+    page = which == XENMEM_resource_ioreq_server_frame_bufioreq ? (void *)s->buffer : s->slots;
+    if (!page)
+        return reject(-ENOENT, "no such page of a device model");
+    *frame = virt_to_mfn(page);
+    return 0;
 }
 
 int ioreq_destroy_all(struct domain *d)

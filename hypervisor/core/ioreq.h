@@ -28,7 +28,7 @@ int ioreq_claim(struct domain *d, u16 id, u32 type, u64 first, u64 last, bool cl
 int ioreq_buffer_port(struct domain *d, u16 id, u32 *port);
 /* A page of the server: XENMEM_resource_ioreq_server_frame_*. */
 #define IOREQ_FRAMES 2
-int ioreq_frame(struct domain *d, u16 id, u64 which, mfn_t *frame);
+int ioreq_frame(struct domain *d, u32 id, u64 which, mfn_t *frame);
 /* The domain ends: no vCPU of it will run. 0. */
 int ioreq_destroy_all(struct domain *d);
 

@@ -347,7 +347,7 @@ static s64 acquire_frames(const struct xen_mem_acquire_resource *r, struct domai
         if (i > start && hypercall_should_yield())
             return hypercall_continue(XENMEM_acquire_resource | i << MEMORY_OP_SHIFT, arg, 0, 0, 0);
         error = r->type == XENMEM_resource_ioreq_server
-                    ? ioreq_frame(d, (u16)r->id, r->frame + i, &m)
+                    ? ioreq_frame(d, r->id, r->frame + i, &m)
                     : grant_frame(d, grant_frames_of(r), (u32)(r->frame + i), &m);
         if (error)
             return error;

@@ -114,6 +114,16 @@ bool rangeset_contains(const struct rangeset *set, u64 first, u64 last)
     return false;
 }
 
+bool rangeset_overlaps(const struct rangeset *set, u64 first, u64 last)
+{
+    const struct range *range;
+
+    list_for_each (range, &set->ranges, link)
+        if (range->first <= last && first <= range->last)
+            return true;
+    return false;
+}
+
 bool rangeset_empty(const struct rangeset *set)
 {
     return list_empty(&set->ranges);

@@ -29,4 +29,6 @@ int rangeset_remove(struct rangeset *set, u64 first, u64 last);
 
 /* All of first..last is in the set; false when first > last. */
 bool rangeset_contains(const struct rangeset *set, u64 first, u64 last);
+/* Some of first..last is in the set. */
+bool rangeset_overlaps(const struct rangeset *set, u64 first, u64 last);
 bool rangeset_empty(const struct rangeset *set);

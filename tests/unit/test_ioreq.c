@@ -311,12 +311,14 @@ static void refusals(void **state)
     assert_int_equal(ioreq_claim(d, m.id, 0, 1, 2, false), -ENOENT);
     assert_int_equal(ioreq_claim(d, m.id, 0, 1, 2, true), 0);
     assert_int_equal(ioreq_claim(d, m.id, 0, 2, 2, true), -EEXIST);
+    assert_int_equal(ioreq_claim(d, m.id, 0, 2, 4, true), -EEXIST);
     for (u64 i = 0; i < 255; i++)
         assert_int_equal(ioreq_claim(d, m.id, 0, 10 + 2 * i, 10 + 2 * i, true), 0);
     assert_int_equal(ioreq_claim(d, m.id, 0, 5000, 5000, true), -ENOSPC);
     assert_int_equal(ioreq_frame(d, m.id, XENMEM_resource_ioreq_server_frame_bufioreq, &frame),
                      -ENOENT);
     assert_int_equal(ioreq_frame(d, 3, 1, &frame), -ENOENT);
+    assert_int_equal(ioreq_frame(d, 0x10000U | m.id, 1, &frame), -ENOENT);
     world_destroy(d);
 }
 

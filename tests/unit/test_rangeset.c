@@ -58,7 +58,7 @@ static void run(void **state)
     for (int round = 0; round < 30000; round++) {
         u64 a = (u64)rand() % SPAN, b = (u64)rand() % SPAN;
         u64 first = MIN(a, b), last = rand() & 1 ? MAX(a, b) : MIN(first + 3, SPAN - 1UL);
-        bool all = true, add = rand() & 1;
+        bool all = true, some = false, add = rand() & 1;
         int result;
 
         alloc_fails = rand() % 4 == 0;
@@ -71,8 +71,9 @@ static void run(void **state)
         first = (u64)rand() % SPAN;
         last = first + (u64)rand() % (SPAN - first);
         for (u64 n = first; n <= last; n++)
-            all = all && model[n];
+            all = all && model[n], some = some || model[n];
         assert_int_equal(rangeset_contains(&set, base + first, base + last), all);
+        assert_int_equal(rangeset_overlaps(&set, base + first, base + last), some);
     }
     rangeset_destroy(&set);
     assert_true(rangeset_empty(&set));
