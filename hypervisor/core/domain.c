@@ -305,7 +305,7 @@ void domain_unpause(struct domain *d)
     struct vcpu *v;
 
     ASSERT(READ_ONCE(d->pause_count) > 0);
-    if (atomic_dec_and_test(&d->pause_count))
+    if (atomic_dec_and_test(&d->pause_count) || READ_ONCE(d->shutdown) == SHUTDOWN_PENDING)
         for_each_vcpu (d, v)
             vcpu_wake(v);
 }

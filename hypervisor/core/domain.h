@@ -86,7 +86,8 @@ struct vcpu {
 
     cpumask_t hard_affinity, soft_affinity;
     bool nmi_pending, mce_pending;
-    u32 work; /* VCPU_WORK_*: to be done before it enters its guest */
+    bool asks; /* a device model, and is in the middle of an instruction: core/ioreq.h */
+    u32 work;  /* VCPU_WORK_*: to be done before it enters its guest */
 
     struct rejection rejections[REJECTIONS_KEPT];
     u32 rejection_next;
@@ -240,10 +241,14 @@ void vcpu_kick(struct vcpu *v);     /* make it re-examine pending events soon, w
 bool vcpu_poll_end(struct vcpu *v); /* wakes it if it polls; core/event.c */
 /* An upcall is pending: sets vcpu_info bits, unblocks, kicks. */
 void vcpu_mark_events_pending(struct vcpu *v);
+/* A domain that shuts down is to be whole: who is in the middle of an instruction ends that. */
 static inline bool vcpu_runnable(const struct vcpu *v)
 {
-    return !(READ_ONCE(v->pause_flags) | READ_ONCE(v->pause_count) |
-             READ_ONCE(v->domain->pause_count));
+    u32 paused = READ_ONCE(v->domain->pause_count);
+
+    if (paused == 1 && v->asks && READ_ONCE(v->domain->shutdown) == SHUTDOWN_PENDING)
+        paused = 0;
+    return !(READ_ONCE(v->pause_flags) | READ_ONCE(v->pause_count) | paused);
 }
 
 void crash_describe_vcpu(void); /* one line about the current vCPU */

@@ -62,7 +62,7 @@ void domain_finish_shutdown(struct domain *d)
     struct vcpu *v;
 
     for_each_vcpu (d, v)
-        if (load_acquire(&v->is_running))
+        if (load_acquire(&v->is_running) || v->asks)
             return; /* comes again when it has left its CPU */
     if (atomic_cmpxchg(&d->shutdown, SHUTDOWN_PENDING, SHUTDOWN_DONE) != SHUTDOWN_PENDING)
         return;

@@ -335,6 +335,7 @@ static void ask(struct ioreq_server *s, const struct ioreq *question)
     /* The state shares its byte with the direction. */
     ((volatile u8 *)slot)[offsetof(struct ioreq, type) - 1] =
         ((const u8 *)&q)[offsetof(struct ioreq, type) - 1];
+    current->asks = true;
     atomic_or(&current->pause_flags, PAUSE_IO);
     event_send(current->domain, q.vp_eport);
     cpu_raise_work(this_cpu_id(), WORK_SCHEDULE);

@@ -88,7 +88,6 @@ static int outside(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value
     if (ioreq_send(a->port ? IOREQ_TYPE_PIO : IOREQ_TYPE_COPY, a->address, a->bytes, a->write,
                    *value, a->count) != IOREQ_ASKED)
         return 0;
-    io->asked = true;
     io->used = 0;
     io->question = *a;
     return -EAGAIN;
@@ -148,7 +147,7 @@ bool hvm_io_waits(struct hvm_vcpu *v)
 {
     struct hvm_io *io = &v->io;
 
-    if (unlikely(io->asked)) {
+    if (unlikely(v->v.asks)) {
         if (ioreq_waits(&io->answer)) {
             /* Say it, then look: the notification clears it. */
             atomic_or(&v->v.pause_flags, PAUSE_IO);
@@ -158,14 +157,16 @@ bool hvm_io_waits(struct hvm_vcpu *v)
             }
             atomic_and(&v->v.pause_flags, ~(u32)PAUSE_IO);
         }
-        io->asked = false;
+        v->v.asks = false;
         io->answered = io->again != HVM_AGAIN_NOTHING;
         if (io->answered)
             hvm_io_again(v);
-        if (!io->asked)
+        if (!v->v.asks)
             hvm_io_complete(v);
+        if (!vcpu_runnable(&v->v))
+            cpu_raise_work(this_cpu_id(), WORK_SCHEDULE);
     }
-    if (!io->asked && ioreq_tell_memory_gone())
-        io->asked = true;
-    return io->asked;
+    if (!v->v.asks)
+        ioreq_tell_memory_gone();
+    return v->v.asks;
 }

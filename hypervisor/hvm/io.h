@@ -30,7 +30,7 @@ struct hvm_io {
     struct hvm_io_access question;
     u8 count, used;
     u8 again; /* enum hvm_io_again: what hvm_before_entry does when the reply is here */
-    bool asked, answered;
+    bool answered;
 };
 
 /*

@@ -11,6 +11,7 @@
 #include "hvm/hvm.h"
 #include "hypercall/access.h"
 #include "core/policy.h"
+#include "memory/alloc.h"
 #include "memory/p2m.h"
 #include "lib/string.h"
 
@@ -131,6 +132,56 @@ static s64 set_cache_type(struct dm_call *c)
     return 0;
 }
 
+#define SCREEN_MAX (256UL << (20 - PAGE_SHIFT))
+
+/* Which frames of a screen's memory have been written since it was asked for them last. */
+static s64 track_screen(struct dm_call *c)
+{
+    const struct xen_dm_op_track_dirty_vram *op = &c->op.u.track_dirty_vram;
+    const struct xen_dm_op_buf *b = &c->buffers[1];
+    u64 bytes = (op->nr + 7UL) / 8;
+    unsigned long *dirty;
+    s64 error = 0;
+
+    if (op->pad || op->nr > SCREEN_MAX || (op->first_pfn + op->nr) >> P2M_GFN_BITS)
+        return reject(-EINVAL, "no such memory of a screen");
+    if (op->nr && (c->count < 2 || b->size < bytes))
+        return reject(-EINVAL, "no room for the bitmap");
+    dirty = heap_zalloc(bytes + sizeof(*dirty));
+    if (!dirty)
+        return -ENOMEM;
+    p2m_log_screen(c->d->p2m, op->first_pfn, op->nr, dirty);
+    domain_flush(c->d); /* before it reads what it is told of */
+    if (guest_copy_out(handle_address(b->h), dirty, bytes))
+        error = reject(-EFAULT, "bitmap not writable");
+    heap_free(dirty);
+    return error;
+}
+
+/* From the last extent to the first: what is left to do, or is wrong, stands in the operation. */
+static s64 modified(struct dm_call *c)
+{
+    struct xen_dm_op_modified_memory *op = &c->op.u.modified_memory;
+    const struct xen_dm_op_buf *b = &c->buffers[1];
+    struct xen_dm_op_modified_memory_extent e;
+
+    while (op->nr_extents) {
+        if (c->count < 2 || op->nr_extents > b->size / sizeof(e) ||
+            guest_copy_in_at(&e, handle_address(b->h), op->nr_extents - 1, sizeof(e)))
+            return reject(-EFAULT, "extents not readable");
+        if (e.pad || (e.first_pfn + e.nr) >> P2M_GFN_BITS)
+            return reject(-EINVAL, "no such guest frames");
+        for (; op->opaque < e.nr; op->opaque++) {
+            if (hypercall_should_yield())
+                return -ERESTART_HYPERCALL;
+            p2m_written(c->d->p2m, e.first_pfn + op->opaque);
+        }
+        op->opaque = 0;
+        op->nr_extents--;
+    }
+    return 0;
+}
+
 static s64 shut_down(struct dm_call *c)
 {
     domain_shutdown(c->d, c->op.u.remote_shutdown.reason);
@@ -173,6 +224,8 @@ static const struct {
     [XEN_DMOP_set_pci_intx_level] = {set_intx, false},
     [XEN_DMOP_set_isa_irq_level] = {set_isa, false},
     [XEN_DMOP_set_pci_link_route] = {set_link, false},
+    [XEN_DMOP_track_dirty_vram] = {track_screen, false},
+    [XEN_DMOP_modified_memory] = {modified, true},
     [XEN_DMOP_set_mem_type] = {set_memory_type, true},
     [XEN_DMOP_inject_msi] = {inject_msi, false},
     [XEN_DMOP_remote_shutdown] = {shut_down, false},
@@ -201,7 +254,7 @@ static s64 dispatch(struct dm_call *c)
     if (op >= ARRAY_SIZE(operations) || !operations[op].act)
         return reject(-EOPNOTSUPP, "no such operation of a device model");
     result = operations[op].act(c);
-    if ((!result || result == -ERESTART_HYPERCALL) && operations[op].back && copy_op(c, false))
+    if (operations[op].back && copy_op(c, false))
         return reject(-EFAULT, "operation not writable");
     return result;
 }

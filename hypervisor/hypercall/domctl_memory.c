@@ -187,7 +187,8 @@ s64 domctl_shadow_op(struct domain *d, struct xen_domctl *op)
         return reject(-EINVAL, "dirty logging is on already, or is off; or its bitmap");
     if (!again) {
         cpu_flush_local(FLUSH_TLB, 0); /* the flush clock goes on: uses from now on are later */
-        p->log = (struct p2m_log_state){!off, s->op, 0, 0, p->log.clock, flush_clock_now()};
+        p->log = (struct p2m_log_state){
+            .on = !off, .op = s->op, .clock = p->log.clock, .next_clock = flush_clock_now()};
     }
     error = log_pass(d, peek ? P2M_LOG_PEEK : off ? P2M_LOG_OFF : P2M_LOG_CLEAN, s->pages, list);
     domain_flush(d); /* before a tool reads what it has been told of */

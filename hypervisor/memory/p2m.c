@@ -10,8 +10,10 @@
  */
 #include "memory/p2m.h"
 
+#include "cpu/work.h"
 #include "lib/atomic.h"
 #include "lib/bitmap.h"
+#include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/frame.h"
 #include "memory/map.h"
@@ -261,10 +263,10 @@ void p2m_log(struct p2m *p, u64 gfn, u64 count, enum p2m_log what, unsigned long
 {
     enum p2m_kind to = what == P2M_LOG_OFF ? P2M_RAM : P2M_LOGDIRTY;
 
-    ASSERT(spin_held(&p->lock) && !((gfn | count) & 511));
+    ASSERT(spin_held(&p->lock));
     for (u64 i = 0, n; i < count; i += n) {
         struct p2m_entry e = p2m_lookup(p, gfn + i);
-        u32 level = MIN(e.order / TABLE_ORDER, 1);
+        u32 level = e.order && !((gfn + i) & 511) && count - i >= 512;
         bool ram = e.kind == P2M_RAM;
         u64 *entry;
 
@@ -285,6 +287,26 @@ void p2m_log(struct p2m *p, u64 gfn, u64 count, enum p2m_log what, unsigned long
         if (entry)
             store_release(entry, leaf(p, pte_mfn(*entry), level, to));
     }
+}
+
+void p2m_log_screen(struct p2m *p, u64 gfn, u64 count, unsigned long *dirty)
+{
+    u32 clock;
+    bool known;
+
+    spin_hold(&p->lock);
+    known = p->log.screen == gfn && p->log.screen_size == count;
+    p->log.screen = gfn;
+    p->log.screen_size = count;
+    known &= !p->log.on && !p->log.at;
+    if (!known && count)
+        memset(dirty, 0xff, (count + 63) / 64 * 8);
+    if (p->log.on || p->log.at)
+        return;
+    cpu_flush_local(FLUSH_TLB, 0); /* the flush clock goes on: uses from now on are later */
+    clock = flush_clock_now();
+    p2m_log(p, gfn, count, P2M_LOG_CLEAN, dirty);
+    p->log.clock = clock;
 }
 
 void p2m_written(struct p2m *p, u64 gfn)

@@ -44,6 +44,7 @@ struct p2m_log_state {
     u32 op; /* request under way: which, the guest frame it has come to, what it has found */
     u64 at;
     u32 dirty, clock, next_clock; /* flush clock when the last cleaning began, and this one */
+    u64 screen, screen_size;      /* frames whose log p2m_log_screen has last given; 0: none */
 };
 
 struct p2m {
@@ -87,11 +88,15 @@ int p2m_set_kind(struct p2m *p, u64 gfn, enum p2m_kind kind);
 /*
  * Which RAM is written. The map itself is the log: P2M_RAM is dirty, P2M_LOGDIRTY is clean
  * unless somebody of us or another domain has held a writable use of its frame since
- * log.clock. Marks the dirty ones of count frames from gfn on (multiples of 512) in the
- * bitmap; then makes all of them clean, or P2M_RAM, or leaves them as they are.
+ * log.clock. (What control maps is no such use: it says what it writes, p2m_written.) Marks
+ * the dirty ones of count frames from gfn on in the bitmap; then makes all of them clean, or
+ * P2M_RAM, or leaves them as they are.
  */
 enum p2m_log { P2M_LOG_PEEK, P2M_LOG_CLEAN, P2M_LOG_OFF };
 void p2m_log(struct p2m *p, u64 gfn, u64 count, enum p2m_log what, unsigned long *dirty);
+/* The same for the memory of a screen, over and over: what was written since the last time, all
+ * if these frames were others or the whole log is on. Takes the lock itself. */
+void p2m_log_screen(struct p2m *p, u64 gfn, u64 count, unsigned long *dirty);
 /* A clean frame is written; with its neighbours, if there is no room for a table. Takes the
  * lock itself. */
 void p2m_written(struct p2m *p, u64 gfn);

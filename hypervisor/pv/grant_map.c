@@ -66,7 +66,7 @@ s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags)
     entry |= ((u64)flags >> _GNTMAP_guest_avail0 & 7) << 9;
     frame_get_again(f);
     if (!(flags & GNTMAP_readonly)) {
-        if (!frame_get_writable(f)) {
+        if (!entry_get_writable(f)) {
             frame_put(f);
             return reject(GNTST_general_error, "granted frame is not writable");
         }

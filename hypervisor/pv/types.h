@@ -69,6 +69,7 @@ void table_unlock(struct frame *f);
  * 0, -EINVAL, or type_get's -ERESTART_HYPERCALL. Absent entries are no use.
  */
 __must_check int entry_get_l1(struct domain *d, struct domain *owner, u64 *entry);
+__must_check bool entry_get_writable(struct frame *f); /* its part, for an entry of a frame held */
 void entry_put_l1(u64 entry);
 __must_check int entry_get_table(struct domain *d, u32 level, u64 *entry);
 int entry_put_table(u64 entry);

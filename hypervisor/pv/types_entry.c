@@ -51,6 +51,21 @@ int entry_check_l1(const struct domain *d, u64 *entry)
     return 0;
 }
 
+/* Does a writable entry count as a use of the frame as writable? Not of a translated domain's
+ * memory: that is no table of ours ever, and its count says who writes besides control, which
+ * says so itself (memory/p2m.h). */
+static bool counts(const struct frame *f)
+{
+    const struct domain *owner = (const struct domain *)frame_owner_of(f);
+
+    return !owner->is_hvm || (READ_ONCE(f->count) & FRAME_HV);
+}
+
+bool entry_get_writable(struct frame *f)
+{
+    return !counts(f) || frame_get_writable(f);
+}
+
 int entry_get_l1(struct domain *d, struct domain *owner, u64 *entry)
 {
     int error = entry_check_l1(d, entry);
@@ -63,7 +78,7 @@ int entry_get_l1(struct domain *d, struct domain *owner, u64 *entry)
         return check_io(d, owner, entry);
     if (!owner || !frame_get(f, &owner->frames))
         return reject(-EINVAL, "maps a frame of another owner");
-    if ((*entry & PTE_WRITE) && !frame_get_writable(f)) {
+    if ((*entry & PTE_WRITE) && !entry_get_writable(f)) {
         frame_put(f);
         return reject(-EINVAL, "writable mapping of a page table or descriptors");
     }
@@ -78,7 +93,7 @@ void entry_put_l1(u64 entry)
 
     if (!f)
         return;
-    if (entry & PTE_WRITE)
+    if ((entry & PTE_WRITE) && counts(f))
         frame_put_writable(f);
     frame_put(f);
 }

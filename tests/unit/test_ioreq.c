@@ -289,6 +289,46 @@ static void memory_that_is_gone_is_told_once(void **state)
     world_destroy(d);
 }
 
+/* A domain that shuts down is whole when who is in the middle of an instruction has ended that,
+ * whatever pauses come and go meanwhile; nobody else runs. */
+static void shutdown_waits_for_the_answer(void **state)
+{
+    struct domain *d = world_domain(false, 2);
+    struct model m = begin(d, HVM_IOREQSRV_BUFIOREQ_OFF);
+    struct vcpu *v = d->vcpus[1];
+
+    (void)state;
+    assert_int_equal(ioreq_claim(d, m.id, XEN_DMOP_IO_RANGE_PORT, 0x60, 0x64, true), 0);
+    assert_int_equal(ioreq_enable(d, m.id, true), 0);
+    world_as(idle_domain->vcpus[0]);
+    domain_unpause_by_control(d);
+    vcpu_up(v);
+    world_work();
+    assert_ptr_equal(current, v);
+    assert_int_equal(ioreq_send(IOREQ_TYPE_PIO, 0x60, 1, false, 0, 0), IOREQ_ASKED);
+    world_work();
+    assert_ptr_not_equal(current, v);
+    domain_shutdown(d, SHUTDOWN_suspend);
+    vcpu_up(d->vcpus[0]);
+    assert_int_equal(d->shutdown, SHUTDOWN_PENDING);
+    domain_pause(d);
+    answer(&m, 1, 0);
+    world_as(idle_domain->vcpus[0]);
+    assert_false(vcpu_runnable(v));
+    domain_unpause(d);
+    assert_true(vcpu_runnable(v));
+    assert_false(vcpu_runnable(d->vcpus[0]));
+    world_work();
+    assert_ptr_equal(current, v);
+    assert_int_equal(d->shutdown, SHUTDOWN_PENDING);
+    v->asks = false; /* as hvm/io.c says when the instruction is done */
+    cpu_raise_work(0, WORK_SCHEDULE);
+    world_work();
+    assert_ptr_not_equal(current, v);
+    assert_int_equal(d->shutdown, SHUTDOWN_DONE);
+    world_destroy(d);
+}
+
 static void refusals(void **state)
 {
     struct domain *d = world_domain(false, 1);
@@ -331,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_server_that_goes_leaves_nobody_waiting),
         cmocka_unit_test(the_guest_does_not_touch_the_ports),
         cmocka_unit_test(memory_that_is_gone_is_told_once),
+        cmocka_unit_test(shutdown_waits_for_the_answer),
         cmocka_unit_test(refusals),
     };
 

@@ -176,7 +176,9 @@ static void do_change(bool removing)
 /* The log of one stretch: what is reported, and what becomes of it. */
 static void do_log(void)
 {
-    u64 gfn = pick_gfn(9), count = 512 * (1 + (u64)rand() % 2);
+    bool whole = rand() % 2;
+    u64 gfn = pick_gfn(whole ? 9 : 0),
+        count = whole ? 512 * (1 + (u64)rand() % 2) : (u64)rand() % 1024;
     unsigned long dirty[1024 / 64] = {0};
     enum p2m_log what = (u32)rand() % 3;
 
@@ -189,14 +191,13 @@ static void do_log(void)
         m = m ? m : &none;
         assert_int_equal(bit_test(dirty, i),
                          m->kind == P2M_RAM || (m->kind == P2M_LOGDIRTY && others_wrote(m->frame)));
-        if (what == P2M_LOG_OFF && m->kind == P2M_LOGDIRTY)
-            m->kind = P2M_RAM;
         /* With too few tables what is large stays as it was. */
-        if (what == P2M_LOG_CLEAN && m->kind == P2M_RAM &&
-            p2m_lookup(&map, gfn + i).kind == P2M_LOGDIRTY)
-            m->kind = P2M_LOGDIRTY;
-        if (what == P2M_LOG_CLEAN)
-            assert_int_not_equal(m->kind, P2M_RAM);
+        if (what == P2M_LOG_PEEK || (m->kind != P2M_RAM && m->kind != P2M_LOGDIRTY))
+            continue;
+        if (p2m_lookup(&map, gfn + i).kind != m->kind)
+            m->kind = m->kind == P2M_RAM ? P2M_LOGDIRTY : P2M_RAM;
+        if (map.tables < map.tables_max)
+            assert_int_equal(m->kind, what == P2M_LOG_OFF ? P2M_RAM : P2M_LOGDIRTY);
     }
 }
 
@@ -409,6 +410,53 @@ static void log_of_a_large_one(void **state)
     assert_int_equal(memory_free(), free);
 }
 
+/* A screen's memory, within a large mapping: from time to time what is written there, all when
+ * it moves or everything is logged; the rest of the map has nothing to do with it. */
+static void log_of_a_screen(void **state)
+{
+    u64 free = memory_free(), gfn = 3UL << 18, first = gfn + 700, count = 900;
+    unsigned long dirty[1024 / 64];
+
+    (void)state;
+    assert_int_equal(p2m_init(&map, &p2m_format_npt), 0);
+    assert_int_equal(add(gfn, 1UL << 18, 18, P2M_RAM), 0);
+#define LOOK(condition)                                                  \
+    do {                                                                 \
+        memset(dirty, 0, sizeof(dirty));                                 \
+        p2m_log_screen(&map, first, count, dirty);                       \
+        for (u64 i = 0; i < count; i++)                                  \
+            assert_int_equal(bit_test(dirty, i), condition);             \
+        for (u64 i = 0; i < 4096; i++)                                   \
+            assert_true(walk(gfn + i).write || gfn + i - first < count); \
+    } while (0)
+    LOOK(true);
+    LOOK(false);
+    p2m_written(&map, first + 3);
+    p2m_written(&map, first + 899);
+    p2m_written(&map, first + 900);
+    assert_true(walk(first + 3).write);
+    assert_false(walk(first + 4).write);
+    LOOK(i == 3 || i == 899);
+    LOOK(false);
+    count = 800;
+    spin_lock(&map.lock); /* as when it moved, but for what is beyond it now */
+    p2m_log(&map, first, 900, P2M_LOG_OFF, dirty);
+    spin_unlock(&map.lock);
+    LOOK(true);
+    LOOK(false);
+    /* The whole log has its own time; what it has cleaned is not lost for the screen. */
+    map.log.on = true;
+    p2m_written(&map, first + 5);
+    LOOK(true);
+    assert_true(walk(first + 5).write);
+    map.log.on = false;
+    LOOK(i == 5);
+    p2m_log_screen(&map, 0, 0, NULL);
+    LOOK(true);
+    p2m_free(&map);
+    assert_int_equal(memory_free(), free);
+}
+
 static void at_the_edges(void **state)
 {
     u64 top = 1UL << P2M_GFN_BITS, free = memory_free();
@@ -444,9 +492,13 @@ static void at_the_edges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(large_ones),         cmocka_unit_test(into_old_tables),
-        cmocka_unit_test(log_of_a_large_one), cmocka_unit_test(at_the_edges),
-        cmocka_unit_test(random_play),        cmocka_unit_test(random_play_with_few_tables),
+        cmocka_unit_test(large_ones),
+        cmocka_unit_test(into_old_tables),
+        cmocka_unit_test(log_of_a_large_one),
+        cmocka_unit_test(log_of_a_screen),
+        cmocka_unit_test(at_the_edges),
+        cmocka_unit_test(random_play),
+        cmocka_unit_test(random_play_with_few_tables),
     };
 
     srand(1);
