@@ -132,6 +132,11 @@ static s64 set_cache_type(struct dm_call *c)
     return 0;
 }
 
+static bool beyond_map(u64 first, u32 count)
+{
+    return (first | (first + count)) >> P2M_GFN_BITS;
+}
+
 #define SCREEN_MAX (256UL << (20 - PAGE_SHIFT))
 
 /* Which frames of a screen's memory have been written since it was asked for them last. */
@@ -143,7 +148,7 @@ static s64 track_screen(struct dm_call *c)
     unsigned long *dirty;
     s64 error = 0;
 
-    if (op->pad || op->nr > SCREEN_MAX || (op->first_pfn + op->nr) >> P2M_GFN_BITS)
+    if (op->pad || op->nr > SCREEN_MAX || beyond_map(op->first_pfn, op->nr))
         return reject(-EINVAL, "no such memory of a screen");
     if (op->nr && (c->count < 2 || b->size < bytes))
         return reject(-EINVAL, "no room for the bitmap");
@@ -169,7 +174,7 @@ static s64 modified(struct dm_call *c)
         if (c->count < 2 || op->nr_extents > b->size / sizeof(e) ||
             guest_copy_in_at(&e, handle_address(b->h), op->nr_extents - 1, sizeof(e)))
             return reject(-EFAULT, "extents not readable");
-        if (e.pad || (e.first_pfn + e.nr) >> P2M_GFN_BITS)
+        if (e.pad || beyond_map(e.first_pfn, e.nr))
             return reject(-EINVAL, "no such guest frames");
         for (; op->opaque < e.nr; op->opaque++) {
             if (hypercall_should_yield())
