@@ -27,7 +27,7 @@ struct frame *domain_frame_get(struct domain *d, u64 number)
         return frame_get_from_guest(number, &d->frames);
     for (;;) {
         e = p2m_lookup(d->p2m, number);
-        if (e.kind != P2M_RAM && e.kind != P2M_LOGDIRTY)
+        if (e.kind == P2M_NONE || e.kind > P2M_LOGDIRTY)
             return NULL;
         f = frame_get_from_guest(e.frame.raw, &d->frames);
         if (!f || p2m_lookup(d->p2m, number).frame.raw == e.frame.raw)
@@ -41,7 +41,7 @@ int domain_page_take(struct domain *d, u64 number, struct frame **f)
     *f = domain_frame_get(d, number);
     if (!*f)
         return -EINVAL;
-    if (frame_get_writable(*f))
+    if (!(d->p2m && p2m_lookup(d->p2m, number).kind == P2M_READONLY) && frame_get_writable(*f))
         return 0;
     frame_put(*f);
     return -EPERM;

@@ -19,7 +19,7 @@
 
 enum p2m_kind {
     P2M_NONE,
-    P2M_RAM,
+    P2M_RAM,      /* from here to P2M_LOGDIRTY: the domain's own */
     P2M_READONLY, /* RAM or a page of ours that the guest may only read */
     P2M_LOGDIRTY, /* RAM not written since p2m_log: its first write makes it P2M_RAM */
     P2M_DEVICE,   /* registers of a device given to the domain */

@@ -2,8 +2,13 @@
 /*
  * What firmware starts from a disk, in real mode: says so on the debug port,
  * waits for the BIOS to count ten timer ticks (IRQ 0 by PIT and PIC), moves
- * text to the screen and back by string instructions on device memory, asks
- * the keyboard controller for a reset.
+ * text to the screen and back by string instructions on device memory.
+ *
+ * Then it counts, a line for each four ticks, until it finds itself in a domain
+ * of another number: it has been saved and restored. Meanwhile it asks the
+ * device model's DMA controller all the time, whose registers are had byte by
+ * byte in turns: an access that is made twice or not at all gives another
+ * answer. Last, it asks the keyboard controller for a reset.
  */
     .code16
     .globl start
@@ -17,8 +22,8 @@ start:
     mov   $begun, %si
     call  say
 
-    mov   0x46c, %bx
-    add   $10, %bx
+    mov   $10, %bx
+    add   0x46c, %bx
 2:  hlt
     mov   0x46c, %ax
     sub   %bx, %ax
@@ -43,25 +48,76 @@ start:
     mov   $differs, %si
 3:  call  say
 
+    call  domain
+    mov   %cx, home
+next:
+    mov   $4, %bx
+    add   0x46c, %bx
+4:  inc   %bp                /* another number each time */
+    out   %al, $0x0c         /* the next byte is a lower one */
+    mov   %bp, %ax
+    out   %al, $0x02         /* channel 1's address */
+    mov   %ah, %al
+    out   %al, $0x02
+    in    $0x02, %al
+    mov   %al, %dl
+    in    $0x02, %al
+    mov   %al, %dh
+    mov   $twice, %si
+    cmp   %bp, %dx
+    jne   end
+    mov   0x46c, %ax
+    sub   %bx, %ax
+    js    4b
+
+    mov   $digits + 4, %di   /* decimal, from the right */
+5:  dec   %di
+    incb  (%di)
+    cmpb  $'9', (%di)
+    jbe   6f
+    movb  $'0', (%di)
+    jmp   5b
+6:  mov   $count, %si
+    call  say
+    call  domain
+    cmp   %cx, home
+    je    next
+    mov   $elsewhere, %si
+end:
+    call  say
     mov   $0xfe, %al
     out   %al, $0x64
-4:  hlt
-    jmp   4b
+7:  hlt
+    jmp   7b
+
+/* The domain's number in CX. */
+domain:
+    push  %bx
+    mov   $0x40000004, %eax
+    xor   %ecx, %ecx
+    cpuid
+    pop   %bx
+    ret
 
 say:
     mov   $0xe9, %dx
-5:  lodsb
+8:  lodsb
     test  %al, %al
-    jz    6f
+    jz    9f
     out   %al, %dx
-    jmp   5b
-6:  ret
+    jmp   8b
+9:  ret
 
 begun:   .asciz "boot sector runs\n"
 ticks:   .asciz "boot sector: ten ticks\n"
 same:    .asciz "boot sector: screen memory keeps what it gets\n"
 differs: .asciz "boot sector: screen memory differs\n"
+count:   .ascii "boot sector counts "
+digits:  .asciz "0000\n"
+elsewhere: .asciz "boot sector: was moved\n"
+twice:   .asciz "boot sector: another answer\n"
 pattern: .ascii "a1b2c3d4"
+home:    .word 0
 
     .org 510
     .word 0xaa55

@@ -56,3 +56,23 @@ def stop_guests(system, free=None):
     eventually("all guests are gone", lambda: list(domains(system)) == ["Domain-0"])
     if free is not None:
         eventually("the memory is free again", lambda: system.free_memory() == free, 30)
+
+
+MIGRATE = "xl -v migrate -s '' {0} 'xl migrate-receive' >/run/xl.log 2>&1 || {{ sed s,^,:, /run/xl.log; false; }}"
+
+
+def migrate(system, name):
+    """To this very machine. Memory goes over while the guest writes to it; each thing it writes is compared with its sum."""
+    system.guest('head -c 16777216 /dev/urandom >/still; md5sum </still >/still.sum; '
+                 '(n=0; while n=$((n + 1)); do head -c 200000 /dev/urandom >/a; s=$(md5sum </a); cp /a /b; [ "$s" = "$(md5sum </b)" ] || echo $n >>/bad; '
+                 'echo $n >/count; done) >/dev/null 2>&1 & sleep 0', name=name)
+    first = system.dom0(f"xl domid {name}")
+    system.dom0(MIGRATE.format(name), timeout=COMMAND * 5)
+    system.dom0(f"mv /var/log/xen/console/guest-{name}--incoming.log /var/log/xen/console/guest-{name}.log")  # named when it was made
+    assert system.dom0(f"xl domid {name}") != first and sorted(domains(system)) == ["Domain-0", name]
+    count = "cat /count 2>/dev/null || echo 0"
+    at = int(system.guest(count, name=name, timeout=120))
+    eventually("it goes on writing", lambda: int(system.guest(count, name=name)) > at + 2)
+    assert system.guest("cat /bad 2>/dev/null; true", name=name).strip() == ""
+    assert system.guest("md5sum </still | cmp - /still.sum && echo same", name=name).strip() == "same"
+    assert "2 packets received" in system.guest("ping -c 2 -W 10 192.0.2.1", name=name)

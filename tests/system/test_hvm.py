@@ -11,7 +11,7 @@ import tempfile
 import grub_disk
 import machine as machines
 import pytest
-from rig import domains, eventually, pages
+from rig import MIGRATE, domains, eventually, migrate, pages
 
 MODEL = pathlib.Path("/usr/libexec/xen-qemu-system-i386")
 FIRMWARE = ["/usr/share/seabios/bios-256k.bin", "/usr/share/seabios/vgabios-stdvga.bin", "/usr/share/qemu/linuxboot.bin",
@@ -104,11 +104,23 @@ def says(system, line):
     system.dom0(f"n=0; until xl dmesg | grep -q '{line}'; do n=$((n+1)); [ $n -lt 300 ] || exit 1; sleep 1; done", timeout=400)
 
 
+def moves(system, move, least=2):
+    """The counting boot sector is moved while it counts: it goes on with the next number. It asks its device model all the time; a
+    question that is open then is answered before or afterwards, and not twice."""
+    says(system, f"boot sector counts {least:04}")
+    move()
+    says(system, "boot sector: was moved")
+    counts = re.findall(r"counts (\d+)", system.dom0("xl dmesg | sed -n 's/^(XEN)/:/; /boot sector counts/p'"))
+    assert [int(count) for count in counts] == list(range(1, len(counts) + 1)) and len(counts) > least, counts
+
+
 def test_firmware_and_boot_sector(system, before):
-    """16-bit code, timer interrupts, string instructions on what no memory is behind; a reset that the device model hears."""
+    """16-bit code, timer interrupts, string instructions on what no memory is behind; saved and restored; a reset that the device
+    model hears."""
     system.dom0("xl dmesg -c >/run/old; xl create -q sector.cfg", timeout=120)
-    for line in ("HVM Loader", "SeaBIOS (version", "boot sector runs", "boot sector: ten ticks", "boot sector: screen memory"):
+    for line in ("HVM Loader", "SeaBIOS (version", "boot sector runs", "boot sector: ten ticks", "boot sector: screen memory keeps"):
         says(system, line)
+    moves(system, lambda: system.dom0("xl save h h.save && xl restore h.save && rm h.save", timeout=240))
     gone(system, before)
 
 
@@ -119,6 +131,7 @@ def test_screen(system, before):
     port = system.dom0("ifconfig lo up; xenstore-read /local/domain/$(xl domid h)/console/vnc-port").strip()
     assert "RFB 003.008" in system.dom0(f"nc -w 5 127.0.0.1 {port} | head -c 12; echo")
     says(system, "boot sector: screen memory keeps what it gets")
+    moves(system, lambda: system.dom0(MIGRATE.format("h"), timeout=600))
     gone(system, before)
 
 
@@ -135,6 +148,13 @@ def test_kernel_loaded_by_the_model(system, before):
     sums = system.guest("head -c 1048576 /dev/urandom >/x; md5sum </x; dd if=/x of=/dev/xvda bs=64k conv=fsync 2>/dev/null; "
                         "echo 3 >/proc/sys/vm/drop_caches; head -c 1048576 /dev/xvda | md5sum", name="h").split()
     assert sums[0] == sums[2] and len(sums[0]) == 32
+    system.guest("echo kept >/note", name="h")
+    system.dom0("xl save h h.save", timeout=600)
+    assert "h" not in domains(system)
+    system.dom0("xl restore h.save; rm h.save", timeout=600)
+    assert system.guest("cat /note", name="h", timeout=120).strip() == "kept"
+    assert "2 packets received" in system.guest("ping -c 2 -W 10 192.0.2.1", name="h")
+    migrate(system, "h")
     system.dom0("xl pause h; xl unpause h; xl shutdown -w h", timeout=240)
     gone(system, before, 1)  # with the first network card dom0's own tables may grow
 
@@ -146,5 +166,7 @@ def test_disk_with_a_boot_loader(system, before):
     assert system.guest("grep -c ^processor /proc/cpuinfo", name="h").strip() == "2"
     interrupts = system.guest("cat /proc/interrupts", name="h")
     assert re.search(r"IO-APIC +\d+-(edge|fasteoi)", interrupts), interrupts
+    migrate(system, "h")
+    assert system.guest("grep -c ^processor /proc/cpuinfo", name="h").strip() == "2"
     system.dom0("xl destroy h")
     gone(system, before, 1)

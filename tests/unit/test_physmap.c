@@ -415,7 +415,10 @@ static void naming(void **state)
     spin_lock(&map.lock);
     assert_int_equal(p2m_set_kind(&map, 1000, P2M_READONLY), 0);
     spin_unlock(&map.lock);
-    assert_int_equal(domain_page_take(us, 1000, &f), -EINVAL);
+    assert_int_equal(domain_page_take(us, 1000, &f), -EPERM);
+    f = domain_frame_get(us, 1000);
+    assert_int_equal(frame_to_mfn(f).raw, frame_at(1000));
+    frame_put(f);
     /* A PV domain names machine frames: its own, or none. */
     f = frames_alloc(&other->frames, 0, 0, 0);
     assert_ptr_equal(domain_frame_get(other, frame_to_mfn(f).raw), f);
