@@ -164,10 +164,11 @@ class Machine:
     def dom0(self, command, timeout=COMMAND, check=True):
         """Runs a shell command in dom0 and returns what it printed, without the console lines of kernels and hypervisor."""
         self.commands += 1
-        self.send(f"echo @{self.commands}; {{ {command}\n}}; echo @{self.commands} $?\n")
-        self.expect(rf"@{self.commands}\r*\n", timeout, f"'{command}' to start")
-        match = self.expect(rf"@{self.commands} (\d+)\r*\n", timeout, f"the end of '{command}'")
-        output = NOISE.sub("", re.sub(r"\r+\n", "\n", self.child.before))
+        # Marks end with a sign of their own, as others' lines can come before their line's end.
+        self.send(f"echo @{self.commands}':'; {{ {command}\n}}; echo @{self.commands} $?';'\n")
+        self.expect(f"@{self.commands}:", timeout, f"'{command}' to start")
+        match = self.expect(rf"@{self.commands} (\d+);", timeout, f"the end of '{command}'")
+        output = NOISE.sub("", re.sub(r"\r+\n", "\n", self.child.before).removeprefix("\n"))
         if check and match.group(1) != "0":
             last = output.strip().splitlines()[-1:] or ["(no output)"]
             raise Failure(f"'{command}' exits with {match.group(1)}: {last[0]}")

@@ -4,7 +4,7 @@
  * waits for the BIOS to count ten timer ticks (IRQ 0 by PIT and PIC), moves
  * text to the screen and back by string instructions on device memory.
  *
- * Then it counts, a line for each four ticks, until it finds itself in a domain
+ * Then it counts, a line for each second, until it finds itself in a domain
  * of another number: it has been saved and restored. Meanwhile it asks the
  * device model's DMA controller all the time, whose registers are had byte by
  * byte in turns: an access that is made twice or not at all gives another
@@ -51,7 +51,7 @@ start:
     call  domain
     mov   %cx, home
 next:
-    mov   $4, %bx
+    mov   $18, %bx
     add   0x46c, %bx
 4:  inc   %bp                /* another number each time */
     out   %al, $0x0c         /* the next byte is a lower one */

@@ -149,6 +149,8 @@ def test_kernel_loaded_by_the_model(system, before):
                         "echo 3 >/proc/sys/vm/drop_caches; head -c 1048576 /dev/xvda | md5sum", name="h").split()
     assert sums[0] == sums[2] and len(sums[0]) == 32
     system.guest("echo kept >/note", name="h")
+    system.dom0("xl save -c h h.save", timeout=600)
+    assert "2 packets received" in system.guest("ping -c 2 -W 10 192.0.2.1", name="h")
     system.dom0("xl save h h.save", timeout=600)
     assert "h" not in domains(system)
     system.dom0("xl restore h.save; rm h.save", timeout=600)
