@@ -44,12 +44,45 @@ static void test_abandoned(void **state)
     random_guests(7);
 }
 
+/* Mappings of a translated domain's memory hold it, and say nothing of who writes it; those of
+ * pages that we show it do, and one that is only shown cannot be had otherwise. */
+static void test_memory_of_a_translated_domain(void **state)
+{
+    struct frame *f;
+    void *page;
+    u64 entry;
+
+    (void)state;
+    begin_world(false);
+    dom_b->d.is_hvm = true;
+    f = mfn_to_frame(mfn(b_frames[0]));
+    entry = pte_make(frame_to_mfn(f), PTE_PRESENT | PTE_WRITE | PTE_USER);
+    assert_int_equal(entry_get_l1(&dom_a->d, &dom_b->d, &entry), 0);
+    assert_int_equal(f->count & FRAME_COUNT_MASK, 2);
+    assert_int_equal(f->type & TYPE_COUNT_MASK, 0);
+    entry_put_l1(entry);
+    assert_int_equal(f->count & FRAME_COUNT_MASK, 1);
+    for (u32 writable = 0; writable < 2; writable++) {
+        page = page_alloc(ALLOC_ZERO);
+        frame_share(page, &dom_b->d.frames, writable);
+        f = mfn_to_frame(virt_to_mfn(page));
+        entry = pte_make(frame_to_mfn(f), PTE_PRESENT | PTE_WRITE | PTE_USER);
+        assert_int_equal(entry_get_l1(&dom_a->d, &dom_b->d, &entry), writable ? 0 : -EINVAL);
+        assert_int_equal(f->type & TYPE_COUNT_MASK, 1 + writable);
+        if (writable)
+            entry_put_l1(entry);
+        frame_unshare(page);
+    }
+    end_world();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_abandoned),
+        cmocka_unit_test(test_memory_of_a_translated_domain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
