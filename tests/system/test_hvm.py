@@ -118,7 +118,7 @@ def test_firmware_and_boot_sector(system, before):
     """16-bit code, timer interrupts, string instructions on what no memory is behind; saved and restored; a reset that the device
     model hears."""
     system.dom0("xl dmesg -c >/run/old; xl create -q sector.cfg", timeout=120)
-    for line in ("HVM Loader", "SeaBIOS (version", "boot sector runs", "boot sector: ten ticks", "boot sector: screen memory keeps"):
+    for line in ("HVM Loader", "SeaBIOS (version", "boot sector runs", "boot sector: ten ticks", "boot sector: screen memory"):
         says(system, line)
     moves(system, lambda: system.dom0("xl save h h.save && xl restore h.save && rm h.save", timeout=240))
     gone(system, before)
