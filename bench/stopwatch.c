@@ -3,8 +3,10 @@
  * A QEMU plugin: a clock that no load on our machine can disturb. It counts the instructions that
  * the emulated processor executes and notes the count at the end of each line that software writes
  * to the first serial port, and at each marker (a certain no-op, executed anywhere; it has a text's
- * address in rdi and its length in rsi): "COUNT COUNT-IN-THE-HYPERVISOR LINE". For machines with
- * one processor.
+ * address in rdi and its length in rsi): "COUNT COUNT-IN-THE-HYPERVISOR LINE". Another no-op has up
+ * to 16 letters in rdi and rsi and a number in rdx, from where memory is not found so easily: it
+ * is noted as "bench: LETTERS begin" if that is 0, else as "bench: LETTERS end of NUMBER". For
+ * machines with one processor.
  *
  * Arguments: out=FILE for the notes. profile=FILE: between lines "bench: NAME begin" and "bench:
  * NAME end" also where the processor was, in FILE.NAME, "INSTRUCTIONS EXECUTIONS ADDRESS" for each
@@ -24,6 +26,7 @@
 #define SERIAL_DATA  0x3f8
 #define OP_OUT_AL_DX 0xee
 #define MARKER       "\x0f\x1f\x80MARK" /* nopl 0x4b52414d(%rax) */
+#define NAMED        "\x0f\x1f\x80NAME" /* nopl 0x454d414e(%rax) */
 #define MARKER_BYTES 7
 #define OURS_START   0xffff800000000000u /* what the interface leaves to hypervisors */
 #define OURS_END     0xffff880000000000u
@@ -144,7 +147,7 @@ static void note(const char *what, size_t size)
     else if (strstr(copy, "dom0: userspace up "))
         write_profile("userspace");
     else if (strstr(copy, "bench: ") &&
-             sscanf(strstr(copy, "bench: "), "bench: %99[a-z] %19[a-z]", name, which) == 2 &&
+             sscanf(strstr(copy, "bench: "), "bench: %99[^ ] %19[a-z]", name, which) == 2 &&
              (strcmp(which, "begin") == 0 || strcmp(which, "end") == 0))
         write_profile(strcmp(which, "end") == 0 ? name : NULL);
 }
@@ -174,6 +177,19 @@ static void on_marker(unsigned cpu, void *unused)
         note((char *)text->data, size);
 }
 
+static void on_named(unsigned cpu, void *unused)
+{
+    uint64_t letters[] = {read_register(rdi), read_register(rsi)}, times = read_register(rdx);
+    char what[80];
+
+    (void)cpu, (void)unused;
+    if (times)
+        snprintf(what, sizeof(what), "bench: %.16s end of %lu", (char *)letters, times);
+    else
+        snprintf(what, sizeof(what), "bench: %.16s begin", (char *)letters);
+    note(what, strlen(what));
+}
+
 static void on_translation(plugin_id id, void *translation)
 {
     size_t count = qemu_plugin_tb_n_insns(translation);
@@ -198,6 +214,8 @@ static void on_translation(plugin_id id, void *translation)
             qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_out, READS_REGISTERS, NULL);
         else if (memcmp(code, MARKER, sizeof(code)) == 0)
             qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_marker, READS_REGISTERS, NULL);
+        else if (memcmp(code, NAMED, sizeof(code)) == 0)
+            qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_named, READS_REGISTERS, NULL);
     }
 }
 

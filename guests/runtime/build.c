@@ -65,13 +65,18 @@ static void build_tables(u32 domain)
     }
 }
 
-static void build_image(u32 domain, u64 shared_info_frame)
+static void copy_image(u32 domain)
 {
     for (u64 pfn = 256; pfn < virt_to_pfn(image_end + PAGE_SIZE - 1); pfn++) {
         u8 *page = (u8 *)(VIRT_BASE + pfn * PAGE_SIZE);
         if (pte_value(page) & PTE_P) /* not our windows */
             memcpy(build_page(domain, pfn), page, PAGE_SIZE);
     }
+}
+
+static void build_image(u32 domain, u64 shared_info_frame)
+{
+    copy_image(domain);
     struct start_info *si = build_page(domain, START);
     memset(si, 0, PAGE_SIZE);
     memcpy(si->magic, "xen-3.0-x86_64", 15);
@@ -84,10 +89,9 @@ static void build_image(u32 domain, u64 shared_info_frame)
         memcpy(build_page(domain, LIST + part), frames + part * 512, PAGE_SIZE);
 }
 
-void build_memory(u32 domain)
+void build_populate(u32 domain)
 {
     struct xen_memory_reservation r = {.nr_extents = PAGES, .domid = (domid_t)domain};
-    struct xen_domctl_getdomaininfo info;
 
     if (!window) {
         window = page_new();
@@ -98,9 +102,27 @@ void build_memory(u32 domain)
         frames[i] = i;
     set_xen_guest_handle(r.extent_start, frames);
     CHECK_EQUAL(call2(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &r), PAGES);
+}
+
+void build_memory(u32 domain)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    build_populate(domain);
     CHECK_EQUAL(domain_info(domain, &info), 0);
     build_tables(domain);
     build_image(domain, info.shared_info_frame);
+}
+
+void build_translated(u32 domain)
+{
+    build_populate(domain); /* its frames have the numbers that we gave */
+    copy_image(domain);
+}
+
+u64 build_frame(u64 pfn)
+{
+    return frames[pfn];
 }
 
 void build_context(u32 domain, const void *entry)

@@ -14,6 +14,11 @@
  * the image as we have it: what the domain shall find otherwise is written by build_page.
  */
 void build_memory(u32 domain);
+void build_populate(u32 domain); /* of these the first, the memory, alone */
+/* The same for a translated domain, without tables and start_info: the image is where it is here.
+ */
+void build_translated(u32 domain);
+u64 build_frame(u64 pfn); /* the frame behind a pseudo-physical number */
 /* A page of it, by its pseudo-physical number, until the next call. */
 void *build_page(u32 domain, u64 pfn);
 /* The same by another entry of our tables, for longer; 0 or what mmu_update refuses with. */

@@ -46,16 +46,16 @@ class Report:
         return None
 
 
-def run(name, *, hypervisor=HYPERVISOR, cpu=CPU, smp=1, mem=512, words="", append="", deadline=DEADLINE, counted=None):
+def run(name, *, hypervisor=HYPERVISOR, cpu=CPU, smp=1, mem=512, words="", append="", deadline=DEADLINE, counted=None, emulator=()):
     """words: further words of the guest's command line; "stock" among them tells it that the hypervisor is not Tenon.
     counted=N: the machine's clock counts instructions, 2^N ns each, so that times in it do not depend on ours (one processor)."""
     accel, clock = "tcg,thread=multi", []
     if counted is not None:  # x2APIC: QEMU 10 ends with "Bad icount read" when its registers are written while it counts
-        accel, cpu, clock = "tcg,thread=single", f"{cpu},-x2apic", ["-icount", f"shift={counted},sleep=off", "-rtc", "clock=vm", "-seed", "1"]
+        accel, cpu, clock = "tcg,thread=single", f"{cpu},-x2apic", ["-icount", f"shift={counted},sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]
     if b"Tenon" not in pathlib.Path(hypervisor).read_bytes():
         words = f"stock {words}"
     command = machines.emulator_command() + [
-        "-machine", "q35", "-accel", accel, *clock, "-cpu", cpu, "-smp", str(smp), "-m", str(mem), "-nodefaults",
+        "-machine", "q35", "-accel", accel, *clock, *emulator, "-cpu", cpu, "-smp", str(smp), "-m", str(mem), "-nodefaults",
         "-display", "none", "-no-reboot", "-serial", "stdio", "-monitor", "none", "-kernel", str(hypervisor), "-append",
         f"console=com1 loglvl=info guest_loglvl=all dom0_mem=128M dom0_max_vcpus=2 noreboot {append}".strip(),
         "-initrd", f"{GUESTS / name} {name} {words}".strip()]

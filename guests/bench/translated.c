@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The PVH and the HVM domain: vCPU 0 does one operation after the other, vCPU 1 answers its events.
+ * Interrupts are off but where one is awaited.
+ */
+#include "bench.h"
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
+#include <xen/memory.h>
+
+#define SHARED_PAGE   0x3f0UL /* some page of ours gives way to it */
+#define SPARE_PAGE    0x3f1UL
+#define UPCALL_VECTOR 0x30
+#define SELF_VECTOR   0x31
+#define LAPIC         0xfee00000UL
+#define IO_APIC       0xfec00000UL
+#define HPET          0xfed00000UL
+
+u64 translated_gdt[4] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0};
+u64 __aligned_to(4096) translated_idt[512];
+static volatile u32 upcalls, selves;
+static volatile u32 to_second, to_first;
+
+#define vmcall(number, a, b, c)                                        \
+    ({                                                                 \
+        s64 result_;                                                   \
+        u64 a_ = (u64)(a), b_ = (u64)(b), c_ = (u64)(c);               \
+        __asm__ volatile("vmmcall"                                     \
+                         : "=a"(result_), "+D"(a_), "+S"(b_), "+d"(c_) \
+                         : "0"((u64)(number))                          \
+                         : "memory");                                  \
+        result_;                                                       \
+    })
+
+static void wrmsr(u32 msr, u64 value)
+{
+    __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
+}
+static u64 rdmsr(u32 msr)
+{
+    u32 low, high;
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+    return (u64)high << 32 | low;
+}
+static u8 in(u16 port)
+{
+    u8 value;
+    __asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+static void out(u16 port, u8 value)
+{
+    __asm__ volatile("out %0, %1" ::"a"(value), "Nd"(port));
+}
+static u32 read32(u64 address)
+{
+    return *(volatile u32 *)address;
+}
+static void write32(u64 address, u32 value)
+{
+    *(volatile u32 *)address = value;
+}
+
+static void nothing_pending(void)
+{
+    struct vcpu_info *v = &shared_info->vcpu_info[0];
+
+    v->evtchn_upcall_pending = 0;
+    v->evtchn_pending_sel = 0;
+    shared_info->evtchn_pending[0] = 0;
+}
+
+struct interrupt_frame;
+static __attribute__((interrupt)) void on_upcall(struct interrupt_frame *frame)
+{
+    (void)frame;
+    nothing_pending();
+    upcalls++;
+}
+static __attribute__((interrupt)) void on_self(struct interrupt_frame *frame)
+{
+    (void)frame;
+    wrmsr(0x80b, 0);
+    selves++;
+}
+
+static void gate(u32 vector, const void *handler)
+{
+    u64 at = (u64)handler;
+
+    translated_idt[2 * vector] = (at & 0xffff) | 8 << 16 | 0x8e00UL << 32 | (at & 0xffff0000) << 32;
+    translated_idt[2 * vector + 1] = at >> 32;
+}
+
+static void tell(u32 port)
+{
+    struct evtchn_send send = {.port = port};
+    vmcall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send, 0);
+}
+
+static void await(u32 port)
+{
+    struct sched_poll poll = {.nr_ports = 1};
+
+    set_xen_guest_handle(poll.ports, &port);
+    while (!port_take(port))
+        vmcall(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll, 0);
+}
+
+static u32 bind_ipi(u32 vcpu)
+{
+    struct evtchn_bind_ipi bind = {.vcpu = vcpu};
+    vmcall(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &bind, 0);
+    return bind.port;
+}
+
+static void memory_op(u32 op, u64 count)
+{
+    xen_pfn_t page = SPARE_PAGE;
+    struct xen_memory_reservation r = {.nr_extents = count, .domid = DOMID_SELF};
+
+    set_xen_guest_handle(r.extent_start, &page);
+    vmcall(__HYPERVISOR_memory_op, op, &r, 0);
+}
+
+static void set_up(void)
+{
+    struct xen_add_to_physmap shared = {
+        .domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = SHARED_PAGE};
+    struct xen_hvm_param callback = {
+        .domid = DOMID_SELF, .index = HVM_PARAM_CALLBACK_IRQ, .value = 2UL << 56 | UPCALL_VECTOR};
+
+    vmcall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &shared, 0);
+    shared_info = (void *)(VIRT_BASE + SHARED_PAGE * PAGE_SIZE);
+    vmcall(__HYPERVISOR_hvm_op, HVMOP_set_param, &callback, 0);
+    gate(UPCALL_VECTOR, on_upcall);
+    gate(SELF_VECTOR, on_self);
+    to_first = bind_ipi(0);
+    to_second = bind_ipi(1);
+}
+
+/* MEASURE under the kind's name. */
+#define EACH(name, count, ...)                   \
+    if (mailbox.hvm) {                           \
+        MEASURE("hvm-" name, count, __VA_ARGS__) \
+    } else {                                     \
+        MEASURE("pvh-" name, count, __VA_ARGS__) \
+    }
+
+static void sleep_for(u64 ns)
+{
+    struct vcpu_set_singleshot_timer timer = {.timeout_abs_ns = system_time() + ns};
+
+    vmcall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, &timer);
+    __asm__ volatile("sti; hlt; cli" ::: "memory");
+}
+
+static void measure_exits(void)
+{
+    EACH("cpuid", 100, __asm__ volatile("cpuid" ::"a"(1), "c"(0) : "rbx", "rdx"));
+    EACH("version", 100, vmcall(__HYPERVISOR_xen_version, XENVER_version, 0, 0));
+    EACH("unknown", 100, vmcall(63, 0, 0, 0));
+    EACH("rdmsr", 100, rdmsr(0x1b));
+    EACH("wrmsr", 100, wrmsr(0xc0000103, 0)); /* TSC_AUX */
+    EACH("cr4", 100, __asm__ volatile("mov %%cr4, %%rax; mov %%rax, %%cr4" ::: "rax", "memory"));
+    EACH("lapic-read", 100, read32(LAPIC + 0x20));
+    EACH("lapic-write", 100, write32(LAPIC + 0x80, 0));
+    EACH("port-nobody", 100, in(0xe0));
+    EACH("nothing", 100, read32(NOTHING));
+    EACH("give-take", 50, memory_op(XENMEM_decrease_reservation, 1);
+         memory_op(XENMEM_populate_physmap, 1); *(volatile u8 *)(SPARE_PAGE * PAGE_SIZE) = 1);
+}
+
+static void measure_interrupts(void)
+{
+    struct evtchn_bind_virq timer = {.virq = VIRQ_TIMER};
+
+    EACH("send", 100, tell(to_first); port_take(to_first));
+    nothing_pending();
+    EACH("upcall", 100, __asm__ volatile("sti"); tell(to_first); __asm__ volatile("cli"));
+    EACH("ping-pong", 50, tell(to_second); await(to_first));
+    vmcall(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &timer, 0);
+    nothing_pending();
+    sleep_for(SETTLE);
+    EACH("timer", 20, sleep_for(100000));
+    write32(LAPIC + 0xf0, 0x1ff);
+    wrmsr(0x1b, rdmsr(0x1b) | 0xc00);
+    EACH("x2apic-read", 100, rdmsr(0x802));
+    EACH("x2apic-write", 100, wrmsr(0x808, 0));
+    EACH("self-ipi", 100, __asm__ volatile("sti"); wrmsr(0x83f, SELF_VECTOR);
+         __asm__ volatile("nop; cli"));
+}
+
+static void measure_devices(void)
+{
+    MEASURE("hvm-pic", 100, in(0x21));
+    MEASURE("hvm-pit", 100, in(0x40));
+    MEASURE("hvm-rtc", 100, out(0x70, 0x0a); in(0x71));
+    MEASURE("hvm-ioapic", 100, read32(IO_APIC + 0x10));
+    MEASURE("hvm-hpet", 100, read32(HPET + 0xf0));
+    MEASURE("hvm-dm-port", 50, in(DM_PORT));
+    MEASURE("hvm-dm-memory", 50, read32(DM_PAGE));
+}
+
+__noreturn void translated_main(u64 vcpu)
+{
+    if (vcpu) {
+        while (!to_second)
+            vmcall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
+        for (;;) {
+            await(to_second);
+            tell(to_first);
+        }
+    }
+    set_up();
+    measure_exits();
+    measure_interrupts();
+    if (mailbox.hvm)
+        measure_devices();
+    bool all = upcalls == (100 + 20) * BATCHES + 1 && selves == 100 * BATCHES;
+    struct sched_shutdown how = {.reason = all ? SHUTDOWN_poweroff : SHUTDOWN_reboot};
+    for (;;)
+        vmcall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &how, 0);
+}
