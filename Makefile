@@ -29,7 +29,8 @@ WARNINGS := -Wall -Wextra -Werror -Wno-c2x-extensions
 CFLAGS := $(SAME) -std=gnu11 -O2 -g $(WARNINGS) -ffreestanding -fPIE \
 	-fvisibility=hidden -include hypervisor/cpu/hidden.h \
 	-fno-common -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-jump-tables \
-	-ffunction-sections -fdata-sections -mno-red-zone -mgeneral-regs-only \
+	-ffunction-sections -fdata-sections -falign-jumps=1 -falign-loops=1 -Wno-ignored-optimization-argument \
+	-mno-red-zone -mgeneral-regs-only \
 	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none
 ASFLAGS := $(SAME) -g -Wa,--noexecstack
 # Without relaxation: the libraries' table of addresses stays one, see .got in the script.
@@ -46,7 +47,8 @@ all: $(BUILD)/tenon $(BUILD)/tenon.gz
 HOT := pv/% hvm/% memory/frame memory/alloc cpu/% platform/clock platform/irq platform/apic core/access core/event% core/grant% \
 	core/physmap core/sched% core/timer core/vcpu hypercall/table hypercall/event_op hypercall/grant_op hypercall/sched_op \
 	hypercall/vcpu_op hypercall/misc_op hypercall/memory_reservation
-COLD := hvm/dev/d% hvm/dev/h% hvm/dev/i% hvm/dev/p% hvm/dev/rtc hvm/context hvm/domain hvm/emulate hvm/io hvm/msr hvm/walk
+COLD := core/grant core/sched_cpus cpu/desc cpu/features cpu/symbols hvm/dev/d% hvm/dev/h% hvm/dev/i% hvm/dev/p% hvm/dev/rtc \
+	hvm/context hvm/domain hvm/emulate hvm/io hvm/msr hvm/walk pv/domain pv/ports
 optimise = $(if $(filter $(HOT),$(filter-out $(COLD),$(1))),-O2,-Os)
 
 $(OBJ)/%.o: hypervisor/%.c Makefile

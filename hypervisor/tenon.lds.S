@@ -87,7 +87,6 @@ SECTIONS
         *(.init.text .init.text.*)
         *(.text .text.*)
         . = ALIGN(4096); /* memory/init.c maps it executable, the rest writable */
-        . = ALIGN(4096);
         __init_text_end = .;
         *(.init.rodata .init.rodata.*)
         *(.rodata .rodata.* .eh_frame_hdr)
@@ -117,20 +116,6 @@ SECTIONS
     } :init
 
     __image_end = .;
-
-    .debug_info 0 : { *(.debug_info) }
-    .debug_abbrev 0 : { *(.debug_abbrev) }
-    .debug_line 0 : { *(.debug_line) }
-    .debug_line_str 0 : { *(.debug_line_str) }
-    .debug_str 0 : { *(.debug_str) }
-    .debug_str_offsets 0 : { *(.debug_str_offsets) }
-    .debug_addr 0 : { *(.debug_addr) }
-    .debug_aranges 0 : { *(.debug_aranges) }
-    .debug_ranges 0 : { *(.debug_ranges) }
-    .debug_rnglists 0 : { *(.debug_rnglists) }
-    .debug_loclists 0 : { *(.debug_loclists) }
-    .debug_loc 0 : { *(.debug_loc) }
-    .debug_frame 0 : { *(.debug_frame) }
 
     /DISCARD/ : {
         *(.eh_frame .comment .note .note.* .gnu.* .init_array .fini_array .ctors .dtors)

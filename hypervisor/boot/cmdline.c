@@ -92,7 +92,6 @@ static __init int store_uint(const struct cmdline_option *option, u64 value)
 static __init int apply(const struct cmdline_option *option, const char *value, bool negated)
 {
     const char *end;
-    u64 number;
     int truth;
 
     switch (option->kind) {
@@ -105,7 +104,7 @@ static __init int apply(const struct cmdline_option *option, const char *value, 
     case CMDLINE_KIND_CUSTOM:
         if (negated && value)
             return -EINVAL;
-        return option->parse(negated ? "no" : value ? value : "");
+        return option->parse(negated ? "no" : value ? value : "", option->where);
     default:
         break;
     }
@@ -118,8 +117,8 @@ static __init int apply(const struct cmdline_option *option, const char *value, 
         strlcpy(option->where, value, option->size);
         return 0;
     }
-    number = option->kind == CMDLINE_KIND_SIZE ? parse_size(value, &end, 10)
-                                               : parse_u64(value, &end);
+    u64 number = option->kind == CMDLINE_KIND_SIZE ? parse_size(value, &end, 10)
+                                                   : parse_u64(value, &end);
     if (end == value || *end)
         return -EINVAL;
     return store_uint(option, number);
@@ -166,7 +165,6 @@ __init const char *cmdline_parse(const char *line,
 
     for (;;) {
         int length = next_word(&line, word);
-        const char *why;
 
         if (length == 0 && !*line)
             return NULL;
@@ -177,7 +175,7 @@ __init const char *cmdline_parse(const char *line,
         }
         if (length == 0)
             continue; /* an empty pair of quotes */
-        why = length < 0 ? "too long" : handle_word(word);
+        const char *why = length < 0 ? "too long" : handle_word(word);
         if (why && report)
             report(word, why);
     }

@@ -5,17 +5,13 @@
  * no lock is taken once the console's is broken, no memory allocated, and a
  * fault while reporting ends in a halt.
  */
-#include "boot/boot.h"
 #include "core/domain.h"
-#include "core/reject.h"
 #include "cpu/instructions.h"
-#include "cpu/percpu.h"
 #include "cpu/symbols.h"
 #include "cpu/traps.h"
 #include "lib/atomic.h"
 #include "lib/option.h"
 #include "lib/printf.h"
-#include "platform/clock.h"
 #include "platform/console.h"
 #include "platform/machine.h"
 
@@ -29,8 +25,7 @@ CMDLINE_BOOL("noreboot", no_reboot);
 
 /* The protector's guard. Its value is fixed by link, made less so early (boot/init.c). */
 u64 __stack_chk_guard = 0x8a6f2d00c1e94b37;
-__noreturn void __stack_chk_fail(void);
-void __stack_chk_fail(void)
+__noreturn void __stack_chk_fail(void)
 {
     panic("a stack frame was overrun");
 }

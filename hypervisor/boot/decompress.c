@@ -47,13 +47,12 @@ static __init u64 xz_index_size(const u8 *bytes, u64 size)
     lzma_stream_flags footer;
     lzma_vli records, packed, unpacked, total = 0;
     size_t at = 1, end; /* behind the index indicator */
-    const u8 *index;
 
     if (size < 2 * LZMA_STREAM_HEADER_SIZE ||
         lzma_stream_footer_decode(&footer, bytes + size - LZMA_STREAM_HEADER_SIZE) != LZMA_OK ||
         footer.backward_size > size - 2 * LZMA_STREAM_HEADER_SIZE)
         return 0;
-    index = bytes + size - LZMA_STREAM_HEADER_SIZE - footer.backward_size;
+    const u8 *index = bytes + size - LZMA_STREAM_HEADER_SIZE - footer.backward_size;
     end = footer.backward_size;
     if (lzma_vli_decode(&records, NULL, index, &at, end) != LZMA_OK)
         return 0;
@@ -69,12 +68,11 @@ static __init u64 xz_index_size(const u8 *bytes, u64 size)
 __init u64 compression_output_size(enum compression format, const u8 *bytes, u64 size)
 {
     unsigned long long stated;
-    u64 indexed;
 
     if (size < 4)
         return 0;
     if (format == COMPRESSION_XZ) {
-        indexed = xz_index_size(bytes, size);
+        u64 indexed = xz_index_size(bytes, size);
         if (indexed)
             return indexed;
     }
@@ -190,16 +188,15 @@ static __init const char *unpack_zstd(const u8 *bytes, u64 size, u8 *output, u64
                                       struct decompress_arena *arena)
 {
     ZSTD_DCtx *context = ZSTD_initStaticDCtx(arena->start, arena->size);
-    size_t frame, written;
 
     if (!context)
         return "no memory to unpack zstd";
     /* One frame only: behind it may lie the kernel build's size. */
-    frame = ZSTD_findFrameCompressedSize(bytes, size);
+    size_t frame = ZSTD_findFrameCompressedSize(bytes, size);
     if (ZSTD_isError(frame))
         return "zstd payload is truncated or corrupt";
     /* The window may be as large as the output, since it is the output. */
-    written = ZSTD_decompressDCtx(context, output, output_size, bytes, frame);
+    size_t written = ZSTD_decompressDCtx(context, output, output_size, bytes, frame);
     if (ZSTD_isError(written) || written != output_size)
         return "zstd payload is corrupt";
     return NULL;

@@ -9,12 +9,6 @@
  */
 #include "lib/types.h"
 
-void *malloc(size_t size);
-void *calloc(size_t count, size_t size);
-void free(void *block);
-__noreturn void abort(void);
-u64 lzma_crc64(const u8 *bytes, size_t size, u64 crc);
-
 __init void *malloc(size_t)
 {
     return NULL;
@@ -29,7 +23,7 @@ __init void free(void *)
 {
 }
 
-__init void abort(void)
+__init __noreturn void abort(void)
 {
     panic("a decompression library gave up");
 }
@@ -80,12 +74,10 @@ UNWANTED_VERSION(v07);
 
 /* Weak in libzstd, which looks whether they are there; our link has no address
  * near enough to zero to say no with, so they are, and trace nothing. */
-unsigned long long ZSTD_trace_decompress_begin(const void *context);
 unsigned long long __init ZSTD_trace_decompress_begin(const void *)
 {
     return 0;
 }
-void ZSTD_trace_decompress_end(unsigned long long context, const void *trace);
 void __init ZSTD_trace_decompress_end(unsigned long long, const void *)
 {
 }

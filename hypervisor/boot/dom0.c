@@ -10,18 +10,13 @@
 #include "boot/boot.h"
 #include "boot/dom0.h"
 #include "cpu/features.h"
-#include "cpu/guest_state.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 #include "platform/console.h"
 #include "platform/machine.h"
 #include "pv/mm.h"
-#include "pv/pv.h"
 #include <xen/domctl.h>
-#include <xen/features.h>
-#include <xen/sched.h>
 
 #define KERNEL_MAX (512UL << 20)
 
@@ -259,7 +254,6 @@ void __init dom0_build(const struct boot_info *boot)
     static struct kernel_image __initdata image;
     static struct dom0_memory __initdata m;
     struct dom0_layout l;
-    const char *wrong;
 
     if (!boot->module_count)
         refuse("No dom0 kernel: the boot loader gave no module\n");
@@ -269,7 +263,7 @@ void __init dom0_build(const struct boot_info *boot)
         refuse("Cannot use the dom0 kernel (module 0): empty or out of bounds\n");
     if (boot->module_count > 1 && !initrd_size)
         printk(LOG_WARNING, "dom0 gets no initrd: module 1 is empty or out of bounds\n");
-    wrong = load_kernel(kernel, &image);
+    const char *wrong = load_kernel(kernel, &image);
     if (wrong)
         refuse("Cannot use the dom0 kernel (module 0): %s\n", wrong);
     if (image.virt_base == 0)

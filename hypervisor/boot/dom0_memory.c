@@ -22,30 +22,27 @@ static int __init parse_amount(const char *text, s64 *amount)
     return 0;
 }
 
-static int __init parse_dom0_mem(const char *value)
+static int __init parse_dom0_mem(const char *value, void *)
 {
     char item[32];
     int more;
 
     while ((more = cmdline_item(&value, item, sizeof(item))) > 0) {
-        int error;
         if (!strncmp(item, "min:", 4))
-            error = parse_amount(item + 4, &wanted_min);
+            TRY(parse_amount(item + 4, &wanted_min));
         else if (!strncmp(item, "max:", 4))
-            error = parse_amount(item + 4, &wanted_max);
+            TRY(parse_amount(item + 4, &wanted_max));
         else
-            error = parse_amount(item, &wanted);
-        if (error)
-            return error;
+            TRY(parse_amount(item, &wanted));
     }
     return more;
 }
-CMDLINE_CUSTOM("dom0_mem", parse_dom0_mem);
+CMDLINE_CUSTOM("dom0_mem", parse_dom0_mem, NULL);
 
 static u32 __initdata vcpus_min = 1, vcpus_max;
 
 /* dom0_max_vcpus=N | MIN-MAX | MIN- | -MAX */
-static int __init parse_dom0_max_vcpus(const char *value)
+static int __init parse_dom0_max_vcpus(const char *value, void *)
 {
     const char *end = value;
     u64 low = 1, high = 0;
@@ -66,7 +63,7 @@ static int __init parse_dom0_max_vcpus(const char *value)
     vcpus_max = (u32)high;
     return 0;
 }
-CMDLINE_CUSTOM("dom0_max_vcpus", parse_dom0_max_vcpus);
+CMDLINE_CUSTOM("dom0_max_vcpus", parse_dom0_max_vcpus, NULL);
 
 u32 __init dom0_vcpus(void)
 {

@@ -44,12 +44,11 @@ static __init const char *find_payload(const u8 **bytes, u64 *size)
 {
     const u8 *module = *bytes;
     u64 sectors = module[SETUP_SECTORS] ? module[SETUP_SECTORS] : SETUP_SECTOR_DEFAULT;
-    u64 start, length;
 
     if (read_le(module + SETUP_VERSION, 2) < PROTOCOL_2_08)
         return "bzImage is older than boot protocol 2.08";
-    start = (sectors + 1) * 512 + read_le(module + SETUP_PAYLOAD_OFFSET, 4);
-    length = read_le(module + SETUP_PAYLOAD_LENGTH, 4);
+    u64 start = (sectors + 1) * 512 + read_le(module + SETUP_PAYLOAD_OFFSET, 4);
+    u64 length = read_le(module + SETUP_PAYLOAD_LENGTH, 4);
     if (start > *size || length > *size - start)
         return "bzImage is truncated";
     *bytes = module + start;
@@ -68,19 +67,15 @@ static __init const char *unpack(const u8 **bytes, u64 *size, u64 max_size,
 {
     enum compression format = compression_recognise(*bytes, *size);
     struct decompress_arena arena = {0};
-    const char *wrong;
-    u64 output_size;
 
     if (format == COMPRESSION_NONE)
         return "not a kernel: neither an ELF file nor in a known compression format";
-    output_size = compression_output_size(format, *bytes, *size);
+    u64 output_size = compression_output_size(format, *bytes, *size);
     if (output_size < sizeof(struct elf_header))
         return "payload states no sensible unpacked size";
     if (output_size > max_size)
         return "payload is too large when unpacked";
-    wrong = decompress_arena_size(format, *bytes, *size, &arena.size);
-    if (wrong)
-        return wrong;
+    TRY(decompress_arena_size(format, *bytes, *size, &arena.size));
 
     image->buffer = alloc(output_size);
     if (!image->buffer)
@@ -90,7 +85,7 @@ static __init const char *unpack(const u8 **bytes, u64 *size, u64 max_size,
         if (!image->scratch)
             return "no memory for the decompressor";
     }
-    wrong = decompress(format, *bytes, *size, image->buffer, output_size, &arena);
+    const char *wrong = decompress(format, *bytes, *size, image->buffer, output_size, &arena);
     *bytes = image->buffer;
     *size = output_size;
     return wrong;
@@ -101,12 +96,11 @@ __init const char *image_load(const void *module, u64 module_size, u64 max_size,
 {
     const u8 *bytes = module;
     u64 size = module_size;
-    const char *wrong = NULL;
 
     memset(image, 0, sizeof(*image));
     if (is_bzimage(bytes, size))
-        wrong = find_payload(&bytes, &size);
-    if (!wrong && !is_elf(bytes, size))
-        wrong = unpack(&bytes, &size, max_size, alloc, image);
-    return wrong ? wrong : image_parse_elf(bytes, size, image);
+        TRY(find_payload(&bytes, &size));
+    if (!is_elf(bytes, size))
+        TRY(unpack(&bytes, &size, max_size, alloc, image));
+    return image_parse_elf(bytes, size, image);
 }

@@ -141,20 +141,16 @@ static __init const char *read_notes(struct kernel_image *image, struct notes *n
         return "notes lie outside the ELF file";
     while (end - offset >= sizeof(struct elf_note_header)) {
         struct elf_note_header note;
-        u64 name, content, next;
-        const char *wrong;
 
         read_file(image, &note, offset, sizeof(note));
-        name = offset + sizeof(note);
-        content = name + ROUND_UP((u64)note.name_size, 4);
-        next = content + ROUND_UP((u64)note.size, 4);
+        u64 name = offset + sizeof(note);
+        u64 content = name + ROUND_UP((u64)note.name_size, 4);
+        u64 next = content + ROUND_UP((u64)note.size, 4);
         /* The padding of the last note may be missing. */
         if (content > end || note.size > end - content)
             return "a note reaches beyond its segment";
         if (note.name_size == sizeof("Xen") && memcmp(image->elf + name, "Xen", 4) == 0) {
-            wrong = take_note(image, notes, note.type, image->elf + content, note.size);
-            if (wrong)
-                return wrong;
+            TRY(take_note(image, notes, note.type, image->elf + content, note.size));
         }
         if (next > end)
             break;
@@ -223,18 +219,17 @@ static __init const char *read_program_headers(struct kernel_image *image, struc
                                                const struct elf_header *header)
 {
     struct elf_program_header program;
-    const char *wrong = NULL;
 
-    for (u32 i = 0; i < header->program_count && !wrong; i++) {
+    for (u32 i = 0; i < header->program_count; i++) {
         if (!read_header(image, &program, header->program_offset, i, header->program_size,
                          sizeof(program)))
             return "ELF program headers lie outside the file";
         if (program.type == ELF_PT_LOAD)
-            wrong = add_segment(image, &program);
+            TRY(add_segment(image, &program));
         else if (program.type == ELF_PT_NOTE)
-            wrong = read_notes(image, notes, program.offset, program.file_size);
+            TRY(read_notes(image, notes, program.offset, program.file_size));
     }
-    return wrong || image->segment_count ? wrong : "ELF file has nothing to load";
+    return image->segment_count ? NULL : "ELF file has nothing to load";
 }
 
 /* Some small kernels have note sections but no note segment. */
@@ -242,18 +237,17 @@ static __init const char *read_note_sections(struct kernel_image *image, struct 
                                              const struct elf_header *header)
 {
     struct elf_section_header section;
-    const char *wrong = NULL;
 
     if (header->section_size < sizeof(section))
         return NULL;
-    for (u32 i = 0; i < header->section_count && !wrong; i++) {
+    for (u32 i = 0; i < header->section_count; i++) {
         if (!read_header(image, &section, header->section_offset, i, header->section_size,
                          sizeof(section)))
             return "ELF section headers lie outside the file";
         if (section.type == ELF_SHT_NOTE)
-            wrong = read_notes(image, notes, section.offset, section.size);
+            TRY(read_notes(image, notes, section.offset, section.size));
     }
-    return wrong;
+    return NULL;
 }
 
 /* Works out where a PV kernel sits in its virtual space, and whether that makes sense. */
@@ -282,21 +276,16 @@ __init const char *image_parse_elf(const void *elf, u64 size, struct kernel_imag
 {
     struct notes notes = {0};
     struct elf_header header;
-    const char *wrong;
 
     image->elf = elf;
     image->elf_size = size;
     if (!read_file(image, &header, 0, sizeof(header)))
         return "ELF file is truncated";
-    wrong = check_header(&header);
-    if (wrong)
-        return wrong;
+    TRY(check_header(&header));
     image->entry = header.entry;
-    wrong = read_program_headers(image, &notes, &header);
-    if (!wrong && !notes.any)
-        wrong = read_note_sections(image, &notes, &header);
-    if (wrong)
-        return wrong;
+    TRY(read_program_headers(image, &notes, &header));
+    if (!notes.any)
+        TRY(read_note_sections(image, &notes, &header));
     if (!notes.any)
         return "kernel has no Xen notes";
     if ((notes.has_entry || notes.has_virt_base) && strcmp(notes.loader, "generic") == 0 &&

@@ -7,11 +7,7 @@
 #include "boot/boot.h"
 #include "core/domain.h"
 #include "core/init.h"
-#include "core/sched.h"
-#include "core/timer.h"
 #include "core/trace.h"
-#include "cpu/instructions.h"
-#include "cpu/percpu.h"
 #include "cpu/symbols.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
@@ -46,10 +42,8 @@ void cpu_run(void)
 
 static void finish(void)
 {
-    u64 bytes;
-
     symbols_drop_init();
-    bytes = memory_free_init();
+    u64 bytes = memory_free_init();
     printk(LOG_INFO, "Boot code freed: %lu KiB\n", bytes >> 10);
     console_boot_done();
     core_start();

@@ -80,8 +80,6 @@ static int prepare_stubs(u32 cpu, struct cpu_resources *r)
 static int prepare(u32 cpu)
 {
     struct cpu_resources r = {.stack = STACK_AREA_START + (u64)cpu * STACK_STRIDE};
-    u32 order = 0;
-    void *area;
 
     if (map_stack(cpu) || prepare_stubs(cpu, &r))
         return -ENOMEM;
@@ -90,9 +88,7 @@ static int prepare(u32 cpu)
         return -ENOMEM;
     r.gdt_frame = virt_to_mfn(r.gdt_page);
     if (cpu) {
-        while ((PAGE_SIZE << order) < percpu_size())
-            order++;
-        area = pages_alloc(order, ALLOC_ZERO);
+        void *area = pages_alloc(page_order(percpu_size()), ALLOC_ZERO);
         if (!area)
             return -ENOMEM;
         r.percpu_offset = percpu_fill(area);
@@ -212,10 +208,8 @@ void smp_start(void)
 /* A secondary CPU, on its final stack and tables. */
 void secondary_start(void)
 {
-    const char *lacks;
-
     desc_activate();
-    lacks = features_init_secondary();
+    const char *lacks = features_init_secondary();
     if (lacks) {
         WRITE_ONCE(secondary_lacks, lacks);
         halt_forever();

@@ -25,16 +25,25 @@ static int translated_copy(u64 address, void *buffer, size_t length, bool write)
 
 int guest_copy_in(void *to, u64 from, size_t length)
 {
-    if (translated())
-        return translated_copy(from, to, length, false);
-    return copy_from_guest_va(to, guest_va(from), length) ? -EFAULT : 0;
+    int error = translated() ? translated_copy(from, to, length, false)
+                : copy_from_guest_va(to, guest_va(from), length) ? -EFAULT
+                                                                 : 0;
+
+    return likely(!error) ? 0 : reject(error, "argument in memory that cannot be read");
 }
 
-int guest_copy_out(u64 to, const void *from, size_t length)
+int guest_try_copy_out(u64 to, const void *from, size_t length)
 {
     if (translated())
         return translated_copy(to, (void *)from, length, true);
     return copy_to_guest_va(guest_va(to), from, length) ? -EFAULT : 0;
+}
+
+int guest_copy_out(u64 to, const void *from, size_t length)
+{
+    int error = guest_try_copy_out(to, from, length);
+
+    return likely(!error) ? 0 : reject(error, "result to memory that cannot be written");
 }
 
 int guest_clear(u64 to, size_t length)
@@ -43,7 +52,9 @@ int guest_clear(u64 to, size_t length)
     int error = 0;
 
     if (!translated())
-        return clear_guest_va(guest_va(to), length) ? -EFAULT : 0;
+        return clear_guest_va(guest_va(to), length)
+                   ? reject(-EFAULT, "memory to clear that cannot be written")
+                   : 0;
     for (size_t done = 0; done < length && !error; done += sizeof(zeros))
         error = guest_copy_out(to + done, zeros, MIN(length - done, sizeof(zeros)));
     return error;

@@ -164,7 +164,6 @@ int cpu_policy_set(struct domain *d, const struct xen_cpuid_leaf *leaves, u32 nr
 {
     const struct cpu_policy *max = d->is_hvm ? &cpu_policy_hvm_max : &cpu_policy_pv_max;
     struct cpu_policy wanted = *d->cpu_policy;
-    int error;
 
     *bad_leaf = *bad_subleaf = *bad_msr = ~0U;
     for (u32 i = 0; i < nr_leaves; i++) {
@@ -174,9 +173,7 @@ int cpu_policy_set(struct domain *d, const struct xen_cpuid_leaf *leaves, u32 nr
         *bad_subleaf = leaves[i].subleaf;
         return reject(-ERANGE, "CPUID leaf that no policy has");
     }
-    error = take_msrs(msrs, nr_msrs, bad_msr);
-    if (error)
-        return error;
+    TRY(take_msrs(msrs, nr_msrs, bad_msr));
     *bad_leaf = excessive_leaf(&wanted, max, bad_subleaf);
     if (*bad_leaf != ~0U)
         return reject(-EINVAL, "policy has more leaves than the machine");

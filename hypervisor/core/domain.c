@@ -55,8 +55,6 @@ static struct domain *at(u32 id)
 
 struct domain *domain_get(domid_t id)
 {
-    struct domain *d;
-
     if (id == DOMID_SELF) {
         domain_get_again(current->domain);
         return current->domain;
@@ -64,7 +62,7 @@ struct domain *domain_get(domid_t id)
     if (id >= DOMID_FIRST_RESERVED)
         return NULL;
     spin_hold(&list_lock);
-    d = at(id);
+    struct domain *d = at(id);
     return d && get_live(d) ? d : NULL;
 }
 
@@ -141,25 +139,16 @@ void domain_leave_table(struct domain *d)
 
 /* ---- making ---- */
 
-static u32 order_of(const struct guest_ops *ops)
-{
-    u32 order = 0;
-
-    while ((PAGE_SIZE << order) < ops->domain_size)
-        order++;
-    return order;
-}
-
 /* What needs no memory of its own but the struct and the vCPUs' slots. */
 static struct domain *allocate(const struct guest_ops *ops, domid_t id, u32 max_vcpus)
 {
-    struct domain *d = pages_alloc(order_of(ops), ALLOC_ZERO);
+    struct domain *d = pages_alloc(page_order(ops->domain_size), ALLOC_ZERO);
 
     if (!d)
         return NULL;
     d->vcpus = heap_zalloc(max_vcpus * sizeof(d->vcpus[0]));
     if (!d->vcpus) {
-        pages_free(d, order_of(ops));
+        pages_free(d, page_order(ops->domain_size));
         return NULL;
     }
     frame_owner_init(&d->frames);
@@ -208,30 +197,23 @@ void domain_free(struct domain *d)
     sched_domain_free(d);
     heap_free(d->e820);
     heap_free(d->vcpus);
-    pages_free(d, order_of(d->ops));
+    pages_free(d, page_order(d->ops->domain_size));
     give_id(id);
 }
 
 /* The parts, each of which leaves nothing behind when it fails. */
 static int furnish(struct domain *d, const struct xen_domctl_createdomain *config)
 {
-    int error;
-
     d->shared_info = page_alloc(ALLOC_ZERO);
     if (!d->shared_info)
         return -ENOMEM;
     frame_share(d->shared_info, &d->frames, true);
     for (u32 i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
         d->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
-    error = event_init(d, d->max_evtchn);
-    if (!error)
-        error = pirq_init(d);
-    if (!error)
-        error = cpu_policy_new(d);
-    if (!error)
-        error = d->ops->domain_init(d, config);
-    if (error)
-        return error;
+    TRY(event_init(d, d->max_evtchn));
+    TRY(pirq_init(d));
+    TRY(cpu_policy_new(d));
+    TRY(d->ops->domain_init(d, config));
     d->kind_ready = true;
     return grant_init(d);
 }
@@ -240,15 +222,13 @@ int domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool
                   struct domain **result)
 {
     const struct guest_ops *ops = config->flags & XEN_DOMCTL_CDF_hvm ? &guest_hvm : &guest_pv;
-    struct domain *d;
-    int error;
 
     if (config->max_vcpus == 0 || config->max_vcpus > MAX_VCPUS)
         return reject(-EINVAL, "number of vCPUs out of range");
-    error = take_id(id, control, &id);
+    int error = take_id(id, control, &id);
     if (error)
         return reject(error, "domain id is in use");
-    d = allocate(ops, id, config->max_vcpus);
+    struct domain *d = allocate(ops, id, config->max_vcpus);
     if (!d) {
         give_id(id);
         return -ENOMEM;
@@ -283,8 +263,6 @@ int domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool
 
 void domain_pause_nosync(struct domain *d)
 {
-    struct vcpu *v;
-
     atomic_inc(&d->pause_count);
     for_each_vcpu (d, v)
         sched_sleep_nosync(v);
@@ -292,8 +270,6 @@ void domain_pause_nosync(struct domain *d)
 
 void domain_pause(struct domain *d)
 {
-    struct vcpu *v;
-
     ASSERT(d != current->domain);
     domain_pause_nosync(d);
     for_each_vcpu (d, v)
@@ -302,8 +278,6 @@ void domain_pause(struct domain *d)
 
 void domain_unpause(struct domain *d)
 {
-    struct vcpu *v;
-
     ASSERT(READ_ONCE(d->pause_count) > 0);
     if (atomic_dec_and_test(&d->pause_count) || READ_ONCE(d->shutdown) == SHUTDOWN_PENDING)
         for_each_vcpu (d, v)
@@ -324,20 +298,16 @@ static int control_count(struct domain *d, int by)
 
 int domain_pause_by_control(struct domain *d)
 {
-    int error = control_count(d, 1);
-
-    if (!error)
-        domain_pause(d);
-    return error;
+    TRY(control_count(d, 1));
+    domain_pause(d);
+    return 0;
 }
 
 int domain_unpause_by_control(struct domain *d)
 {
-    int error = control_count(d, -1);
-
-    if (!error)
-        domain_unpause(d);
-    return error;
+    TRY(control_count(d, -1));
+    domain_unpause(d);
+    return 0;
 }
 
 /* ---- wall clock ---- */
@@ -346,11 +316,10 @@ void domain_update_wallclock(struct domain *d)
 {
     u64 seconds;
     u32 ns, version;
-    s64 rest;
 
     clock_wall_get(&seconds, &ns);
     seconds += (u64)(d->wall_offset / NS_SECOND);
-    rest = (s64)ns + d->wall_offset % NS_SECOND;
+    s64 rest = (s64)ns + d->wall_offset % NS_SECOND;
     if (rest < 0) {
         rest += NS_SECOND;
         seconds--;
@@ -385,8 +354,6 @@ void domain_set_narrow(struct domain *d, bool narrow)
 
 void domains_update_wallclock(void)
 {
-    struct domain *d;
-
     for_each_domain (d)
         if (READ_ONCE(d->dying) == DYING_NOT)
             domain_update_wallclock(d);

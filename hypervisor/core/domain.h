@@ -165,16 +165,21 @@ int domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool
 struct domain *domain_get(domid_t id);
 /* The first domain with an id >= from; reference taken. */
 struct domain *domain_get_next(domid_t from);
-/* d is referenced inside; who leaves by break or return has the reference. */
-#define for_each_domain(d)                                                                     \
-    for (u32 next_##d = 0;                                                                     \
-         ((d) = domain_get_next((domid_t)next_##d)) != NULL && (next_##d = (d)->id + 1U) != 0; \
-         domain_put(d))
 static inline void domain_get_again(struct domain *d)
 {
     __atomic_fetch_add(&d->references, 1, __ATOMIC_RELAXED);
 }
 void domain_put(struct domain *d);
+/* The one behind d, whose reference is dropped. */
+static inline struct domain *domain_next(struct domain *d)
+{
+    struct domain *next = domain_get_next(d->id + 1);
+
+    domain_put(d);
+    return next;
+}
+/* d is referenced inside; who leaves by break or return has the reference. */
+#define for_each_domain(d) for (struct domain *d = domain_get_next(0); d; d = domain_next(d))
 /* Of a variable: the reference it has (if not NULL) is dropped at the end of its block. */
 #define __put_domain __attribute__((cleanup(domain_unhold_)))
 static inline void domain_unhold_(struct domain **d)
@@ -182,9 +187,15 @@ static inline void domain_unhold_(struct domain **d)
     if (*d)
         domain_put(*d);
 }
-#define for_each_vcpu(d, v)                              \
-    for (u32 i_##v = 0; i_##v < (d)->max_vcpus; i_##v++) \
-        if (((v) = (d)->vcpus[i_##v]) != NULL)
+/* The first from this id on. */
+static inline struct vcpu *domain_next_vcpu(const struct domain *d, u32 id)
+{
+    while (id < d->max_vcpus && !d->vcpus[id])
+        id++;
+    return id < d->max_vcpus ? d->vcpus[id] : NULL;
+}
+#define for_each_vcpu(d, v) \
+    for (struct vcpu *v = domain_next_vcpu(d, 0); v; v = domain_next_vcpu(d, v->id + 1))
 
 int vcpu_create(struct domain *d, u32 id); /* slot below max_vcpus; -EINVAL, -EEXIST, -ENOMEM */
 void vcpu_release_info(struct vcpu *v);    /* domain_destroy: back to the dummy */
@@ -202,7 +213,7 @@ int domain_unpause_by_control(struct domain *d); /* -EINVAL when not paused so *
 
 /* The guest says it ends (SCHEDOP_shutdown) or is ended by us (crash). */
 void domain_shutdown(struct domain *d, u32 reason);
-void domain_resume(struct domain *d); /* XEN_DOMCTL_resumedomain */
+int domain_resume(struct domain *d); /* XEN_DOMCTL_resumedomain; 0 */
 /* SCHEDOP_watchdog: id 0 takes a new one and returns its id; else 0. 0 seconds ends it. */
 int domain_watchdog(struct domain *d, u32 id, u32 seconds);
 /* A guest did what only its death answers; it is the current one. Logs why. */

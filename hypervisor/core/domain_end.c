@@ -59,8 +59,6 @@ void domain_shutdown(struct domain *d, u32 reason)
 /* Complete when no vCPU runs any more: the tools may then read the whole state. */
 void domain_finish_shutdown(struct domain *d)
 {
-    struct vcpu *v;
-
     for_each_vcpu (d, v)
         if (load_acquire(&v->is_running) || v->asks)
             return; /* comes again when it has left its CPU */
@@ -72,13 +70,14 @@ void domain_finish_shutdown(struct domain *d)
         event_send_global_virq(VIRQ_DOM_EXC);
 }
 
-void domain_resume(struct domain *d)
+int domain_resume(struct domain *d)
 {
     domain_pause(d);
     WRITE_ONCE(d->shutdown_code, ~0U);
     if (atomic_xchg(&d->shutdown, SHUTDOWN_NOT) != SHUTDOWN_NOT)
         domain_unpause(d);
     domain_unpause(d);
+    return 0;
 }
 
 void domain_crash(struct domain *d, const char *why)
@@ -110,18 +109,15 @@ static int release_frames(struct domain *d)
     struct frame_owner *o = &d->frames;
 
     while (d->destroy_left) {
-        struct frame *f;
-        bool held;
-
         spin_lock(&o->lock);
-        f = frame_list_first(&o->frames);
+        struct frame *f = frame_list_first(&o->frames);
         if (!f) {
             spin_unlock(&o->lock);
             break;
         }
         frame_list_del(&o->frames, f);
         frame_list_add_tail(&o->frames, f);
-        held = frame_get(f, o);
+        bool held = frame_get(f, o);
         spin_unlock(&o->lock);
         if (held) {
             frame_release(f);
@@ -140,8 +136,6 @@ static int give_up_kind(struct domain *d)
 
 static int give_up_rest(struct domain *d)
 {
-    struct vcpu *v;
-
     pirq_destroy(d);
     domain_watchdog_kill(d);
     for_each_vcpu (d, v) {

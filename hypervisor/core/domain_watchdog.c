@@ -51,14 +51,11 @@ static int choose(const struct domain *d, u32 id, u32 seconds)
 
 int domain_watchdog(struct domain *d, u32 id, u32 seconds)
 {
-    int chosen;
-    u32 bit;
-
     spin_hold(&d->lock);
-    chosen = choose(d, id, seconds);
+    int chosen = choose(d, id, seconds);
     if (chosen < 0)
         return chosen;
-    bit = 1U << (chosen - 1);
+    u32 bit = 1U << (chosen - 1);
     d->watchdogs_used = seconds ? d->watchdogs_used | bit : d->watchdogs_used & ~bit;
     timer_set(&d->watchdogs[chosen - 1],
               seconds ? clock_now() + (ns_t)seconds * NS_SECOND : NS_NEVER);

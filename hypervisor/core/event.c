@@ -26,12 +26,11 @@ static struct domain *virq_handlers[NR_VIRQS];
 struct event_port *event_port(const struct domain *d, u32 port)
 {
     const struct event_table *t = d->events;
-    struct event_port *chunk;
     u64 n = port / PORTS_PER_CHUNK;
 
     if (!t || n >= t->chunk_count || port == 0)
         return NULL;
-    chunk = load_acquire(&t->chunks[index_clamp(n, t->chunk_count)]);
+    struct event_port *chunk = load_acquire(&t->chunks[index_clamp(n, t->chunk_count)]);
     return chunk ? &chunk[port % PORTS_PER_CHUNK] : NULL;
 }
 
@@ -39,8 +38,6 @@ struct event_port *event_port(const struct domain *d, u32 port)
 
 static void wake_pollers(struct domain *d, u32 port)
 {
-    struct vcpu *v;
-
     for_each_vcpu (d, v)
         if ((READ_ONCE(v->pause_flags) & PAUSE_POLL) &&
             (v->poll_port == port || v->poll_port == ~0U))
@@ -147,7 +144,6 @@ int event_unmask(struct domain *d, u32 port)
 static bool port_flag(struct domain *d, u32 port, u32 bit)
 {
     struct event_port *p = event_port(d, port);
-    u32 *word;
 
     if (!p)
         return false;
@@ -157,7 +153,7 @@ static bool port_flag(struct domain *d, u32 port, u32 bit)
     if (!d->events->fifo)
         return bit_test(
             bit == EVTCHN_FIFO_PENDING ? d->shared_info->evtchn_pending : two_level_mask(d), port);
-    word = fifo_word(d, port);
+    u32 *word = fifo_word(d, port);
     return word && (READ_ONCE(*word) & (1U << bit));
 }
 
@@ -279,13 +275,10 @@ static int bind_pair(struct domain *d, struct domain *rd, struct evtchn_bind_int
 {
     struct event_port *rp = event_port(rd, op->remote_port), *p;
     struct event_port as = {.state = EVTCHNSTAT_interdomain, .bound.remote = rd, .bound.peer = rp};
-    int error;
 
     if (!rp || rp->state != EVTCHNSTAT_unbound || rp->remote_id != d->id)
         return reject(-EINVAL, "remote port does not wait for this domain");
-    error = port_open(d, &as, &op->local_port);
-    if (error)
-        return error;
+    TRY(port_open(d, &as, &op->local_port));
     p = event_port(d, op->local_port);
     byte_lock(&rp->lock);
     rp->remote = d;
@@ -301,14 +294,13 @@ static int bind_pair(struct domain *d, struct domain *rd, struct evtchn_bind_int
 int event_bind_interdomain(struct evtchn_bind_interdomain *op)
 {
     struct domain *d = current->domain, *rd __put_domain = domain_get(op->remote_dom);
-    int error;
 
     if (!rd)
         return reject(-ESRCH, "no such remote domain");
     if (!rd->events)
         return reject(-EINVAL, "remote domain has no event channels");
     spin_lock_pair(&d->events->lock, &rd->events->lock);
-    error = bind_pair(d, rd, op);
+    int error = bind_pair(d, rd, op);
     spin_unlock_pair(&d->events->lock, &rd->events->lock);
     return error;
 }
@@ -322,25 +314,22 @@ int event_bind_virq(struct evtchn_bind_virq *op)
 {
     struct domain *d = current->domain;
     struct event_port as = {.state = EVTCHNSTAT_virq};
-    struct vcpu *v;
-    int error;
 
     if (op->virq >= NR_VIRQS)
         return reject(-EINVAL, "no such VIRQ");
     as.virq = (u32)index_clamp(op->virq, NR_VIRQS);
     if (virq_is_global(as.virq) && op->vcpu != 0)
         return reject(-EINVAL, "global VIRQ for a vCPU other than 0");
-    v = domain_vcpu(d, op->vcpu);
+    struct vcpu *v = domain_vcpu(d, op->vcpu);
     if (!v)
         return reject(-ENOENT, "no such vCPU for a VIRQ");
     as.vcpu = (u16)v->id;
     spin_hold(&d->events->lock);
     if (v->virq_port[as.virq])
         return reject(-EEXIST, "VIRQ is bound");
-    error = port_open(d, &as, &op->port);
-    if (!error)
-        WRITE_ONCE(v->virq_port[as.virq], op->port);
-    return error;
+    TRY(port_open(d, &as, &op->port));
+    WRITE_ONCE(v->virq_port[as.virq], op->port);
+    return 0;
 }
 
 int event_bind_ipi(struct evtchn_bind_ipi *op)
@@ -360,14 +349,11 @@ int event_bind_pirq(struct evtchn_bind_pirq *op)
     struct domain *d = current->domain;
     struct event_port as = {.state = EVTCHNSTAT_pirq, .pirq = op->pirq};
     u32 port;
-    int error;
 
     spin_hold(&d->events->lock);
     /* Open first: the interrupt may come while it is being bound. */
-    error = port_open(d, &as, &port);
-    if (error)
-        return error;
-    error = pirq_bind(d, op->pirq, port, op->flags & BIND_PIRQ__WILL_SHARE);
+    TRY(port_open(d, &as, &port));
+    int error = pirq_bind(d, op->pirq, port, op->flags & BIND_PIRQ__WILL_SHARE);
     if (error)
         port_free(d, event_port(d, port));
     else
@@ -476,11 +462,10 @@ int event_close(struct domain *d, u32 port, bool by_guest)
 int event_status(struct evtchn_status *op)
 {
     struct domain *d __put_domain = domain_get(op->dom);
-    struct event_port *p;
 
     if (!d)
         return reject(-ESRCH, "no such domain");
-    p = event_port(d, op->port);
+    struct event_port *p = event_port(d, op->port);
     if (!p)
         return reject(-EINVAL, "status of an invalid port");
     spin_hold(&d->events->lock);
@@ -513,8 +498,6 @@ static int close_all(struct domain *d)
     struct event_table *t = d->events;
 
     for (;;) {
-        struct event_port *p;
-
         if (!READ_ONCE(t->open)) {
             spin_hold(&t->lock);
             if (!t->open) { /* really: no other CPU has opened one meanwhile */
@@ -525,7 +508,7 @@ static int close_all(struct domain *d)
         }
         if (t->close_at > t->max_port || (t->close_at && !event_port(d, t->close_at)))
             t->close_at = 0; /* some were opened behind us */
-        p = event_port(d, t->close_at);
+        struct event_port *p = event_port(d, t->close_at);
         if (p && READ_ONCE(p->state) != EVTCHNSTAT_closed && !p->ours)
             event_close(d, p->number, false);
         if (++t->close_at % 64 == 0 && hypercall_should_yield())

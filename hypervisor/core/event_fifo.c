@@ -43,7 +43,7 @@ struct fifo_domain {
 
 struct fifo_vcpu {
     u8 lock;
-    mfn_t frame;
+    struct frame *frame;
     struct evtchn_fifo_control_block *control; /* in the guest's page */
     u32 tail[EVTCHN_FIFO_MAX_QUEUES];          /* last port appended; 0: none */
 };
@@ -128,7 +128,6 @@ out:
 bool fifo_raise(struct domain *d, struct event_port *p)
 {
     event_word_t *word = fifo_word(d, p->number);
-    u32 old;
 
     if (!word) {
         WRITE_ONCE(p->pending, true);
@@ -137,7 +136,7 @@ bool fifo_raise(struct domain *d, struct event_port *p)
         if (!word)
             return false;
     }
-    old = atomic_fetch_or(word, WORD_PENDING);
+    u32 old = atomic_fetch_or(word, WORD_PENDING);
     if (!(old & (WORD_MASKED | WORD_LINKED)))
         link_port(d, p, word);
     return !(old & WORD_PENDING);
@@ -146,29 +145,12 @@ bool fifo_raise(struct domain *d, struct event_port *p)
 void fifo_unmask(struct domain *d, struct event_port *p)
 {
     event_word_t *word = fifo_word(d, p->number);
-    u32 old;
 
     if (!word)
         return;
-    old = atomic_fetch_and(word, ~WORD_MASKED);
+    u32 old = atomic_fetch_and(word, ~WORD_MASKED);
     if ((old & WORD_PENDING) && !(old & WORD_LINKED))
         link_port(d, p, word);
-}
-
-/* A page of the guest for us to write to, with the references that keep it. */
-static int take_page(struct domain *d, u64 gfn, mfn_t *frame)
-{
-    struct frame *f;
-
-    if (domain_page_take(d, gfn, &f))
-        return reject(-EINVAL, "event page that is not the domain's to write");
-    *frame = frame_to_mfn(f);
-    return 0;
-}
-
-static void drop_page(mfn_t frame)
-{
-    domain_page_drop(mfn_to_frame(frame));
 }
 
 /* First use of FIFO: what is pending in shared_info is kept until its words come. */
@@ -197,7 +179,6 @@ int event_init_control(struct evtchn_init_control *op)
     struct event_table *t = d->events;
     struct vcpu *v = domain_vcpu(d, op->vcpu);
     struct fifo_vcpu *q;
-    int error;
 
     op->link_bits = EVTCHN_FIFO_LINK_BITS;
     if (!v)
@@ -210,17 +191,19 @@ int event_init_control(struct evtchn_init_control *op)
     q = heap_zalloc(sizeof(*q));
     if (!q)
         return -ENOMEM;
-    error = take_page(d, op->control_gfn, &q->frame);
+    int error = domain_page_take(d, op->control_gfn, &q->frame);
+    if (error)
+        error = reject(-EINVAL, "control block in a page that is not the domain's to write");
     if (!error && !t->fifo) {
         error = fifo_enable(d);
         if (error)
-            drop_page(q->frame);
+            domain_page_drop(q->frame);
     }
     if (error) {
         heap_free(q);
         return error;
     }
-    q->control = (void *)((char *)mfn_to_virt(q->frame) + op->offset);
+    q->control = (void *)((char *)mfn_to_virt(frame_to_mfn(q->frame)) + op->offset);
     store_release(&v->fifo, q);
     return 0;
 }
@@ -228,22 +211,19 @@ int event_init_control(struct evtchn_init_control *op)
 int event_expand_array(struct evtchn_expand_array *op)
 {
     struct domain *d = current->domain;
-    struct fifo_domain *f;
-    mfn_t frame;
-    u32 first;
-    int error;
+    struct frame *frame;
 
     spin_hold(&d->events->lock);
-    f = d->events->fifo;
+    struct fifo_domain *f = d->events->fifo;
     if (!f)
         return reject(-EINVAL, "event array before a control block");
     if (f->pages >= ARRAY_PAGES)
         return reject(-ENOSPC, "event array is complete");
-    error = take_page(d, op->array_gfn, &frame);
-    if (error)
-        return error;
-    first = f->pages * WORDS_PER_PAGE;
-    (void)atomic_xchg(&f->array[f->pages], mfn_to_virt(frame)); /* before looking at flags */
+    if (domain_page_take(d, op->array_gfn, &frame))
+        return reject(-EINVAL, "event page that is not the domain's to write");
+    u32 first = f->pages * WORDS_PER_PAGE;
+    (void)atomic_xchg(&f->array[f->pages],
+                      mfn_to_virt(frame_to_mfn(frame))); /* before looking at flags */
     f->pages++;
     for (u32 port = MAX(first, 1U); port < first + WORDS_PER_PAGE; port++) {
         struct event_port *p = event_port(d, port);
@@ -262,7 +242,6 @@ void fifo_free(struct domain *d)
 {
     struct event_table *t = d->events;
     struct fifo_domain *f = t->fifo;
-    struct vcpu *v;
 
     if (!f)
         return;
@@ -271,11 +250,11 @@ void fifo_free(struct domain *d)
     for_each_vcpu (d, v) {
         if (!v->fifo)
             continue;
-        drop_page(v->fifo->frame);
+        domain_page_drop(v->fifo->frame);
         heap_free(v->fifo);
         v->fifo = NULL;
     }
     for (u32 i = 0; i < f->pages; i++)
-        drop_page(virt_to_mfn(f->array[i]));
+        domain_page_drop(mfn_to_frame(virt_to_mfn(f->array[i])));
     heap_free(f);
 }

@@ -53,7 +53,6 @@ static void table_free(struct grant_table *t)
 int grant_init(struct domain *d)
 {
     struct grant_table *t = heap_zalloc(sizeof(*t));
-    int error;
 
     if (!t)
         return -ENOMEM;
@@ -71,7 +70,7 @@ int grant_init(struct domain *d)
     t->status = heap_zalloc(status_frames_for(t->max_frames) * sizeof(*t->status));
     t->handles = heap_zalloc(handle_pages(t) * sizeof(*t->handles));
     d->grants = t;
-    error = t->shared && t->active && t->status && t->handles ? grant_grow(d, 1) : -ENOMEM;
+    int error = t->shared && t->active && t->status && t->handles ? grant_grow(d, 1) : -ENOMEM;
     if (error) {
         d->grants = NULL;
         table_free(t);
@@ -166,7 +165,6 @@ int grant_frame(struct domain *d, enum grant_frames which, u32 index, mfn_t *m)
     bool status = which == GRANT_STATUS;
     void **pages = status ? (void **)t->status : t->shared;
     u32 needed = index + 1;
-    int error;
 
     spin_hold(&t->lock);
     if (status && t->version != 2)
@@ -175,9 +173,7 @@ int grant_frame(struct domain *d, enum grant_frames which, u32 index, mfn_t *m)
         return reject(-EINVAL, "grant frame beyond the table's limit");
     if (status)
         needed = MIN(t->max_frames, (u32)(index * STATUS_PER_FRAME / V2_PER_FRAME) + 1);
-    error = grow_locked(d, t, MAX(t->frames, needed));
-    if (error)
-        return error;
+    TRY(grow_locked(d, t, MAX(t->frames, needed)));
     *m = virt_to_mfn(pages[index_clamp(index, status ? t->status_frames : t->frames)]);
     return 0;
 }
@@ -215,7 +211,6 @@ static void status_free(struct grant_table *t)
 static int set_version_locked(struct domain *d, struct grant_table *t, u32 version)
 {
     struct grant_entry_v1 kept[GNTTAB_NR_RESERVED_ENTRIES];
-    int error;
 
     if (version == t->version)
         return 0;
@@ -224,7 +219,7 @@ static int set_version_locked(struct domain *d, struct grant_table *t, u32 versi
     for (u32 i = GNTTAB_NR_RESERVED_ENTRIES; i < grant_entries(t); i++)
         if (grant_in_use(grant_active_at(t, i)))
             return reject(-EBUSY, "grant version changed while a grant is in use");
-    error = reserved_convert(t, version, kept);
+    int error = reserved_convert(t, version, kept);
     if (!error && version == 2)
         error = status_grow(d, t);
     if (error) {

@@ -56,14 +56,11 @@ struct domain *grant_granter(domid_t id)
 /* The grant that a transitive grant of `via` leads to; via is its user. */
 static s16 side_follow(struct grant_side *s, domid_t via, bool write)
 {
-    s16 status;
 
     s->granter2 = grant_granter(s->use.trans_domid);
     if (!s->granter2)
         return reject(GNTST_general_error, "transitive grant of no domain");
-    status = grant_use_begin(s->granter2, s->use.trans_ref, via, write, true, &s->use2);
-    if (status)
-        return status;
+    TRY(grant_use_begin(s->granter2, s->use.trans_ref, via, write, true, &s->use2));
     if (!s->use2.frame)
         return reject(GNTST_general_error, "transitive grant of a transitive grant");
     s->frame = s->use2.frame;
@@ -75,11 +72,10 @@ static s16 side_follow(struct grant_side *s, domid_t via, bool write)
 static s16 side_of_frame(struct grant_side *s, const struct gnttab_copy_ptr *p, bool write)
 {
     struct domain *d = current->domain;
-    struct frame *f;
 
     if (p->domid != DOMID_SELF)
         return reject(GNTST_permission_denied, "copy by frame number of another domain");
-    f = domain_frame_get(d, p->u.gmfn);
+    struct frame *f = domain_frame_get(d, p->u.gmfn);
     if (!f)
         return reject(GNTST_bad_page, "copy with a frame that is not the caller's");
     if (write && !frame_get_writable(f)) {
@@ -94,15 +90,12 @@ static s16 side_of_frame(struct grant_side *s, const struct gnttab_copy_ptr *p, 
 
 static s16 side_of_grant(struct grant_side *s, const struct gnttab_copy_ptr *p, bool write)
 {
-    s16 status;
 
     if (!s->granter)
         s->granter = grant_granter(p->domid);
     if (!s->granter)
         return reject(GNTST_bad_domain, "no such granting domain");
-    status = grant_use_begin(s->granter, p->u.ref, current->domain->id, write, true, &s->use);
-    if (status)
-        return status;
+    TRY(grant_use_begin(s->granter, p->u.ref, current->domain->id, write, true, &s->use));
     if (!s->use.frame)
         return side_follow(s, s->granter->id, write);
     s->frame = s->use.frame;
@@ -116,7 +109,6 @@ static s16 side_begin(struct grant_side *s, const struct gnttab_copy_ptr *p, boo
                       bool write)
 {
     u64 name = by_ref ? p->u.ref : p->u.gmfn;
-    s16 status;
 
     if (s->frame && s->by_ref == by_ref && s->domid == p->domid && s->name == name)
         return GNTST_okay;
@@ -128,7 +120,7 @@ static s16 side_begin(struct grant_side *s, const struct gnttab_copy_ptr *p, boo
     s->by_ref = by_ref;
     s->domid = p->domid;
     s->name = name;
-    status = by_ref ? side_of_grant(s, p, write) : side_of_frame(s, p, write);
+    s16 status = by_ref ? side_of_grant(s, p, write) : side_of_frame(s, p, write);
     if (status)
         side_end(s, write);
     return status;
@@ -144,22 +136,17 @@ static s16 side_range(const struct grant_side *s, u32 offset, u32 length)
 s16 grant_copy(struct grant_copier *copier, const struct gnttab_copy *op)
 {
     struct grant_side *from = &copier->from, *to = &copier->to;
-    s16 status;
 
     if (op->source.offset + op->len > PAGE_SIZE || op->dest.offset + op->len > PAGE_SIZE)
         return reject(GNTST_bad_copy_arg, "copy across the end of a page");
-    status = side_begin(from, &op->source, op->flags & GNTCOPY_source_gref, false);
-    if (!status)
-        status = side_range(from, op->source.offset, op->len);
-    if (!status)
-        status = side_begin(to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
-    if (!status)
-        status = side_range(to, op->dest.offset, op->len);
-    if (!status)
-        /* The two may be the same bytes: the guest's own affair, but no overlap for us. */
-        memmove((char *)mfn_to_virt(frame_to_mfn(to->frame)) + op->dest.offset,
-                (char *)mfn_to_virt(frame_to_mfn(from->frame)) + op->source.offset, op->len);
-    return status;
+    TRY(side_begin(from, &op->source, op->flags & GNTCOPY_source_gref, false));
+    TRY(side_range(from, op->source.offset, op->len));
+    TRY(side_begin(to, &op->dest, op->flags & GNTCOPY_dest_gref, true));
+    TRY(side_range(to, op->dest.offset, op->len));
+    /* The two may be the same bytes: the guest's own affair, but no overlap for us. */
+    memmove((char *)mfn_to_virt(frame_to_mfn(to->frame)) + op->dest.offset,
+            (char *)mfn_to_virt(frame_to_mfn(from->frame)) + op->source.offset, op->len);
+    return GNTST_okay;
 }
 
 void grant_copy_end(struct grant_copier *copier)

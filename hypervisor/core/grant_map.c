@@ -45,14 +45,9 @@ static s16 claim_v1(struct grant_table *t, u32 ref, bool pinned, domid_t who, u1
     u32 old = READ_ONCE(*word);
 
     for (u32 tries = 0; tries < CLAIM_TRIES; tries++) {
-        u32 seen;
-        s16 status;
-
         *c = (struct claim){(u16)old, (domid_t)(old >> 16)};
-        status = claim_check(*c, pinned, who, mask, write, 1);
-        if (status)
-            return status;
-        seen = atomic_cmpxchg(word, old, old | GTF_reading | (write ? GTF_writing : 0U));
+        TRY(claim_check(*c, pinned, who, mask, write, 1));
+        u32 seen = atomic_cmpxchg(word, old, old | GTF_reading | (write ? GTF_writing : 0U));
         if (seen == old)
             return GNTST_okay;
         old = seen;
@@ -70,12 +65,9 @@ static s16 claim_v2(struct grant_table *t, u32 ref, bool pinned, domid_t who, u1
 {
     u32 *word = (u32 *)grant_v2(t, ref);
     u32 seen = READ_ONCE(*word);
-    s16 status;
 
     *c = (struct claim){(u16)seen, (domid_t)(seen >> 16)};
-    status = claim_check(*c, pinned, who, mask, write, 2);
-    if (status)
-        return status;
+    TRY(claim_check(*c, pinned, who, mask, write, 2));
     atomic_or(grant_status_word(t, ref), (u16)(GTF_reading | (write ? GTF_writing : 0)));
     seen = READ_ONCE(*word);
     *c = (struct claim){(u16)seen, (domid_t)(seen >> 16)};
@@ -96,7 +88,6 @@ static void status_update(struct grant_table *t, u32 ref, const struct grant_act
 static s16 active_fill(struct domain *granter, u32 ref, struct claim c, struct grant_active *a)
 {
     struct grant_table *t = granter->grants;
-    struct frame *f;
     u64 number;
 
     *a = (struct grant_active){.domid = c.domid, .length = PAGE_SIZE};
@@ -120,7 +111,7 @@ static s16 active_fill(struct domain *granter, u32 ref, struct claim c, struct g
                 return reject(GNTST_general_error, "sub-page grant beyond its page");
         }
     }
-    f = domain_frame_get(granter, number);
+    struct frame *f = domain_frame_get(granter, number);
     if (!f)
         return reject(GNTST_bad_page, "granted frame is not the granter's");
     a->frame = (u32)frame_to_mfn(f).raw;
@@ -133,12 +124,9 @@ static s16 use_take(struct domain *granter, u32 ref, struct claim c, struct gran
 {
     bool pinned = grant_in_use(a);
     struct frame *f = NULL;
-    s16 status;
 
     if (!pinned) {
-        status = active_fill(granter, ref, c, a);
-        if (status)
-            return status;
+        TRY(active_fill(granter, ref, c, a));
         f = a->transitive ? NULL : &frame_table[a->frame];
     } else if (!a->transitive) {
         f = &frame_table[a->frame];
@@ -164,20 +152,17 @@ s16 grant_use_begin(struct domain *granter, u32 ref, domid_t who, bool write, bo
 {
     struct grant_table *t = granter->grants;
     u16 mask = GTF_type_mask | (for_copy ? 0 : GTF_sub_page);
-    struct grant_active *a;
     struct claim c;
-    bool pinned;
-    s16 status;
 
     spin_hold(&t->lock);
     if (ref >= grant_entries(t))
         return reject(GNTST_bad_gntref, "grant reference beyond the table");
     ref = (u32)index_clamp(ref, grant_entries(t));
-    a = grant_active_at(t, ref);
-    pinned = grant_in_use(a);
+    struct grant_active *a = grant_active_at(t, ref);
+    bool pinned = grant_in_use(a);
     if (pinned && (a->domid != who || (!for_copy && (a->sub_page || a->transitive))))
         return reject(GNTST_general_error, "grant is in use otherwise");
-    status = (t->version == 1 ? claim_v1 : claim_v2)(t, ref, pinned, who, mask, write, &c);
+    s16 status = (t->version == 1 ? claim_v1 : claim_v2)(t, ref, pinned, who, mask, write, &c);
     if (!status)
         status = use_take(granter, ref, c, a, write, use);
     if (status)
@@ -188,10 +173,9 @@ s16 grant_use_begin(struct domain *granter, u32 ref, domid_t who, bool write, bo
 void grant_use_end(const struct grant_use *use)
 {
     struct grant_table *t = use->granter->grants;
-    struct grant_active *a;
 
     spin_lock(&t->lock);
-    a = grant_active_at(t, use->ref);
+    struct grant_active *a = grant_active_at(t, use->ref);
     if (use->writable) {
         ASSERT(a->writers);
         a->writers--;
@@ -212,10 +196,8 @@ void grant_use_end(const struct grant_use *use)
 /* A free handle, marked busy; HANDLE_NONE: limit or memory. */
 static u32 handle_take(struct grant_table *t)
 {
-    u32 number;
-
     spin_hold(&t->lock);
-    number = t->free_handle;
+    u32 number = t->free_handle;
     if (number != HANDLE_NONE) {
         t->free_handle = grant_handle_at(t, number)->next;
     } else if (t->handle_count < t->max_handles) {
@@ -247,13 +229,12 @@ static s16 map_use(struct gnttab_map_grant_ref *op, struct domain *d, struct dom
 {
     struct grant_table *t = d->grants;
     struct grant_use use;
-    mfn_t m;
     s16 status =
         grant_use_begin(granter, op->ref, d->id, !(op->flags & GNTMAP_readonly), false, &use);
 
     if (status)
         return status;
-    m = frame_to_mfn(use.frame);
+    mfn_t m = frame_to_mfn(use.frame);
     if (op->flags & GNTMAP_host_map)
         status = d->p2m ? physmap_map_grant(d, op->host_addr, m, op->flags)
                         : guest_map_grant(d, op->host_addr, m, op->flags);
@@ -277,18 +258,16 @@ static s16 map_use(struct gnttab_map_grant_ref *op, struct domain *d, struct dom
 s16 grant_map(struct gnttab_map_grant_ref *op)
 {
     struct domain *d = current->domain, *granter __put_domain = NULL;
-    u32 handle;
-    s16 status;
 
     if (!(op->flags & HANDLE_MAPPED))
         return reject(GNTST_bad_gntref, "grant map for neither CPU nor device");
     granter = op->dom == DOMID_SELF ? NULL : grant_granter(op->dom);
     if (!granter)
         return reject(GNTST_bad_domain, "no such granting domain");
-    handle = handle_take(d->grants);
+    u32 handle = handle_take(d->grants);
     if (handle == HANDLE_NONE)
         return reject(GNTST_no_device_space, "no free grant handle");
-    status = map_use(op, d, granter, handle);
+    s16 status = map_use(op, d, granter, handle);
     if (status) {
         spin_hold(&d->grants->lock);
         handle_drop(d->grants, handle);
@@ -300,12 +279,10 @@ s16 grant_map(struct gnttab_map_grant_ref *op)
 static struct grant_handle *handle_hold(struct grant_table *t, u32 number,
                                         struct grant_handle *copy)
 {
-    struct grant_handle *h;
-
     spin_hold(&t->lock);
     if (number >= t->handle_count)
         return NULL;
-    h = grant_handle_at(t, (u32)index_clamp(number, t->handle_count));
+    struct grant_handle *h = grant_handle_at(t, (u32)index_clamp(number, t->handle_count));
     if (!(h->flags & HANDLE_MAPPED) || (h->flags & HANDLE_BUSY))
         return NULL;
     *copy = *h;
@@ -329,12 +306,11 @@ s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
     struct grant_handle was, *h = handle_hold(t, handle, &was);
     s16 status = GNTST_okay;
     u32 drop = 0;
-    mfn_t m;
 
     *gone = (struct grant_unmapped){0};
     if (!h)
         return reject(GNTST_bad_handle, "no such grant handle");
-    m = mfn(was.frame);
+    mfn_t m = mfn(was.frame);
     if (dev_bus_addr && (was.flags & GNTMAP_device_map)) {
         if (dev_bus_addr != mfn_to_paddr(m).raw)
             status = reject(GNTST_bad_dev_addr, "device address of another frame");

@@ -56,14 +56,13 @@ static const struct guest_ops guest_idle = {
 void core_init(void)
 {
     u32 last = 0;
-    struct domain *d;
 
     for_each_online_cpu (cpu) {
         timer_init_cpu(cpu);
         last = cpu;
     }
     sched_init();
-    d = domain_create_idle(&guest_idle, last + 1);
+    struct domain *d = domain_create_idle(&guest_idle, last + 1);
     if (!d)
         panic("no memory for the idle domain");
     for_each_online_cpu (cpu) {

@@ -113,7 +113,6 @@ static void free_server(struct domain *d, struct ioreq_server *s)
 /* Pages and ports; what is there already stays for free_server if it fails. */
 static int equip(struct domain *d, struct ioreq_server *s, u32 buffering)
 {
-    struct vcpu *v;
     int error = 0;
 
     s->slots = page_shown(d);

@@ -26,11 +26,11 @@
 /* For each domain until the console has enough of this key; d is referenced inside. */
 static void each_domain(bool (*show)(struct domain *d))
 {
-    struct domain *d;
-    bool more = true;
-
     for_each_domain (d)
-        more = more && show(d);
+        if (!show(d)) {
+            domain_put(d);
+            break;
+        }
 }
 
 /* ---- registers ---- */
@@ -40,28 +40,11 @@ struct seen {
     struct cpu_user_regs regs;
     u32 domain, vcpu;
 };
+static DEFINE_PER_CPU(struct seen, seen);
 
-static void look(void *arg)
+static void look(void *)
 {
-    struct seen *s = (struct seen *)arg + this_cpu_id();
-
-    s->regs = *guest_regs();
-    s->domain = current->domain->id;
-    s->vcpu = current->id;
-}
-
-/* Of all CPUs at once; NULL: no memory. The caller frees it. */
-static struct seen *look_everywhere(void)
-{
-    u32 cpus = 0;
-    struct seen *all;
-
-    for_each_online_cpu (cpu)
-        cpus = cpu + 1;
-    all = heap_zalloc(cpus * sizeof(*all));
-    if (all)
-        cpu_call(&cpus_online, look, all);
-    return all;
+    this_cpu(seen) = (struct seen){*guest_regs(), current->domain->id, current->id};
 }
 
 static void show_registers(const struct cpu_user_regs *r)
@@ -74,14 +57,11 @@ static void show_registers(const struct cpu_user_regs *r)
     say("  r13 %016lx r14 %016lx r15 %016lx\n", r->r13, r->r14, r->r15);
 }
 
-static void key_cpus(unsigned char key __unused)
+static void key_cpus(unsigned char)
 {
-    struct seen *all = look_everywhere();
-
-    if (!all)
-        return;
+    cpu_call(&cpus_online, look, NULL);
     for_each_online_cpu (cpu) {
-        const struct seen *s = &all[cpu];
+        const struct seen *s = &per_cpu(seen, cpu);
 
         if (s->domain == DOMID_IDLE) {
             say("CPU %u: idle\n", cpu);
@@ -90,32 +70,27 @@ static void key_cpus(unsigned char key __unused)
         say("CPU %u: d%uv%u\n", cpu, s->domain, s->vcpu);
         show_registers(&s->regs);
     }
-    heap_free(all);
 }
 
-static void key_dom0(unsigned char key __unused)
+static void key_dom0(unsigned char)
 {
-    struct seen *all = look_everywhere();
     struct domain *d = hardware_domain;
-    struct vcpu *v;
 
-    if (!all || !d) {
-        heap_free(all);
+    if (!d)
         return;
-    }
+    cpu_call(&cpus_online, look, NULL);
     for_each_vcpu (d, v) {
         struct cpu_user_regs regs = v->regs;
         const char *where = "not running";
 
         for_each_online_cpu (cpu)
-            if (all[cpu].domain == d->id && all[cpu].vcpu == v->id) {
-                regs = all[cpu].regs;
+            if (per_cpu(seen, cpu).domain == d->id && per_cpu(seen, cpu).vcpu == v->id) {
+                regs = per_cpu(seen, cpu).regs;
                 where = "running";
             }
         say("d%uv%u: %s, CPU %u\n", d->id, v->id, where, v->cpu);
         show_registers(&regs);
     }
-    heap_free(all);
 }
 
 /* ---- domains ---- */
@@ -136,11 +111,8 @@ static void dump_vcpu(struct vcpu *v)
 }
 
 /* Every domain and vCPU, a line each. */
-static void key_domains(unsigned char key __unused)
+static void key_domains(unsigned char)
 {
-    struct domain *d;
-    struct vcpu *v;
-
     for_each_domain (d) {
         printk(LOG_INFO, "d%u: %s, %u frames (at most %u), %u refs, pause %u/%u%s%s\n", d->id,
                d->ops->name, d->frames.frames.count, d->frames.max, d->references, d->pause_count,
@@ -153,7 +125,7 @@ static void key_domains(unsigned char key __unused)
     }
 }
 
-static void key_rejections(unsigned char key __unused)
+static void key_rejections(unsigned char)
 {
     reject_dump();
 }
@@ -190,12 +162,11 @@ static bool show_events(struct domain *d)
 {
     struct event_table *t = d->events;
     char text[40];
-    bool more;
 
     if (!t)
         return true;
-    more = say("d%u: %u event channels open, %s, port [pending/masked]:\n", d->id,
-               READ_ONCE(t->open), t->fifo ? "FIFO" : "2-level");
+    bool more = say("d%u: %u event channels open, %s, port [pending/masked]:\n", d->id,
+                    READ_ONCE(t->open), t->fifo ? "FIFO" : "2-level");
     for (u32 chunk = 0; more && chunk < t->chunk_count; chunk++)
         for (u32 i = 0; more && load_acquire(&t->chunks[chunk]) && i < PORTS_PER_CHUNK; i++) {
             u32 port = chunk * PORTS_PER_CHUNK + i;
@@ -206,11 +177,6 @@ static bool show_events(struct domain *d)
                            event_port_masked(d, port), p->vcpu, text);
         }
     return more;
-}
-
-static void key_events(unsigned char key __unused)
-{
-    each_domain(show_events);
 }
 
 /* The next grant in use from *ref on; its number stays in *ref. */
@@ -240,21 +206,21 @@ static bool show_grants(struct domain *d)
     return more;
 }
 
-static void key_grants(unsigned char key __unused)
+static void key_events_or_grants(unsigned char key)
 {
-    each_domain(show_grants);
+    each_domain(key == 'e' ? show_events : show_grants);
 }
 
 /* ---- memory ---- */
 
-static void key_memory(unsigned char key __unused)
+static void key_memory(unsigned char)
 {
     say("Memory: %lu KiB in all, %lu KiB free, of which %lu KiB claimed, %lu KiB to be scrubbed\n",
         PAGES_TO_KIB(memory_total()), PAGES_TO_KIB(memory_free()), PAGES_TO_KIB(memory_claimed()),
         PAGES_TO_KIB(memory_scrub_pending()));
 }
 
-static void key_heap(unsigned char key __unused)
+static void key_heap(unsigned char)
 {
     say("Free memory by size of blocks:\n");
     for (u32 order = 0; order <= MAX_ORDER; order++) {
@@ -272,7 +238,7 @@ static bool show_memory(struct domain *d)
                d->frames.hv.count);
 }
 
-static void key_numa(unsigned char key __unused)
+static void key_numa(unsigned char)
 {
     say("NUMA: one node, %lu pages, %lu free, %u CPUs; memory of domains:\n", memory_total(),
         memory_free(), cpus_online_count);
@@ -281,7 +247,7 @@ static void key_numa(unsigned char key __unused)
 
 /* ---- time ---- */
 
-static void key_timers(unsigned char key __unused)
+static void key_timers(unsigned char)
 {
     struct timer timers[TIMERS_SHOWN];
 
@@ -301,13 +267,13 @@ static void key_timers(unsigned char key __unused)
 
 static DEFINE_PER_CPU(ns_t, clock_seen);
 
-static void read_clock(void *arg __unused)
+static void read_clock(void *)
 {
     this_cpu(clock_seen) = clock_now();
 }
 
 /* Every CPU reads its clock between two readings of ours: else they differ by that at least. */
-static void key_clocks(unsigned char key __unused)
+static void key_clocks(unsigned char)
 {
     ns_t before = clock_now(), after, worst = 0;
 
@@ -327,14 +293,14 @@ static bool show_tsc(struct domain *d)
     return say("  d%u: tsc_mode %u, native\n", d->id, d->tsc_mode);
 }
 
-static void key_tsc(unsigned char key __unused)
+static void key_tsc(unsigned char)
 {
     say("TSC: %u kHz, %s\n", clock_tsc_khz(),
         clock_tsc_warp() ? "not in step between CPUs" : "the same on all CPUs");
     each_domain(show_tsc);
 }
 
-static void key_idle(unsigned char key __unused)
+static void key_idle(unsigned char)
 {
     for_each_online_cpu (cpu) {
         u64 idle = sched_idle_time(cpu);
@@ -350,7 +316,6 @@ static const char *const sched_states[] = {"asleep", "waiting", "running", "leav
 
 static bool show_queued(struct domain *d)
 {
-    struct vcpu *v;
     bool more = say("d%u: weight %u, cap %u\n", d->id, d->sched_weight, d->sched_cap);
 
     for_each_vcpu (d, v) {
@@ -365,21 +330,21 @@ static bool show_queued(struct domain *d)
     return more;
 }
 
-static void key_queues(unsigned char key __unused)
+static void key_queues(unsigned char)
 {
-    struct seen *all = look_everywhere();
+    cpu_call(&cpus_online, look, NULL);
+    for_each_online_cpu (cpu) {
+        const struct seen *s = &per_cpu(seen, cpu);
 
-    for_each_online_cpu (cpu)
-        if (all)
-            say(all[cpu].domain == DOMID_IDLE ? "CPU %u: idle\n" : "CPU %u: runs d%uv%u\n", cpu,
-                all[cpu].domain, all[cpu].vcpu);
-    heap_free(all);
+        say(s->domain == DOMID_IDLE ? "CPU %u: idle\n" : "CPU %u: runs d%uv%u\n", cpu, s->domain,
+            s->vcpu);
+    }
     each_domain(show_queued);
 }
 
 /* ---- counters ---- */
 
-static void key_counters(unsigned char key __unused)
+static void key_counters(unsigned char)
 {
     for (u32 i = 0; i < perfc_count; i++) {
         const struct perfc_info *c = &perfc_info[i];
@@ -396,13 +361,13 @@ static void key_counters(unsigned char key __unused)
     }
 }
 
-static void key_reset_counters(unsigned char key __unused)
+static void key_reset_counters(unsigned char)
 {
     perfc_reset();
     say("Counters are zero\n");
 }
 
-static void key_nmi(unsigned char key __unused)
+static void key_nmi(unsigned char)
 {
     for_each_online_cpu (cpu)
         say("CPU %u: %u NMIs\n", cpu, per_cpu(perf_counters, cpu).nmis);
@@ -416,10 +381,10 @@ void __init keys_init(void)
     console_key_register('a', key_timers, "timers of each CPU");
     console_key_register('c', key_idle, "idle states of each CPU");
     console_key_register('d', key_cpus, "registers of what each CPU runs");
-    console_key_register('e', key_events, "event channels");
+    console_key_register('e', key_events_or_grants, "event channels");
     console_key_register('J', key_rejections, "last refusals");
     console_key_register('q', key_domains, "domains and vCPUs");
-    console_key_register('g', key_grants, "grants in use");
+    console_key_register('g', key_events_or_grants, "grants in use");
     console_key_register('H', key_heap, "free memory by size of blocks");
     console_key_register('m', key_memory, "memory");
     console_key_register('n', key_nmi, "NMIs");

@@ -20,16 +20,13 @@
 
 struct frame *domain_frame_get(struct domain *d, u64 number)
 {
-    struct p2m_entry e;
-    struct frame *f;
-
     if (!d->p2m)
         return frame_get_from_guest(number, &d->frames);
     for (;;) {
-        e = p2m_lookup(d->p2m, number);
+        struct p2m_entry e = p2m_lookup(d->p2m, number);
         if (e.kind == P2M_NONE || e.kind > P2M_LOGDIRTY)
             return NULL;
-        f = frame_get_from_guest(e.frame.raw, &d->frames);
+        struct frame *f = frame_get_from_guest(e.frame.raw, &d->frames);
         if (!f || p2m_lookup(d->p2m, number).frame.raw == e.frame.raw)
             return f;
         frame_put(f);
@@ -144,10 +141,7 @@ int physmap_remove(struct domain *d, u64 gfn, u32 order)
  */
 static int put_at(struct domain *d, const u64 *from, u64 gfn, mfn_t frame)
 {
-    struct p2m_entry e;
-    u64 before;
     int error = 0;
-    bool there;
 
     if (gfn >> P2M_GFN_BITS)
         return -EINVAL;
@@ -157,9 +151,9 @@ static int put_at(struct domain *d, const u64 *from, u64 gfn, mfn_t frame)
             return error;
     }
     spin_lock(&d->p2m->lock);
-    before = from ? *from : m2p_get(frame);
-    e = p2m_lookup(d->p2m, before);
-    there = e.kind != P2M_NONE && e.frame.raw == frame.raw;
+    u64 before = from ? *from : m2p_get(frame);
+    struct p2m_entry e = p2m_lookup(d->p2m, before);
+    bool there = e.kind != P2M_NONE && e.frame.raw == frame.raw;
     error = there || !from ? 0 : -EINVAL;
     /* Splits the mapping that it is part of, so that it can be taken out afterwards. */
     if (there)
@@ -185,29 +179,22 @@ int physmap_show(struct domain *d, u64 gfn, mfn_t page)
 
 int physmap_move(struct domain *d, u64 from, u64 to)
 {
-    struct frame *f = domain_frame_get(d, from);
-    int error;
+    struct frame *f __put_frame = domain_frame_get(d, from);
 
     if (!f)
         return -EINVAL;
-    error = from == to ? 0 : put_at(d, &from, to, frame_to_mfn(f));
-    frame_put(f);
-    return error;
+    return from == to ? 0 : put_at(d, &from, to, frame_to_mfn(f));
 }
 
 int physmap_protect(struct domain *d, u64 gfn, bool readonly)
 {
-    struct p2m_entry e;
-    int error = -EINVAL;
-
-    spin_lock(&d->p2m->lock);
-    e = p2m_lookup(d->p2m, gfn);
+    spin_hold(&d->p2m->lock);
+    struct p2m_entry e = p2m_lookup(d->p2m, gfn);
     if (e.kind == P2M_RAM || e.kind == P2M_LOGDIRTY)
-        error = readonly ? p2m_set_kind(d->p2m, gfn, P2M_READONLY) : 0;
-    else if (e.kind == P2M_READONLY)
-        error = readonly ? 0 : p2m_set_kind(d->p2m, gfn, P2M_RAM);
-    spin_unlock(&d->p2m->lock);
-    return error;
+        return readonly ? p2m_set_kind(d->p2m, gfn, P2M_READONLY) : 0;
+    if (e.kind != P2M_READONLY)
+        return -EINVAL;
+    return readonly ? 0 : p2m_set_kind(d->p2m, gfn, P2M_RAM);
 }
 
 s16 physmap_map_grant(struct domain *d, u64 address, mfn_t frame, u32 flags)
@@ -223,12 +210,10 @@ s16 physmap_map_grant(struct domain *d, u64 address, mfn_t frame, u32 flags)
 
 s16 physmap_unmap_grant(struct domain *d, u64 address, mfn_t frame, u64 new_address)
 {
-    struct p2m_entry e;
-
     if (new_address)
         return GNTST_general_error;
     spin_hold(&d->p2m->lock);
-    e = p2m_lookup(d->p2m, address >> PAGE_SHIFT);
+    struct p2m_entry e = p2m_lookup(d->p2m, address >> PAGE_SHIFT);
     if ((e.kind != P2M_GRANT && e.kind != P2M_GRANT_READONLY) || e.frame.raw != frame.raw ||
         p2m_remove(d->p2m, address >> PAGE_SHIFT, &e))
         return reject(GNTST_general_error, "no such grant mapping");

@@ -97,12 +97,9 @@ static struct pirq *put_in(struct domain *d, u32 number)
 
 int pirq_get_free(struct domain *d, int type, u32 *pirq)
 {
-    struct pirq *p;
-    int number;
-
     spin_hold(&d->events->lock);
-    number = d->pirqs ? free_run(d, type != MAP_PIRQ_TYPE_GSI, 1) : -1;
-    p = number < 0 ? NULL : put_in(d, (u32)number);
+    int number = d->pirqs ? free_run(d, type != MAP_PIRQ_TYPE_GSI, 1) : -1;
+    struct pirq *p = number < 0 ? NULL : put_in(d, (u32)number);
     if (!p)
         return reject(-ENOSPC, "no free pirq");
     p->reserved = true;
@@ -115,14 +112,13 @@ int pirq_get_free(struct domain *d, int type, u32 *pirq)
 static int map_gsi(struct domain *d, struct physdev_map_pirq *op)
 {
     u32 irq = (u32)op->index;
-    struct pirq *p;
     int number = op->pirq;
 
     if (irq >= gsi_count)
         return reject(-EINVAL, "no such GSI");
     if (!rangeset_contains(&current->domain->irqs, irq, irq))
         return reject(-EPERM, "GSI is not the caller's to map");
-    p = find_by_irq(d, irq);
+    struct pirq *p = find_by_irq(d, irq);
     if (p) {
         if (number >= 0 && (u32)number != p->number)
             return reject(-EEXIST, "GSI is mapped to another pirq");
@@ -236,10 +232,8 @@ static void unmap(struct domain *d, struct pirq *p)
 
 int pirq_unmap(struct domain *d, u32 pirq)
 {
-    struct pirq *p;
-
     spin_hold(&d->events->lock);
-    p = find(d, pirq);
+    struct pirq *p = find(d, pirq);
     if (!p)
         return reject(-EINVAL, "pirq is not mapped");
     unmap(d, p);
@@ -253,7 +247,6 @@ int pirq_bind(struct domain *d, u32 pirq, u32 port, bool share)
     struct pirq *p = find(d, pirq);
     struct vcpu *v = domain_vcpu(d, 0);
     cpumask_t where = v ? cpumask_of(v->cpu) : cpus_online;
-    int error;
 
     if (!p || p->reserved)
         return reject(-EINVAL, "pirq is not mapped");
@@ -261,7 +254,7 @@ int pirq_bind(struct domain *d, u32 pirq, u32 port, bool share)
         return reject(-EEXIST, "pirq is bound");
     p->port = port;
     p->shared = share;
-    error = irq_bind_guest(p->irq, interrupt, p, &where, share);
+    int error = irq_bind_guest(p->irq, interrupt, p, &where, share);
     if (error) {
         p->port = 0;
         return reject(error, "interrupt cannot be bound");
@@ -291,10 +284,8 @@ void pirq_follow_vcpu(struct domain *d, u32 pirq, struct vcpu *v)
 
 int pirq_eoi(struct domain *d, u32 pirq)
 {
-    struct pirq *p;
-
     spin_hold(&d->events->lock);
-    p = find(d, pirq);
+    struct pirq *p = find(d, pirq);
     if (!p)
         return reject(-EINVAL, "pirq is not mapped");
     if (atomic_xchg(&p->in_service, 0))
@@ -304,12 +295,10 @@ int pirq_eoi(struct domain *d, u32 pirq)
 
 int pirq_status(struct domain *d, u32 pirq, u32 *flags)
 {
-    struct pirq *p;
-
     if (pirq >= PIRQ_COUNT)
         return reject(-EINVAL, "pirq out of range");
     spin_hold(&d->events->lock);
-    p = find(d, pirq);
+    struct pirq *p = find(d, pirq);
     *flags = 0;
     if (p && !p->reserved)
         *flags = (irq_needs_eoi(p->irq) ? XENIRQSTAT_needs_eoi : 0) |

@@ -46,7 +46,6 @@ struct cpu_pool *pool_find(u32 id)
 
 u32 pool_domain_count(const struct cpu_pool *pool)
 {
-    struct domain *d;
     u32 count = 0;
 
     for_each_domain_in (pool, d)
@@ -113,7 +112,6 @@ int pool_add_cpu(u32 id, u32 cpu)
 {
     cpumask_t free = pool_free_cpus();
     struct cpu_pool *pool = pool_find(id);
-    int error;
 
     if (cpu == POOL_ANY)
         cpu = cpumask_next(&free, 0);
@@ -125,18 +123,15 @@ int pool_add_cpu(u32 id, u32 cpu)
         return reject(-ENODEV, "the CPU is not free");
     if (!pool)
         return reject(-ENOENT, "no such CPU pool");
-    error = sched_cpu_join(pool, cpu);
-    if (!error)
-        cpu_raise_work(cpu, WORK_SCHEDULE);
-    return error;
+    TRY(sched_cpu_join(pool, cpu));
+    cpu_raise_work(cpu, WORK_SCHEDULE);
+    return 0;
 }
 
 /* Affinities that have become impossible are forgotten. */
 static void free_affinities(const struct cpu_pool *pool)
 {
     static const cpumask_t all = {{~0UL, ~0UL}};
-    struct domain *d;
-    struct vcpu *v;
 
     for_each_domain_in (pool, d)
         for_each_vcpu (d, v) {
@@ -149,9 +144,7 @@ static void free_affinities(const struct cpu_pool *pool)
 
 static bool rehome_all(const struct cpu_pool *pool)
 {
-    struct domain *d;
     bool all = true;
-    struct vcpu *v;
 
     for_each_domain_in (pool, d)
         for_each_vcpu (d, v)
@@ -162,8 +155,6 @@ static bool rehome_all(const struct cpu_pool *pool)
 /* The last CPU may go if nobody needs it: whoever is dying does so in pool 0. */
 static int empty_pool(struct cpu_pool *pool)
 {
-    struct domain *d;
-
     for_each_domain_in (pool, d)
         if (READ_ONCE(d->dying) == DYING_NOT || pool == &pool_zero) {
             domain_put(d);
@@ -177,7 +168,6 @@ static int empty_pool(struct cpu_pool *pool)
 int pool_remove_cpu(u32 id, u32 cpu)
 {
     struct cpu_pool *pool = pool_find(id);
-    int error;
 
     if (!pool)
         return reject(-ENOENT, "no such CPU pool");
@@ -199,9 +189,7 @@ int pool_remove_cpu(u32 id, u32 cpu)
         if (!cpumask_test(&pool->cpus, cpu))
             return reject(-EADDRNOTAVAIL, "the CPU is not in the pool");
         cpumask_clear(&others, cpu);
-        error = cpumask_empty(&others) ? empty_pool(pool) : 0;
-        if (error)
-            return error;
+        TRY(cpumask_empty(&others) ? empty_pool(pool) : 0);
         sched_cpu_quit(cpu);
         leaving_cpu = cpu;
         leaving_pool = pool;
@@ -226,8 +214,6 @@ void pool_adopt(struct domain *d, u32 id)
 
 int pool_move_domain(struct domain *d, struct cpu_pool *pool)
 {
-    struct vcpu *v;
-
     if (d == current->domain)
         return reject(-EPERM, "moves itself to another CPU pool");
     if (d->sched.pool == pool)

@@ -48,11 +48,10 @@ void vcpu_update_runstate(struct vcpu *v, int state, ns_t now)
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
 {
     struct sched_queue *q = sched_lock_vcpu(v);
-    ns_t since;
 
     *out = v->runstate;
     spin_unlock(&q->lock);
-    since = clock_now() - (ns_t)out->state_entry_time;
+    ns_t since = clock_now() - (ns_t)out->state_entry_time;
     if (since > 0)
         out->time[out->state] += (u64)since;
 }
@@ -92,7 +91,7 @@ static void set_slice(struct sched_cpu *c, ns_t until)
 /* s waits: finds it a CPU now, or makes sure that one looks in time. */
 static void kick(struct sched_queue *q, struct sched_vcpu *s, ns_t now)
 {
-    struct sched_cpu *me = &sched_cpus[this_cpu_id()], *c;
+    struct sched_cpu *me = &this_cpu(sched_cpu), *c;
     ns_t when;
 
     c = policy_preempt(q, s, now, me->sending ? me : NULL, &when);
@@ -176,10 +175,9 @@ static void move(struct sched_queue *q, struct sched_queue *to, struct vcpu *v, 
 static void place(struct sched_queue *q, struct vcpu *v, enum arrival how)
 {
     ns_t now = clock_now();
-    struct sched_queue *to;
 
     v->sched.state = SCHED_LEAVING;
-    to = vcpu_runnable(v) ? choose_queue(q, v) : q;
+    struct sched_queue *to = vcpu_runnable(v) ? choose_queue(q, v) : q;
     if (to != q) {
         move(q, to, v, choose_cpu(to, v));
         q = to;
@@ -210,14 +208,10 @@ static s64 ahead(const struct sched_queue *q, const struct sched_queue *other)
 static bool take(struct sched_queue *q, struct sched_cpu *c, struct sched_queue *from,
                  u32 max_weight)
 {
-    struct sched_vcpu *s;
-    struct vcpu *v;
-    bool ok;
-
     spin_lock(&from->lock);
     /* A CPU does not get far with quitting while anybody holds a lock of its pool's. */
-    ok = from->pool == q->pool && sched_queue_of(c->cpu) == q &&
-         (READ_ONCE(q->online) & (1U << c->slot));
+    bool ok = from->pool == q->pool && sched_queue_of(c->cpu) == q &&
+              (READ_ONCE(q->online) & (1U << c->slot));
     if (ok && ahead(q, from) > FLOOR_DISTANCE_MAX) {
         /* Who is bound to it holds it back, and will for long: it starts from here. */
         s64 by = ahead(q, from);
@@ -229,12 +223,12 @@ static bool take(struct sched_queue *q, struct sched_cpu *c, struct sched_queue 
                 from->cpus[i]->level += by;
         from->floor += by;
     }
-    s = ok ? policy_movable(from, c->cpu, max_weight) : NULL;
+    struct sched_vcpu *s = ok ? policy_movable(from, c->cpu, max_weight) : NULL;
     if (!s) {
         spin_unlock(&from->lock);
         return false;
     }
-    v = sched_to_vcpu(s);
+    struct vcpu *v = sched_to_vcpu(s);
     policy_remove(from, s);
     move(from, q, v, c->cpu);
     ok = vcpu_runnable(v);
@@ -372,11 +366,10 @@ static void start_refill(struct domain *d, ns_t now);
 static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vcpu *prev, ns_t now)
 {
     struct sched_vcpu *s, *was = c->running;
-    struct vcpu *next;
     ns_t until;
 
     s = policy_next(q, c, was && vcpu_runnable(prev) ? was : NULL, now, &until);
-    next = s ? sched_to_vcpu(s) : idle_domain->vcpus[c->cpu];
+    struct vcpu *next = s ? sched_to_vcpu(s) : idle_domain->vcpus[c->cpu];
     set_slice(c, until);
     if (trace_wants(TRC_SCHED))
         trace_decision(prev, next, now);
@@ -410,7 +403,7 @@ static struct vcpu *decide(struct sched_queue *q, struct sched_cpu *c, struct vc
 
 void sched_work(void)
 {
-    struct sched_cpu *c = &sched_cpus[this_cpu_id()];
+    struct sched_cpu *c = &this_cpu(sched_cpu);
     struct sched_queue *q = sched_queue_of(c->cpu);
     struct vcpu *prev = current, *next;
     ns_t now = clock_now();
@@ -453,7 +446,7 @@ void sched_wake(struct vcpu *v)
 
 void sched_sending(bool begins)
 {
-    sched_cpus[this_cpu_id()].sending = begins;
+    this_cpu(sched_cpu).sending = begins;
 }
 
 void sched_sleep_nosync(struct vcpu *v)
@@ -521,16 +514,14 @@ static struct sched_queue *settle(struct sched_queue *q, struct vcpu *v)
 
 int sched_set_affinity(struct vcpu *v, const void *hard, const void *soft)
 {
-    struct sched_queue *q;
     bool placing = false;
-    cpumask_t usable;
 
     if (hard) {
-        usable = cpumask_and(hard, &v->domain->sched.pool->cpus);
+        cpumask_t usable = cpumask_and(hard, &v->domain->sched.pool->cpus);
         if (cpumask_empty(&usable))
             return reject(-EINVAL, "no CPU of its pool is in the hard affinity");
     }
-    q = sched_lock_vcpu(v);
+    struct sched_queue *q = sched_lock_vcpu(v);
     if (hard) {
         if (v->sched.state == SCHED_WAITING) {
             policy_remove(q, &v->sched);
@@ -567,11 +558,10 @@ static void unpark(struct domain *d)
 
     for (u32 i = 0; i < d->max_vcpus; i++) {
         struct vcpu *v = d->vcpus[(first + i) % d->max_vcpus];
-        struct sched_queue *q;
 
         if (!v)
             continue;
-        q = sched_lock_vcpu(v);
+        struct sched_queue *q = sched_lock_vcpu(v);
         if (v->sched.state == SCHED_PARKED)
             place(q, v, ARRIVES_MOVED);
         else
@@ -598,7 +588,6 @@ static void refill(void *arg)
     ns_t periods = (clock_now() - g->refilled) / CAP_PERIOD;
     s64 full = quota(g), left = atomic_add_return(&g->budget, full * periods);
     bool awake = false;
-    struct vcpu *v;
 
     g->refilled += periods * CAP_PERIOD;
     if (left > CAP_CARRIED * full)
@@ -614,8 +603,6 @@ static void refill(void *arg)
 
 int sched_set_params(struct domain *d, u32 weight, u32 cap)
 {
-    struct vcpu *v;
-
     if (weight > SCHED_WEIGHT_MAX)
         return reject(-EINVAL, "scheduling weight out of range");
     if (cap > 100 * d->max_vcpus)
@@ -664,7 +651,6 @@ void sched_vcpu_init(struct vcpu *v)
     static u32 last = MAX_CPUS;
     const cpumask_t *cpus = &v->domain->sched.pool->cpus;
     u32 cpu = cpumask_next(cpus, last + 1);
-    struct sched_queue *q;
 
     if (cpu >= MAX_CPUS)
         cpu = cpumask_next(cpus, 0);
@@ -673,7 +659,7 @@ void sched_vcpu_init(struct vcpu *v)
     else
         last = cpu;
     v->cpu = cpu;
-    q = sched_queue_of(cpu);
+    struct sched_queue *q = sched_queue_of(cpu);
     v->sched = (struct sched_vcpu){
         .weight = v->domain->sched_weight,
         /* As if it had slept for long. */
@@ -699,7 +685,7 @@ bool sched_vcpu_rehome(struct vcpu *v)
 {
     struct sched_queue *q = sched_lock_vcpu(v);
     u8 state = v->sched.state;
-    u32 slot = sched_cpus[v->cpu].slot;
+    u32 slot = per_cpu(sched_cpu, v->cpu).slot;
     bool moves = !queue_allowed(q, v) || !(q->online & (1U << slot));
 
     if (moves && (state == SCHED_RUNNING || state == SCHED_LEAVING)) {

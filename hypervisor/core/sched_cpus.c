@@ -16,7 +16,7 @@
 
 struct cpu_pool pool_zero;
 
-struct sched_cpu sched_cpus[MAX_CPUS];
+DEFINE_PER_CPU(struct sched_cpu, sched_cpu);
 struct sched_queue *sched_queues[MAX_CPUS];
 u32 sched_queue_count; /* of those; they are never freed */
 struct sched_queue *sched_limbo;
@@ -81,17 +81,16 @@ static void pool_changed(const struct cpu_pool *pool)
 
 int sched_cpu_join(struct cpu_pool *pool, u32 cpu)
 {
-    struct sched_cpu *c = &sched_cpus[cpu];
+    struct sched_cpu *c = &per_cpu(sched_cpu, cpu);
     struct sched_queue *q = queue_with_room(pool);
     s64 floor = 0;
-    u32 slot;
 
     if (!q)
         return -ENOMEM;
     for_each_queue (other)
         if (other->pool == pool)
             floor = MAX(floor, READ_ONCE(other->floor));
-    slot = (u32)__builtin_ctz(~q->online);
+    u32 slot = (u32)__builtin_ctz(~q->online);
     spin_lock(&q->lock);
     q->floor = MAX(q->floor, floor);
     WRITE_ONCE(q->pool, pool);
@@ -114,7 +113,7 @@ void sched_cpu_quit(u32 cpu)
 {
     struct sched_queue *q = sched_lock_cpu(cpu);
 
-    q->online &= ~(1U << sched_cpus[cpu].slot);
+    q->online &= ~(1U << per_cpu(sched_cpu, cpu).slot);
     q->idle &= q->online;
     cpumask_clear(&q->pool->cpus, cpu);
     spin_unlock(&q->lock);
@@ -124,7 +123,7 @@ void sched_cpu_quit(u32 cpu)
 
 bool sched_cpu_detach(u32 cpu)
 {
-    struct sched_cpu *c = &sched_cpus[cpu];
+    struct sched_cpu *c = &per_cpu(sched_cpu, cpu);
     struct sched_queue *q = sched_lock_cpu(cpu);
     bool idle = !c->running;
 
@@ -147,8 +146,8 @@ void sched_init(void)
         panic("no memory for a run queue");
     pool_zero = (struct cpu_pool){.ratelimit_us = POOL_RATELIMIT_US};
     list_init(&pool_zero.link);
-    for (u32 cpu = 0; cpu < MAX_CPUS; cpu++) {
-        struct sched_cpu *c = &sched_cpus[cpu];
+    for_each_online_cpu (cpu) {
+        struct sched_cpu *c = &per_cpu(sched_cpu, cpu);
 
         *c = (struct sched_cpu){.queue = sched_limbo, .cpu = cpu, .slice_end = NS_NEVER};
         timer_init(&c->timer, slice_over, c, cpu);

@@ -365,7 +365,6 @@ static struct sched_vcpu *class_best(struct sched_queue *q, u32 k)
 static struct sched_vcpu *best_waiting(struct sched_queue *q, struct sched_cpu *c)
 {
     struct sched_vcpu *best = NULL;
-    struct tree_node *node;
 
     for_each_class (k, q->filled, c->slot) {
         struct sched_vcpu *s = class_best(q, k);
@@ -375,7 +374,7 @@ static struct sched_vcpu *best_waiting(struct sched_queue *q, struct sched_cpu *
     }
     if (!best || best->fresh)
         return best;
-    node = &best->node;
+    struct tree_node *node = &best->node;
     for (u32 i = 0; node && i < LOOK_AHEAD; i++, node = tree_next(node)) {
         struct sched_vcpu *s = of(node);
         const struct vcpu *v = sched_to_vcpu(s);
@@ -415,7 +414,6 @@ static ns_t turn_end(const struct sched_cpu *c)
 struct sched_vcpu *policy_next(struct sched_queue *q, struct sched_cpu *c, struct sched_vcpu *prev,
                                ns_t now, ns_t *until)
 {
-    struct sched_vcpu *best;
     bool yields = false, contended;
 
     if (prev && (policy_out_of_budget(prev) || !(prev->class & (1U << c->slot))))
@@ -430,7 +428,7 @@ struct sched_vcpu *policy_next(struct sched_queue *q, struct sched_cpu *c, struc
             return prev;
         }
     }
-    best = best_waiting(q, c);
+    struct sched_vcpu *best = best_waiting(q, c);
     if (best && prev && !yields && queue_level(q, prev) < queue_level(q, best)) {
         /* What it is owed and could not be given before, it need not be given later. */
         s64 owed = queue_level(q, best) - OWED - turn_of(best) - queue_level(q, prev);
@@ -489,20 +487,18 @@ struct sched_cpu *policy_preempt(struct sched_queue *q, struct sched_vcpu *s, ns
     *when = NS_NEVER;
     for (u32 cpus = s->class & CLASS_CPUS; cpus; cpus &= cpus - 1) {
         struct sched_cpu *c = q->cpus[__builtin_ctz(cpus)];
-        s64 ahead;
-        ns_t at;
 
         if (!c->running)
             continue; /* not running and not idle: it has been told to look */
         policy_charge(q, c, now);
-        ahead = queue_level(q, c->running) - queue_level(q, s) - MARGIN;
+        s64 ahead = queue_level(q, c->running) - queue_level(q, s) - MARGIN;
         if (ahead < 0 && !s->fresh)
             continue;
         if (c != sender || q->waiting > 1)
             c->grace = 0; /* others shall not wait for what the two have to do */
         else if (c->grace <= now)
             c->grace = now + GRACE_TURNS * turn_length(c);
-        at = ahead < 0 ? now - ahead * c->running->weight / SCHED_WEIGHT_DEFAULT : now;
+        ns_t at = ahead < 0 ? now - ahead * c->running->weight / SCHED_WEIGHT_DEFAULT : now;
         at = MAX(at, turn_end(c));
         if (at < *when || (victim && at == *when &&
                            queue_level(q, c->running) > queue_level(q, victim->running))) {

@@ -15,6 +15,7 @@
 #include "core/domain.h"
 #include "core/pool.h"
 #include "core/sched.h"
+#include "cpu/percpu.h"
 
 #define QUEUE_CPUS 8
 #define CAP_PERIOD (10 * NS_MS)
@@ -63,7 +64,7 @@ struct sched_queue {
 } __aligned_to(64);
 
 /* core/sched_cpus.c: the queues and what CPUs they serve. */
-extern struct sched_cpu sched_cpus[MAX_CPUS];
+DECLARE_PER_CPU(struct sched_cpu, sched_cpu);
 extern struct sched_queue *sched_queues[MAX_CPUS];
 extern u32 sched_queue_count; /* of those; they are never freed, some may be out of use */
 extern struct sched_queue *sched_limbo;
@@ -74,7 +75,7 @@ extern struct sched_queue *sched_limbo;
 
 static inline struct sched_queue *sched_queue_of(u32 cpu)
 {
-    return READ_ONCE(sched_cpus[cpu].queue);
+    return READ_ONCE(per_cpu(sched_cpu, cpu).queue);
 }
 /* The queue of the CPU that *cpu says, locked; either may change until it is. */
 struct sched_queue *sched_lock_at(const u32 *cpu);
@@ -116,11 +117,9 @@ static inline cpumask_t sched_usable(const struct vcpu *v)
 /* Where v may run in this queue. */
 static inline u32 queue_allowed(const struct sched_queue *q, const struct vcpu *v)
 {
-    cpumask_t usable;
-
     if (READ_ONCE(q->pool) != v->domain->sched.pool)
         return 0;
-    usable = sched_usable(v);
+    cpumask_t usable = sched_usable(v);
     return queue_mask(q, &usable);
 }
 /* The account as it compares within the queue. */

@@ -12,6 +12,7 @@
  */
 #include "core/timer.h"
 #include "cpu/lock.h"
+#include "cpu/percpu.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
 
@@ -21,7 +22,7 @@ struct timer_cpu {
     struct timer *running; /* whose function is being called */
 } __aligned_to(64);
 
-static struct timer_cpu timer_cpus[MAX_CPUS];
+static DEFINE_PER_CPU(struct timer_cpu, timer_cpu);
 
 static bool earlier(const struct tree_node *a, const struct tree_node *b)
 {
@@ -33,7 +34,7 @@ static struct timer_cpu *lock_timer(struct timer *t)
 {
     for (;;) {
         u32 cpu = READ_ONCE(t->cpu);
-        struct timer_cpu *tc = &timer_cpus[cpu];
+        struct timer_cpu *tc = &per_cpu(timer_cpu, cpu);
 
         spin_lock(&tc->lock);
         if (t->cpu == cpu)
@@ -61,7 +62,7 @@ static void take_out(struct timer_cpu *tc, struct timer *t)
 
 void timer_init_cpu(u32 cpu)
 {
-    timer_cpus[cpu] = (struct timer_cpu){.lock = SPINLOCK(LOCK_TIMER)};
+    per_cpu(timer_cpu, cpu) = (struct timer_cpu){.lock = SPINLOCK(LOCK_TIMER)};
 }
 
 void timer_init(struct timer *t, void (*fn)(void *), void *arg, u32 cpu)
@@ -96,29 +97,24 @@ void timer_stop(struct timer *t)
 
 void timer_kill(struct timer *t)
 {
-    struct timer_cpu *tc;
-
     if (!t->fn)
         return; /* never initialised */
-    tc = lock_timer(t);
+    struct timer_cpu *tc = lock_timer(t);
     take_out(tc, t);
     t->killed = true;
     spin_unlock(&tc->lock);
     /* Where it was before a migration its function may still be running. */
     for_each_online_cpu (cpu)
-        while (cpu != this_cpu_id() && load_acquire(&timer_cpus[cpu].running) == t)
+        while (cpu != this_cpu_id() && load_acquire(&per_cpu(timer_cpu, cpu).running) == t)
             cpu_wait();
 }
 
 void timer_migrate(struct timer *t, u32 cpu)
 {
-    struct timer_cpu *tc;
-    bool was_active;
-
     if (READ_ONCE(t->cpu) == cpu || !t->fn)
         return;
-    tc = lock_timer(t);
-    was_active = t->active;
+    struct timer_cpu *tc = lock_timer(t);
+    bool was_active = t->active;
     take_out(tc, t);
     t->cpu = cpu;
     spin_unlock(&tc->lock);
@@ -129,7 +125,7 @@ void timer_migrate(struct timer *t, u32 cpu)
 
 void timer_work(void)
 {
-    struct timer_cpu *tc = &timer_cpus[this_cpu_id()];
+    struct timer_cpu *tc = &this_cpu(timer_cpu);
     struct tree_node *first;
     ns_t now = clock_now();
 
@@ -156,7 +152,7 @@ void timer_work(void)
 
 u32 timer_list(u32 cpu, struct timer *out, u32 most)
 {
-    struct timer_cpu *tc = &timer_cpus[cpu];
+    struct timer_cpu *tc = &per_cpu(timer_cpu, cpu);
     u32 n = 0;
 
     spin_hold(&tc->lock);

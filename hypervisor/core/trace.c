@@ -253,8 +253,7 @@ int trace_set_size(u32 pages)
     first_word = (u32)((sizeof(*made) + cpus * sizeof(u16) + sizeof(u32) - 1) / sizeof(u32));
     /* The list's offsets have 16 bits. Too much is cut, as the stock hypervisor does. */
     pages = MIN(pages, MIN(PAGES_MAX, 0xffffU - first_word) / count);
-    for (info_order = 0; (first_word + pages * count) * sizeof(u32) > PAGE_SIZE << info_order;)
-        info_order++;
+    info_order = page_order((first_word + pages * count) * sizeof(u32));
     made = make_pages(pages, cpus, first_word);
     if (!made)
         return reject(-ENOMEM, "no memory for trace buffers");

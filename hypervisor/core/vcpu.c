@@ -17,8 +17,6 @@
 #include "core/nospec.h"
 #include "core/physmap.h"
 #include "core/trace.h"
-#include "cpu/work.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/map.h"
 #include <xen/sched.h>
@@ -59,14 +57,13 @@ static void poll_over(void *arg)
 
 int vcpu_create(struct domain *d, u32 id)
 {
-    struct vcpu *v;
     int error = 0;
 
     if (id >= d->max_vcpus)
         return reject(-EINVAL, "vCPU number beyond the domain's maximum");
     if (d->vcpus[id])
         return reject(-EEXIST, "vCPU exists");
-    v = heap_zalloc(d->ops->vcpu_size);
+    struct vcpu *v = heap_zalloc(d->ops->vcpu_size);
     if (!v)
         return -ENOMEM;
     v->domain = d;
@@ -107,15 +104,17 @@ void vcpu_kill_timers(struct vcpu *v)
 
 void vcpu_free_all(struct domain *d)
 {
-    struct vcpu *v;
+    for (u32 id = 0; id < d->max_vcpus; id++) {
+        struct vcpu *v = d->vcpus[id];
 
-    for_each_vcpu (d, v) {
+        if (!v)
+            continue;
         vcpu_kill_timers(v);
         if (v->ops->vcpu_free)
             v->ops->vcpu_free(v);
         fpu_state_free(v->fpu);
         sched_vcpu_free(v);
-        d->vcpus[v->id] = NULL;
+        d->vcpus[id] = NULL;
         heap_free(v);
     }
 }
@@ -147,7 +146,6 @@ int vcpu_up(struct vcpu *v)
 void vcpu_down(struct vcpu *v)
 {
     struct domain *d = v->domain;
-    struct vcpu *other;
 
     atomic_or(&v->pause_flags, PAUSE_DOWN);
     sched_sleep_nosync(v);
@@ -325,18 +323,18 @@ static void write_runstate(struct vcpu *v)
 
     if (!(v->domain->vm_assist & (1U << VMASST_TYPE_runstate_update_flag))) {
         /* No page, no copy: the kernel's mapping may be absent while it is in user mode. */
-        (void)!guest_copy_out(v->runstate_guest, &r, sizeof(r));
+        (void)!guest_try_copy_out(v->runstate_guest, &r, sizeof(r));
         return;
     }
     r.state_entry_time |= XEN_RUNSTATE_UPDATE;
-    if (guest_copy_out(entry_at, &r.state_entry_time, sizeof(u64)))
+    if (guest_try_copy_out(entry_at, &r.state_entry_time, sizeof(u64)))
         return;
     barrier();
-    if (guest_copy_out(v->runstate_guest, &r, sizeof(r)))
+    if (guest_try_copy_out(v->runstate_guest, &r, sizeof(r)))
         return;
     barrier();
     r.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
-    (void)!guest_copy_out(entry_at, &r.state_entry_time, sizeof(u64));
+    (void)!guest_try_copy_out(entry_at, &r.state_entry_time, sizeof(u64));
 }
 
 /* Stable: the same on every CPU. The boot CPU's scale is what others are compared with. */
@@ -391,14 +389,14 @@ static void write_time_area(struct vcpu *v)
     u64 at = v->time_guest;
 
     t.version = v->time_version | 1;
-    if (guest_copy_out(at, &t.version, sizeof(t.version)))
+    if (guest_try_copy_out(at, &t.version, sizeof(t.version)))
         return;
     barrier();
-    if (guest_copy_out(at, &t, sizeof(t)))
+    if (guest_try_copy_out(at, &t, sizeof(t)))
         return;
     barrier();
     v->time_version = ++t.version;
-    if (!guest_copy_out(at, &t.version, sizeof(t.version)))
+    if (!guest_try_copy_out(at, &t.version, sizeof(t.version)))
         v->time_due = false;
 }
 

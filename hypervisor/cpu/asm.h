@@ -40,6 +40,16 @@
     add $(STACK_SIZE - CPU_LOCAL_SIZE), \reg
 .endm
 
+/*
+ * The frame ends at an address the processor aligns to 16 (TSS.rsp0), which
+ * leaves its start 8 off: C wants rsp aligned at a call.
+ */
+.macro call_c function
+    sub   $8, %rsp
+    call  \function
+    add   $8, %rsp
+.endm
+
 /* Three-byte NOPs that features_init() turns into CLAC or STAC. */
 .macro SMAP_SITE last_byte:req
 .Lsmap_\@:

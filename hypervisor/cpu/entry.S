@@ -56,29 +56,24 @@ ENTRY(entry_common)
     testb $3, REGS_CS(%rsp)
     jz 3f
     mov %rsp, %rdi
-1:  /* rdi = rsp = the frame in cpu_local, 8 off a multiple of 16 */
-    sub $8, %rsp
+1:  /* rdi = rsp = the frame in cpu_local */
     cmpl $32, REGS_VECTOR(%rdi)
     jae 2f
-    call guest_trap
-    add $8, %rsp
+    call_c guest_trap
     jmp guest_exit
 2:  mov REGS_VECTOR(%rdi), %edi
-    call irq_dispatch
-    add $8, %rsp
+    call_c irq_dispatch
     jmp guest_exit
 
 3:  /* From ring 0. */
     mov %rsp, %rdi
-    sub $8, %rsp
     cmpl $32, REGS_VECTOR(%rdi)
     jae 4f
-    call hv_fault
+    call_c hv_fault
     jmp 5f
 4:  mov REGS_VECTOR(%rdi), %edi
-    call irq_dispatch
-5:  add $8, %rsp
-    RESTORE_GPRS
+    call_c irq_dispatch
+5:  RESTORE_GPRS
     add $8, %rsp
     iretq
 
@@ -103,8 +98,7 @@ entry_ist:
     mov %rdx, %rdi
     jmp 1b
 6:  mov %rsp, %rdi
-    sub $8, %rsp
-    call hv_ist_trap
+    call_c hv_ist_trap
     jmp 5b
 END(entry_common)
 

@@ -101,11 +101,10 @@ u64 fpu_xcr0_supported(void)
 struct fpu_state *fpu_state_new(void)
 {
     void *block = heap_zalloc(offsetof(struct fpu_state, area) + area_size + 64);
-    struct fpu_state *state;
 
     if (!block)
         return NULL;
-    state = (struct fpu_state *)ROUND_UP((u64)block, 64UL);
+    struct fpu_state *state = (struct fpu_state *)ROUND_UP((u64)block, 64UL);
     state->block = block;
     state->xcr0 = supported ? XCR0_X87 : 0;
     state->area.fcw = FCW_RESET;

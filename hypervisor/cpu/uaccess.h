@@ -2,7 +2,7 @@
 /*
  * Copies between the hypervisor and the address space that is loaded now (a
  * PV guest's), surviving faults. Addresses inside our own window are refused.
- * hypercall/access.h is what hypercall handlers use; it chooses by guest kind.
+ * core/access.h is what hypercall handlers use; it chooses by guest kind.
  */
 #pragma once
 

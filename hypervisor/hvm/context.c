@@ -270,7 +270,6 @@ u32 hvm_context_get(struct domain *d, void *buffer)
         .magic = HVM_FILE_MAGIC, .version = HVM_FILE_VERSION, .gtsc_khz = clock_tsc_khz()};
     u8 *at = buffer;
     u32 leaf[4];
-    struct vcpu *v;
 
     cpu_policy_host_leaf(1, 0, leaf);
     header.cpuid = leaf[0];

@@ -181,7 +181,6 @@ static void out_of_guest(void *arg)
 static void hvm_flush(struct domain *d)
 {
     cpumask_t running = {{0}};
-    struct vcpu *v;
 
     atomic_inc(&to_hvm_domain(d)->flush_generation);
     for_each_vcpu (d, v)

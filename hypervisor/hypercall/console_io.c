@@ -17,8 +17,7 @@ static s64 console_output(u64 count, u64 buffer)
         size_t part = MIN(count, (u64)CHUNK);
         if (hypercall_should_yield())
             return hypercall_continue(CONSOLEIO_write, count, buffer, 0, 0);
-        if (guest_copy_in(bytes, buffer, part))
-            return reject(-EFAULT, "console output not readable");
+        TRY(guest_copy_in(bytes, buffer, part));
         console_write_dom0(bytes, part);
         buffer += part;
         count -= part;
@@ -36,8 +35,7 @@ static s64 console_input(u64 count, u64 buffer)
         size_t part = console_read(bytes, MIN(count - done, (u64)CHUNK));
         if (!part)
             break;
-        if (guest_copy_out(buffer + done, bytes, part))
-            return reject(-EFAULT, "console input not writable");
+        TRY(guest_copy_out(buffer + done, bytes, part));
         done += part;
     }
     return done;
@@ -45,10 +43,8 @@ static s64 console_input(u64 count, u64 buffer)
 
 s64 hypercall_console_io(u64 op, u64 count, u64 buffer, u64, u64)
 {
-    int error = policy_system(current->domain);
 
-    if (error)
-        return error;
+    TRY(policy_system(current->domain));
     if (count > INT32_MAX)
         return reject(-EINVAL, "console length is negative");
     switch ((u32)op) {

@@ -4,12 +4,12 @@
  * (public/hvm/dm_op.h). The arguments lie in buffers that the caller names, the
  * first holds struct xen_dm_op. No locks of its own.
  */
+#include "core/access.h"
 #include "core/continuation.h"
 #include "core/ioreq.h"
 #include "core/physmap.h"
 #include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
-#include "hypercall/access.h"
 #include "core/policy.h"
 #include "memory/alloc.h"
 #include "memory/p2m.h"

@@ -8,9 +8,9 @@
  * something. It is only ever tried: when it is taken, the call is run again
  * later, so that no CPU spins while another pauses a domain or ends one.
  */
-#include "core/cpu_policy.h"
 #include "core/event.h"
 #include "core/pool.h"
+#include "cpu/features.h"
 #include "hypercall/control.h"
 #include "lib/string.h"
 #include "memory/map.h"
@@ -19,8 +19,6 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
     const struct shared_info *shared = READ_ONCE(d->shared_info); /* goes away when it dies */
     bool blocked = true, running = false;
-    u32 leaf[4];
-    struct vcpu *v;
 
     memset(info, 0, sizeof(*info));
     info->domain = d->id;
@@ -48,21 +46,17 @@ void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->shared_info_frame = shared ? virt_to_mfn(shared).raw : ~0UL;
     memcpy(info->handle, d->handle, sizeof(info->handle));
     info->cpupool = READ_ONCE(d->sched.pool)->id;
-    cpu_policy_host_leaf(0x80000008, 0, leaf);
-    info->gpaddr_bits = leaf[0] & 0xff;
+    info->gpaddr_bits = (u8)cpu_address_bits;
 }
 
 /* The domain asked for or, if there is none, the next one. */
 static s64 getdomaininfo(struct domain *, struct xen_domctl *op)
 {
     struct domain *d __put_domain = domain_get_next(op->domain);
-    s64 error;
 
     if (!d)
         return -ESRCH; /* ends every enumeration */
-    error = policy_check(current->domain, d, POLICY_DOMCTL);
-    if (error)
-        return error;
+    TRY(policy_check(current->domain, d, POLICY_DOMCTL));
     domctl_fill_info(d, &op->u.getdomaininfo);
     op->domain = d->id;
     return 0;
@@ -100,37 +94,14 @@ static s64 createdomain(struct domain *, struct xen_domctl *op)
 {
     const struct xen_domctl_createdomain *config = &op->u.createdomain;
     struct domain *d = NULL;
-    int error = check_create(config);
 
-    if (error)
-        return error;
+    TRY(check_create(config));
     /* 0 and the reserved ids ask for any: domain_create() goes round the free ones. */
-    error = domain_create(op->domain, config, false, &d);
+    int error = domain_create(op->domain, config, false, &d);
     if (error)
         return reject(error, "domain not created");
     pool_adopt(d, config->cpupool_id);
     op->domain = d->id;
-    return 0;
-}
-
-static s64 destroydomain(struct domain *d, struct xen_domctl *)
-{
-    return domain_destroy(d);
-}
-
-static s64 pausedomain(struct domain *d, struct xen_domctl *)
-{
-    return domain_pause_by_control(d);
-}
-
-static s64 unpausedomain(struct domain *d, struct xen_domctl *)
-{
-    return domain_unpause_by_control(d);
-}
-
-static s64 resumedomain(struct domain *d, struct xen_domctl *)
-{
-    domain_resume(d);
     return 0;
 }
 
@@ -198,10 +169,8 @@ static s64 set_virq_handler(struct domain *d, struct xen_domctl *op)
 static s64 setnodeaffinity(struct domain *, struct xen_domctl *op)
 {
     cpumask_t nodes;
-    int error = cpumask_from_guest(&nodes, &op->u.nodeaffinity.nodemap);
 
-    if (error)
-        return error;
+    TRY(cpumask_from_guest(&nodes, &op->u.nodeaffinity.nodemap));
     return cpumask_test(&nodes, 0) ? 0 : reject(-EINVAL, "affinity with no node there is");
 }
 
@@ -225,18 +194,20 @@ enum {
 /* Who does each operation, or why it is refused; the others (of devices passed through, of ARM):
  * -ENOSYS. ON_VCPU: the structure begins with the
  * number of a vCPU that exists; if not, because of that. */
-#define DONE(cmd, fn, how)             [XEN_DOMCTL_##cmd] = {fn, how, 0}
-#define ON_VCPU(cmd, fn, how, because) [XEN_DOMCTL_##cmd] = {fn, how, because}
-#define REFUSED(cmd, because)          [XEN_DOMCTL_##cmd] = {NULL, 0, because}
+#define DONE(cmd, fn, how)             [XEN_DOMCTL_##cmd] = {fn, how, 0, NULL}
+#define PLAIN(cmd, fn, how)            [XEN_DOMCTL_##cmd] = {NULL, how, 0, fn}
+#define ON_VCPU(cmd, fn, how, because) [XEN_DOMCTL_##cmd] = {fn, how, because, NULL}
+#define REFUSED(cmd, because)          [XEN_DOMCTL_##cmd] = {NULL, 0, because, NULL}
 static const struct operation {
     domctl_fn *handler;
     u8 how, error;
+    int (*plain)(struct domain *d); /* instead of a handler: all it needs is the domain */
 } operations[] = {
     DONE(createdomain, createdomain, COPY_BACK | NO_DOMAIN),
     DONE(getdomaininfo, getdomaininfo, COPY_BACK | UNLOCKED | NO_DOMAIN),
-    DONE(destroydomain, destroydomain, OTHERS),
-    DONE(pausedomain, pausedomain, OTHERS),
-    DONE(unpausedomain, unpausedomain, 0),
+    PLAIN(destroydomain, domain_destroy, OTHERS),
+    PLAIN(pausedomain, domain_pause_by_control, OTHERS),
+    PLAIN(unpausedomain, domain_unpause_by_control, 0),
     ON_VCPU(setvcpuaffinity, domctl_setvcpuaffinity, 0, ESRCH),
     DONE(shadow_op, domctl_shadow_op, OTHERS | COPY_BACK),
     DONE(max_mem, max_mem, 0),
@@ -253,7 +224,7 @@ static const struct operation {
     DONE(hypercall_init, domctl_hypercall_init, 0),
     DONE(settimeoffset, settimeoffset, 0),
     ON_VCPU(getvcpuaffinity, domctl_getvcpuaffinity, UNLOCKED, ESRCH),
-    DONE(resumedomain, resumedomain, OTHERS),
+    PLAIN(resumedomain, domain_resume, OTHERS),
     DONE(sendtrigger, domctl_sendtrigger, 0),
     DONE(subscribe, subscribe, 0),
     DONE(gethvmcontext, domctl_gethvmcontext, COPY_BACK),
@@ -300,10 +271,8 @@ static const struct operation {
 /* Is the operation one for this domain? */
 static int check_target(struct domain *d, const struct operation *o, const struct xen_domctl *op)
 {
-    int error = policy_check(current->domain, d, POLICY_DOMCTL);
 
-    if (error)
-        return error;
+    TRY(policy_check(current->domain, d, POLICY_DOMCTL));
     if ((o->how & PV_ONLY) && d->is_hvm)
         return reject(-EINVAL, "PV state of a translated domain");
     if (o->error && !domain_vcpu(d, op->u.vcpucontext.vcpu))
@@ -317,18 +286,19 @@ static int check_target(struct domain *d, const struct operation *o, const struc
 static s64 perform(const struct operation *o, struct xen_domctl *op)
 {
     struct domain *d __put_domain = NULL;
-    s64 error;
 
-    if (o->how & NO_DOMAIN)
+    if (!o->plain && (o->how & NO_DOMAIN))
         return o->handler(NULL, op);
     d = op->domain < DOMID_FIRST_RESERVED ? domain_get(op->domain) : NULL;
     if (!d)
         return reject(-ESRCH, "no such domain");
-    error = check_target(d, o, op);
-    if (error || !(o->how & PAUSED))
-        return error ? error : o->handler(d, op);
+    TRY(check_target(d, o, op));
+    if (o->plain)
+        return o->plain(d);
+    if (!(o->how & PAUSED))
+        return o->handler(d, op);
     domain_pause(d);
-    error = o->handler(d, op);
+    s64 error = o->handler(d, op);
     domain_unpause(d);
     return error;
 }
@@ -336,25 +306,21 @@ static s64 perform(const struct operation *o, struct xen_domctl *op)
 s64 hypercall_domctl(u64 arg, u64, u64, u64, u64)
 {
     struct xen_domctl op;
-    s64 error = control_request(&op, arg, sizeof(op), XEN_DOMCTL_INTERFACE_VERSION);
-    const struct operation *o;
 
-    if (error)
-        return error;
+    TRY(control_request(&op, arg, sizeof(op), XEN_DOMCTL_INTERFACE_VERSION));
     if (op.cmd >= ARRAY_SIZE(operations))
         return reject(-ENOSYS, "no such control operation");
-    o = &operations[op.cmd];
-    if (!o->handler)
+    const struct operation *o = &operations[op.cmd];
+    if (!o->handler && !o->plain)
         return reject(o->error ? -o->error : -ENOSYS, "control operation not offered");
     if (!(o->how & UNLOCKED) && !spin_trylock(&control_lock))
         return hypercall_continue(arg, 0, 0, 0, 0);
-    error = perform(o, &op);
+    s64 error = perform(o, &op);
     if (!(o->how & UNLOCKED))
         spin_unlock(&control_lock);
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(arg, 0, 0, 0, 0);
-    if (((o->how & COPY_ALWAYS) || ((o->how & COPY_BACK) && (!error || error == -ENOBUFS))) &&
-        guest_copy_out(arg, &op, sizeof(op)))
-        return reject(-EFAULT, "control result not writable");
+    if ((o->how & COPY_ALWAYS) || ((o->how & COPY_BACK) && (!error || error == -ENOBUFS)))
+        TRY(guest_copy_out(arg, &op, sizeof(op)));
     return error;
 }

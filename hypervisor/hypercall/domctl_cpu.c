@@ -7,8 +7,6 @@
 #include "hypercall/control.h"
 #include "memory/alloc.h"
 
-#include <xen/arch-x86/xen.h>
-
 s64 domctl_get_cpu_policy(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_cpu_policy *policy = &op->u.cpu_policy;
@@ -30,10 +28,8 @@ s64 domctl_set_cpu_policy(struct domain *d, struct xen_domctl *op)
     msrs = heap_alloc(CPU_POLICY_MAX_MSRS * sizeof(*msrs));
     if (!leaves || !msrs)
         return reject(-ENOMEM, "no memory for a CPU policy");
-    if (guest_copy_in(leaves, handle_address(policy->leaves),
-                      policy->nr_leaves * sizeof(*leaves)) ||
-        guest_copy_in(msrs, handle_address(policy->msrs), policy->nr_msrs * sizeof(*msrs)))
-        return reject(-EFAULT, "CPU policy not readable");
+    TRY(guest_copy_in(leaves, handle_address(policy->leaves), policy->nr_leaves * sizeof(*leaves)));
+    TRY(guest_copy_in(msrs, handle_address(policy->msrs), policy->nr_msrs * sizeof(*msrs)));
     return cpu_policy_set(d, leaves, policy->nr_leaves, msrs, policy->nr_msrs, &policy->err_leaf,
                           &policy->err_subleaf, &policy->err_msr);
 }
@@ -107,7 +103,7 @@ s64 domctl_getvcpuextstate(struct domain *d, struct xen_domctl *op)
     state->xcr0 = fpu_xcr0(v->fpu);
     state->xcr0_ever = fpu_xcr0_supported();
     fpu_get_image(v->fpu, state->image);
-    return guest_copy_out(to, state, room) ? reject(-EFAULT, "extended state not writable") : 0;
+    return guest_copy_out(to, state, room);
 }
 
 s64 domctl_setvcpuextstate(struct domain *d, struct xen_domctl *op)
@@ -122,8 +118,7 @@ s64 domctl_setvcpuextstate(struct domain *d, struct xen_domctl *op)
     state = heap_alloc(size);
     if (!state)
         return reject(-ENOMEM, "no memory for extended state");
-    if (guest_copy_in(state, handle_address(request->buffer), size))
-        return reject(-EFAULT, "extended state not readable");
+    TRY(guest_copy_in(state, handle_address(request->buffer), size));
     if (size == sizeof(*state)) /* a vCPU that never used any */
         return 0;
     if (fpu_set_image(v->fpu, state->xcr0, state->image, size - sizeof(*state)))

@@ -4,11 +4,9 @@
  * ports and interrupts, types of frames for saving, the hypercall page.
  * Range sets are under LOCK_DOMAIN of the domain they belong to.
  */
-#include "core/continuation.h"
 #include "core/physmap.h"
 #include "cpu/work.h"
 #include "hypercall/control.h"
-#include "lib/bitmap.h"
 #include "memory/map.h"
 #include "memory/p2m.h"
 
@@ -101,22 +99,17 @@ static u32 frame_kind(struct domain *d, u64 raw)
         [TYPE_L4 >> 61] = XEN_DOMCTL_PFINFO_L4TAB,
         [7] = XEN_DOMCTL_PFINFO_NOTAB,
     };
-    u32 kind = XEN_DOMCTL_PFINFO_NOTAB;
-    struct frame *f;
-    u64 type;
+    struct frame *f __put_frame = domain_frame_get(d, raw);
 
-    f = domain_frame_get(d, raw);
     if (!f)
         return XEN_DOMCTL_PFINFO_XTAB;
-    type = READ_ONCE(f->type);
+    u64 type = READ_ONCE(f->type);
     /* A type without uses is history: the contents need not be entries any more. */
-    if (type & TYPE_COUNT_MASK) {
-        kind = kinds[type >> 61];
-        if (kind != XEN_DOMCTL_PFINFO_NOTAB && (type & TYPE_PINNED))
-            kind |= XEN_DOMCTL_PFINFO_LPINTAB;
-    }
-    frame_put(f);
-    return kind;
+    u32 kind = type & TYPE_COUNT_MASK ? kinds[type >> 61] : XEN_DOMCTL_PFINFO_NOTAB;
+
+    return kind != XEN_DOMCTL_PFINFO_NOTAB && (type & TYPE_PINNED)
+               ? kind | XEN_DOMCTL_PFINFO_LPINTAB
+               : kind;
 }
 
 s64 domctl_getpageframeinfo3(struct domain *d, struct xen_domctl *op)
@@ -129,12 +122,10 @@ s64 domctl_getpageframeinfo3(struct domain *d, struct xen_domctl *op)
     for (u64 done = 0; done < info->num; done += PFINFO_CHUNK) {
         u64 part = MIN(info->num - done, (u64)PFINFO_CHUNK);
         u64 at = list + done * sizeof(entries[0]);
-        if (guest_copy_in(entries, at, part * sizeof(entries[0])))
-            return reject(-EFAULT, "frame list not readable");
+        TRY(guest_copy_in(entries, at, part * sizeof(entries[0])));
         for (u64 i = 0; i < part; i++)
             entries[i] = frame_kind(d, entries[i]);
-        if (guest_copy_out(at, entries, part * sizeof(entries[0])))
-            return reject(-EFAULT, "frame list not writable");
+        TRY(guest_copy_out(at, entries, part * sizeof(entries[0])));
     }
     return 0;
 }
@@ -157,8 +148,8 @@ static s64 log_pass(struct domain *d, enum p2m_log what, u64 pages, u64 list)
         spin_unlock(&p->lock);
         for (u64 i = 0; i < count; i++)
             p->log.dirty += bit_test(dirty, i);
-        if (list && guest_copy_out(list + *at / 8, dirty, (count + 7) / 8))
-            return reject(-EFAULT, "bitmap not writable");
+        if (list)
+            TRY(guest_copy_out(list + *at / 8, dirty, (count + 7) / 8));
         *at += LOG_CHUNK;
         if (hypercall_should_yield())
             return -ERESTART_HYPERCALL;

@@ -34,44 +34,37 @@ s64 domctl_setvcpuaffinity(struct domain *d, struct xen_domctl *op)
     bool hard = a->flags & XEN_VCPUAFFINITY_HARD, soft = a->flags & XEN_VCPUAFFINITY_SOFT;
     cpumask_t hard_mask, soft_mask, effective;
     struct vcpu *v = domain_vcpu(d, a->vcpu);
-    s64 error = 0;
 
     if (!hard && !soft)
         return reject(-EINVAL, "affinity neither hard nor soft");
     if (hard)
-        error = cpumask_from_guest(&hard_mask, &a->cpumap_hard);
-    if (!error && soft)
-        error = cpumask_from_guest(&soft_mask, &a->cpumap_soft);
-    if (!error)
-        error = sched_set_affinity(v, hard ? &hard_mask : NULL, soft ? &soft_mask : NULL);
-    if (error)
-        return error;
+        TRY(cpumask_from_guest(&hard_mask, &a->cpumap_hard));
+    if (soft)
+        TRY(cpumask_from_guest(&soft_mask, &a->cpumap_soft));
+    TRY(sched_set_affinity(v, hard ? &hard_mask : NULL, soft ? &soft_mask : NULL));
     /* The tool learns what is left of its wish. */
     if (hard) {
         effective = cpumask_and(&v->hard_affinity, &d->sched.pool->cpus);
-        error = cpumask_to_guest(&a->cpumap_hard, &effective);
+        TRY(cpumask_to_guest(&a->cpumap_hard, &effective));
     }
-    if (!error && soft) {
-        effective = cpumask_and(&v->soft_affinity, &v->hard_affinity);
-        effective = cpumask_and(&effective, &d->sched.pool->cpus);
-        error = cpumask_to_guest(&a->cpumap_soft, &effective);
-    }
-    return error;
+    if (!soft)
+        return 0;
+    effective = cpumask_and(&v->soft_affinity, &v->hard_affinity);
+    effective = cpumask_and(&effective, &d->sched.pool->cpus);
+    return cpumask_to_guest(&a->cpumap_soft, &effective);
 }
 
 s64 domctl_getvcpuaffinity(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
     struct vcpu *v = domain_vcpu(d, a->vcpu);
-    s64 error = 0;
 
     if (!(a->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
         return reject(-EINVAL, "affinity neither hard nor soft");
     if (a->flags & XEN_VCPUAFFINITY_HARD)
-        error = cpumask_to_guest(&a->cpumap_hard, &v->hard_affinity);
-    if (!error && (a->flags & XEN_VCPUAFFINITY_SOFT))
-        error = cpumask_to_guest(&a->cpumap_soft, &v->soft_affinity);
-    return error;
+        TRY(cpumask_to_guest(&a->cpumap_hard, &v->hard_affinity));
+    return a->flags & XEN_VCPUAFFINITY_SOFT ? cpumask_to_guest(&a->cpumap_soft, &v->soft_affinity)
+                                            : 0;
 }
 
 s64 domctl_getvcpuinfo(struct domain *d, struct xen_domctl *op)
@@ -93,7 +86,6 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
     struct vcpu_guest_context *context __heap_freed = NULL;
     u64 from = handle_address(op->u.vcpucontext.ctxt);
     struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
-    s64 error;
 
     /* It has let go of its tables, and would not let go of new ones. */
     if (d->dying != DYING_NOT)
@@ -106,9 +98,8 @@ s64 domctl_setvcpucontext(struct domain *d, struct xen_domctl *op)
     context = heap_alloc(sizeof(*context));
     if (!context)
         return reject(-ENOMEM, "no memory for a vCPU context");
-    if (guest_copy_in(context, from, sizeof(*context)))
-        return reject(-EFAULT, "vCPU context not readable");
-    error = vcpu_context_set(v, context);
+    TRY(guest_copy_in(context, from, sizeof(*context)));
+    s64 error = vcpu_context_set(v, context);
     /* Down by wish, or because a refused context has cost it the one it had. */
     if (error ? !v->initialised : !(context->flags & VGCF_online))
         atomic_or(&v->pause_flags, PAUSE_DOWN); /* paused: nothing to stop */
@@ -127,9 +118,7 @@ s64 domctl_getvcpucontext(struct domain *d, struct xen_domctl *op)
     v->ops->vcpu_get_context(v, context);
     if (!(READ_ONCE(v->pause_flags) & PAUSE_DOWN))
         context->flags |= VGCF_online;
-    if (guest_copy_out(handle_address(op->u.vcpucontext.ctxt), context, sizeof(*context)))
-        return reject(-EFAULT, "vCPU context not writable");
-    return 0;
+    return guest_copy_out(handle_address(op->u.vcpucontext.ctxt), context, sizeof(*context));
 }
 
 /* The callbacks that vcpu_guest_context has no room for. */
@@ -203,9 +192,7 @@ s64 domctl_get_vcpu_msrs(struct domain *d, struct xen_domctl *op)
         return 0;
     if (!room)
         return reject(-ENOBUFS, "no room for a vCPU's MSRs");
-    if (guest_copy_out_at(handle_address(list->msrs), 0, &msr, sizeof(msr)))
-        return reject(-EFAULT, "MSR list not writable");
-    return 0;
+    return guest_copy_out_at(handle_address(list->msrs), 0, &msr, sizeof(msr));
 }
 
 /* False: no vCPU carries it. A record from another host may list those that are 0 here. */
@@ -230,17 +217,15 @@ s64 domctl_set_vcpu_msrs(struct domain *d, struct xen_domctl *op)
     struct xen_domctl_vcpu_msrs *list = &op->u.vcpu_msrs;
     struct xen_domctl_vcpu_msr msr;
     struct vcpu *v = domain_vcpu(d, list->vcpu);
-    s64 error = 0;
 
     if (list->msr_count > 6)
         return reject(-EINVAL, "more MSRs than there are");
-    for (u32 i = 0; i < list->msr_count && !error; i++) {
-        if (guest_copy_in_at(&msr, handle_address(list->msrs), i, sizeof(msr))) {
-            error = reject(-EFAULT, "MSR list not readable");
-        } else if (!set_msr(v, &msr)) {
-            list->msr_count = i;
-            error = reject(-EINVAL, "MSR that a vCPU does not carry");
-        }
+    for (u32 i = 0; i < list->msr_count; i++) {
+        TRY(guest_copy_in_at(&msr, handle_address(list->msrs), i, sizeof(msr)));
+        if (set_msr(v, &msr))
+            continue;
+        list->msr_count = i;
+        return reject(-EINVAL, "MSR that a vCPU does not carry");
     }
-    return error;
+    return 0;
 }

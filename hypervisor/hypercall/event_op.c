@@ -53,10 +53,9 @@ static const struct {
 static s64 on_domain(u32 op, domid_t id, union event_args *args)
 {
     struct domain *d __put_domain = NULL;
-    int error = policy_target(id, POLICY_EVENTS, &d);
+    int error;
 
-    if (error)
-        return error;
+    TRY(policy_target(id, POLICY_EVENTS, &d));
     switch (op) {
     case EVTCHNOP_alloc_unbound:
         if (args->alloc_unbound.remote_dom == DOMID_SELF)
@@ -109,24 +108,21 @@ static s64 perform(u32 op, union event_args *args)
 s64 hypercall_event_channel_op(u64 op, u64 arg, u64, u64, u64)
 {
     union event_args args;
-    s64 error;
 
     op = (u32)op;
     if (op >= ARRAY_SIZE(forms) || !forms[op].size)
         return reject(-ENOSYS, "no such event channel operation");
-    if (guest_copy_in(&args, arg, forms[op].size))
-        return reject(-EFAULT, "event channel request not readable");
+    TRY(guest_copy_in(&args, arg, forms[op].size));
     /* The two that are hot go first. */
     if (op == EVTCHNOP_send)
         return event_send(current->domain, args.send.port);
     if (op == EVTCHNOP_unmask)
         return event_unmask(current->domain, args.unmask.port);
-    error = perform(op, &args);
+    s64 error = perform(op, &args);
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(op, arg, 0, 0, 0);
-    if (!error && forms[op].result && guest_copy_out(arg, &args, forms[op].size))
-        return reject(-EFAULT, "event channel result not writable");
-    return error;
+    TRY(error);
+    return forms[op].result ? guest_copy_out(arg, &args, forms[op].size) : 0;
 }
 
 /* Before interface 0x00030202: number and structure in one record. */
@@ -134,8 +130,7 @@ s64 hypercall_event_channel_op_compat(u64 arg, u64, u64 a2, u64 a3, u64 a4)
 {
     u32 op;
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "event channel request not readable");
+    TRY(guest_copy_in(&op, arg, sizeof(op)));
     if (op > EVTCHNOP_unmask)
         return reject(-ENOSYS, "operation younger than this form of the call");
     return hypercall_event_channel_op(op, arg + offsetof(struct evtchn_op, u), a2, a3, a4);

@@ -42,6 +42,12 @@ static const u8 request_size[] = {
     [GNTTABOP_set_version] = SIZE(set_version),
 };
 
+/* Operations on single grants, which come in arrays. */
+#define IN_ARRAYS                                                                    \
+    (BIT(GNTTABOP_map_grant_ref) | BIT(GNTTABOP_unmap_grant_ref) |                   \
+     BIT(GNTTABOP_unmap_and_replace) | BIT(GNTTABOP_transfer) | BIT(GNTTABOP_copy) | \
+     BIT(GNTTABOP_swap_grant_ref))
+
 static s16 status_of(int error)
 {
     switch (error) {
@@ -114,8 +120,7 @@ static s64 requests_do(u32 cmd, u64 array, u32 count)
     if (pending)
         grant_unmap_finish(gone, pending);
     grant_copy_end(&copier);
-    if (error)
-        return reject(error, "grant requests not accessible");
+    TRY(error);
     if (done < count)
         return hypercall_continue(cmd, array + (u64)done * size, count - done, 0, 0);
     return 0;
@@ -168,15 +173,13 @@ static s64 table_do(u32 cmd, u64 arg, u32 count)
 {
     struct domain *d __put_domain = NULL;
     union request r;
-    int error;
 
     if (count != 1)
         return reject(-EINVAL, "several grant table requests at once");
-    if (guest_copy_in(&r, arg, request_size[cmd]))
-        return -EFAULT;
+    TRY(guest_copy_in(&r, arg, request_size[cmd]));
     if (cmd == GNTTABOP_dump_table && !current->domain->is_control)
         return reject(-EPERM, "dump of a grant table by a guest");
-    error = table_target(cmd, &r, &d);
+    int error = table_target(cmd, &r, &d);
     switch (cmd) {
     case GNTTABOP_setup_table:
         r.setup.status = error ? status_of(error) : setup_table(d, &r.setup);
@@ -217,24 +220,9 @@ s64 hypercall_grant_table_op(u64 a0, u64 array, u64 a2, u64, u64)
         return reject(-EINVAL, "negative number of grant requests");
     if (!current->domain->grants)
         return reject(-ENOSYS, "domain without a grant table");
-    switch (cmd) {
-    case GNTTABOP_map_grant_ref:
-    case GNTTABOP_unmap_grant_ref:
-    case GNTTABOP_unmap_and_replace:
-    case GNTTABOP_transfer:
-    case GNTTABOP_copy:
-    case GNTTABOP_swap_grant_ref:
-        return requests_do(cmd, array, count);
-    case GNTTABOP_setup_table:
-    case GNTTABOP_dump_table:
-    case GNTTABOP_query_size:
-    case GNTTABOP_set_version:
-    case GNTTABOP_get_status_frames:
-    case GNTTABOP_get_version:
-        return table_do(cmd, array, count);
-    case GNTTABOP_cache_flush:
+    if (cmd == GNTTABOP_cache_flush)
         return reject(-EOPNOTSUPP, "grant cache flush: caches are coherent");
-    default:
+    if (cmd >= ARRAY_SIZE(request_size) || !request_size[cmd])
         return reject(-ENOSYS, "no such grant table operation");
-    }
+    return BIT(cmd) & IN_ARRAYS ? requests_do(cmd, array, count) : table_do(cmd, array, count);
 }

@@ -9,7 +9,6 @@
 #include "hvm/context.h"
 #include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
-#include "hypercall/access.h"
 #include "hypercall/control.h"
 #include "memory/alloc.h"
 

@@ -23,7 +23,6 @@ void hypercall_pv(struct cpu_user_regs *regs);
 bool hypercall_hvm(struct cpu_user_regs *regs, bool code64);
 /* One call by number with arguments given: multicall uses it. */
 s64 hypercall_call(u64 number, const u64 args[5]);
-const char *hypercall_name(u64 number);
 /* Writes the 32-byte stubs of a PV guest's hypercall page (domain builder,
  * XEN_DOMCTL_hypercall_init). */
 void hypercall_page_fill(void *page);
@@ -37,7 +36,5 @@ extern char hypervisor_command_line[1024];
 
 /* The handlers. */
 #define CALL(name, nr_arguments, guest_kinds) s64 hypercall_##name(u64, u64, u64, u64, u64);
-#define REFUSED(name)
 #include "hypercall/calls.def"
 #undef CALL
-#undef REFUSED

@@ -2,7 +2,6 @@
 /* What the files of HYPERVISOR_memory_op share. */
 #pragma once
 
-#include "hypercall/access.h"
 #include "hypercall/hypercall.h"
 
 #include <xen/memory.h>

@@ -10,6 +10,7 @@
 #include "core/grant.h"
 #include "core/ioreq.h"
 #include "core/physmap.h"
+#include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/map.h"
 #include "memory/p2m.h"
@@ -25,157 +26,132 @@ struct e820_entry {
 /* The last frame a PV guest says it has; 0: not told yet, as in a domain being restored. */
 static s64 last_gfn(struct domain *d)
 {
-    u64 frames = 0;
-
     if (d->p2m)
         return (s64)d->p2m->last;
-    spin_lock(&d->lock); /* the page goes away when the domain dies */
-    if (d->shared_info)
-        frames = READ_ONCE(d->shared_info->arch.max_pfn);
-    spin_unlock(&d->lock);
+    spin_hold(&d->lock); /* the page goes away when the domain dies */
+    u64 frames = d->shared_info ? READ_ONCE(d->shared_info->arch.max_pfn) : 0;
+
     return frames ? (s64)(frames - 1) : 0;
 }
 
-/* Operations that ask for one figure of a domain. */
-static s64 domain_figure(u32 op, u64 arg)
-{
-    struct xen_memory_domain m;
-    struct domain *d;
-    s64 result;
-    int error;
+/* Any of the operations' structures. */
+union args {
+    struct xen_memory_domain domain;
+    struct xen_machphys_mfn_list mfn_list;
+    struct xen_machphys_mapping mapping;
+    struct xen_memory_map map;
+    struct xen_foreign_memory_map foreign_map;
+    struct xen_add_to_physmap add;
+    struct xen_add_to_physmap_batch batch;
+    struct xen_remove_from_physmap gone;
+    struct xen_memory_reservation reservation;
+    struct xen_pod_target pod;
+    struct xen_reserved_device_memory_map reserved;
+    struct xen_vnuma_topology_info vnuma;
+    struct xen_mem_acquire_resource resource;
+};
 
-    if (guest_copy_in(&m, arg, sizeof(m)))
-        return -EFAULT;
-    error = policy_target(m.domid, POLICY_MEMORY, &d);
-    if (error)
-        return error;
-    if (op == XENMEM_current_reservation)
-        result = READ_ONCE(d->frames.frames.count);
-    else if (op == XENMEM_maximum_reservation)
-        result = READ_ONCE(d->frames.max);
-    else
-        result = last_gfn(d);
-    domain_put(d);
-    return result;
+/* A call with its structure, and the domain that this names (forms[] below), if it does. */
+struct call {
+    u32 op;
+    u64 start, arg; /* progress of the same call before */
+    struct domain *d;
+    union args a;
+};
+
+static s64 domain_figure(struct call *c)
+{
+    if (c->op == XENMEM_maximum_gpfn)
+        return last_gfn(c->d);
+    return READ_ONCE(
+        *(c->op == XENMEM_current_reservation ? &c->d->frames.frames.count : &c->d->frames.max));
 }
 
-static s64 machphys_mfn_list(u64 arg)
+static s64 machphys_mfn_list(struct call *c)
 {
-    struct xen_machphys_mfn_list list;
+    struct xen_machphys_mfn_list *list = &c->a.mfn_list;
     u64 extents = (m2p_entries() + M2P_EXTENT_FRAMES - 1) / M2P_EXTENT_FRAMES;
     mfn_t last = mfn(0);
     u32 i;
 
-    if (guest_copy_in(&list, arg, sizeof(list)))
-        return -EFAULT;
-    for (i = 0; i < list.max_extents && i < extents; i++) {
+    for (i = 0; i < list->max_extents && i < extents; i++) {
         mfn_t m = m2p_extent(i);
 
         /* The tools map all they are told of: a hole repeats what came before. */
         if (!mfn_is_none(m))
             last = m;
-        if (guest_copy_out_at(handle_address(list.extent_start), i, &last.raw, sizeof(last.raw)))
-            return -EFAULT;
+        TRY(guest_copy_out_at(handle_address(list->extent_start), i, &last.raw, sizeof(last.raw)));
     }
-    list.nr_extents = i;
-    return guest_copy_out(arg, &list, sizeof(list));
+    list->nr_extents = i;
+    return 0;
 }
 
-static s64 machphys_mapping(u64 arg)
+static s64 machphys_mapping(struct call *c)
 {
-    struct xen_machphys_mapping m = {
-        .v_start = M2P_RO_START,
-        .v_end = MACH2PHYS_VIRT_END,
-        .max_mfn = m2p_entries() - 1,
-    };
-
-    return guest_copy_out(arg, &m, sizeof(m));
+    c->a.mapping = (struct xen_machphys_mapping){
+        .v_start = M2P_RO_START, .v_end = MACH2PHYS_VIRT_END, .max_mfn = m2p_entries() - 1};
+    return 0;
 }
 
-static s64 memory_map(u64 arg)
+static s64 memory_map(struct call *c)
 {
     struct domain *d = current->domain;
-    struct xen_memory_map map;
-    int error = 0;
+    struct xen_memory_map *map = &c->a.map;
 
-    if (guest_copy_in(&map, arg, sizeof(map)))
-        return -EFAULT;
-    spin_lock(&d->lock);
+    spin_hold(&d->lock);
     if (!d->e820_count)
-        error = reject(-ENOSYS, "domain without a memory map");
-    map.nr_entries = MIN(map.nr_entries, d->e820_count);
-    if (!error && guest_copy_out(handle_address(map.buffer), d->e820,
-                                 map.nr_entries * sizeof(struct e820_entry)))
-        error = -EFAULT;
-    spin_unlock(&d->lock);
-    return error ? error : guest_copy_out(arg, &map, sizeof(map));
+        return reject(-ENOSYS, "domain without a memory map");
+    map->nr_entries = MIN(map->nr_entries, d->e820_count);
+    return guest_copy_out(handle_address(map->buffer), d->e820,
+                          map->nr_entries * sizeof(struct e820_entry));
 }
 
-static s64 set_memory_map(u64 arg)
+static s64 set_memory_map(struct call *c)
 {
-    struct xen_foreign_memory_map op;
-    void *entries = NULL, *old;
-    struct domain *d;
-    size_t size;
-    int error;
+    const struct xen_memory_map *map = &c->a.foreign_map.map;
+    size_t size = map->nr_entries * sizeof(struct e820_entry);
+    void *entries, *old;
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.map.nr_entries > MAX_MAP_ENTRIES)
+    if (map->nr_entries > MAX_MAP_ENTRIES)
         return reject(-EINVAL, "memory map too long");
-    error = policy_target(op.domid, POLICY_MEMORY, &d);
-    if (error)
-        return error;
-    size = op.map.nr_entries * sizeof(struct e820_entry);
-    if (size) {
-        entries = heap_alloc(size);
-        if (!entries)
-            error = -ENOMEM;
-        else
-            error = guest_copy_in(entries, handle_address(op.map.buffer), size);
-    }
+    entries = heap_alloc(size);
+    if (!entries)
+        return -ENOMEM;
+    int error = guest_copy_in(entries, handle_address(map->buffer), size);
     if (!error) {
-        spin_lock(&d->lock);
-        old = d->e820;
-        d->e820 = entries;
-        d->e820_count = op.map.nr_entries;
-        spin_unlock(&d->lock);
+        spin_lock(&c->d->lock);
+        old = c->d->e820;
+        c->d->e820 = entries;
+        c->d->e820_count = map->nr_entries;
+        spin_unlock(&c->d->lock);
         entries = old;
     }
     heap_free(entries);
-    domain_put(d);
     return error;
 }
 
 /* The machine's own map, for the hardware domain. A NULL buffer asks for the length. */
-static s64 machine_memory_map(u64 arg)
+static s64 machine_memory_map(struct call *c)
 {
-    struct xen_memory_map map;
-    u64 buffer;
-    int error = policy_system(current->domain);
+    struct xen_memory_map *map = &c->a.map;
+    u64 buffer = handle_address(map->buffer);
 
-    if (error)
-        return error;
-    if (guest_copy_in(&map, arg, sizeof(map)))
-        return -EFAULT;
-    buffer = handle_address(map.buffer);
-    if (buffer && map.nr_entries < memory_region_count)
+    TRY(policy_system(current->domain));
+    if (buffer && map->nr_entries < memory_region_count)
         return reject(-EINVAL, "no room for the machine's memory map");
-    map.nr_entries = memory_region_count;
-    for (u32 i = 0; buffer && i < map.nr_entries; i++) {
+    map->nr_entries = memory_region_count;
+    for (u32 i = 0; buffer && i < map->nr_entries; i++) {
         const struct memory_region *r = &memory_regions[i];
         struct e820_entry e = {r->start, r->size, r->type};
 
-        if (guest_copy_out_at(buffer, i, &e, sizeof(e)))
-            return -EFAULT;
+        TRY(guest_copy_out_at(buffer, i, &e, sizeof(e)));
     }
-    return guest_copy_out(arg, &map, sizeof(map));
+    return 0;
 }
 
 static int add_to_physmap(struct domain *d, u32 space, u64 index, u64 gfn)
 {
     mfn_t page;
-    int error;
 
     switch (space) {
     case XENMAPSPACE_shared_info:
@@ -183,10 +159,9 @@ static int add_to_physmap(struct domain *d, u32 space, u64 index, u64 gfn)
             return reject(-EINVAL, "there is one shared_info page");
         return physmap_show(d, gfn, virt_to_mfn(d->shared_info));
     case XENMAPSPACE_grant_table:
-        error = grant_frame(d, index & XENMAPIDX_grant_table_status ? GRANT_STATUS : GRANT_SHARED,
-                            (u32)MIN(index & ~XENMAPIDX_grant_table_status, (u64)UINT32_MAX),
-                            &page);
-        return error ? error : physmap_show(d, gfn, page);
+        TRY(grant_frame(d, index & XENMAPIDX_grant_table_status ? GRANT_STATUS : GRANT_SHARED,
+                        (u32)MIN(index & ~XENMAPIDX_grant_table_status, (u64)UINT32_MAX), &page));
+        return physmap_show(d, gfn, page);
     case XENMAPSPACE_gmfn:
         return physmap_move(d, index, gfn);
     default:
@@ -194,113 +169,64 @@ static int add_to_physmap(struct domain *d, u32 space, u64 index, u64 gfn)
     }
 }
 
-static int add_batch(struct domain *d, u64 arg)
+static s64 add_batch(struct domain *d, const struct xen_add_to_physmap_batch *op)
 {
-    struct xen_add_to_physmap_batch op;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.space == XENMAPSPACE_gmfn_foreign)
+    if (op->space == XENMAPSPACE_gmfn_foreign)
         return reject(-EOPNOTSUPP, "frames of others in a physmap");
-    for (u32 i = 0; i < op.size; i++) {
+    for (u32 i = 0; i < op->size; i++) {
         u64 index, gfn;
-        s32 result;
 
-        if (guest_copy_in_at(&index, handle_address(op.idxs), i, sizeof(index)) ||
-            guest_copy_in_at(&gfn, handle_address(op.gpfns), i, sizeof(gfn)))
-            return -EFAULT;
-        result = add_to_physmap(d, op.space, index, gfn);
-        if (guest_copy_out_at(handle_address(op.errs), i, &result, sizeof(result)))
-            return -EFAULT;
+        TRY(guest_copy_in_at(&index, handle_address(op->idxs), i, sizeof(index)));
+        TRY(guest_copy_in_at(&gfn, handle_address(op->gpfns), i, sizeof(gfn)));
+        s32 result = add_to_physmap(d, op->space, index, gfn);
+        TRY(guest_copy_out_at(handle_address(op->errs), i, &result, sizeof(result)));
     }
     return 0;
 }
 
 /* A PV domain has no physmap of ours to change. */
-static s64 physmap_op(u32 op, u64 arg)
+static s64 physmap_op(struct call *c)
 {
-    domid_t id; /* each of the three structures begins with it */
-    struct xen_add_to_physmap add;
-    struct xen_remove_from_physmap gone;
-    struct domain *d;
-    int error;
+    const struct xen_add_to_physmap *add = &c->a.add;
 
-    if (guest_copy_in(&id, arg, sizeof(id)))
-        return -EFAULT;
-    error = policy_target(id, POLICY_MEMORY, &d);
-    if (error)
-        return error;
-    if (!d->p2m)
-        error = reject(-EACCES, "physmap of a domain that is not translated");
-    else if (op == XENMEM_add_to_physmap_batch)
-        error = add_batch(d, arg);
-    else if (op == XENMEM_add_to_physmap)
-        error = guest_copy_in(&add, arg, sizeof(add))
-                    ? -EFAULT
-                    : add_to_physmap(d, add.space, add.idx, add.gpfn);
-    else
-        error = guest_copy_in(&gone, arg, sizeof(gone)) ? -EFAULT : physmap_remove(d, gone.gpfn, 0);
-    domain_put(d);
-    return error;
+    ioreq_memory_gone(current->domain);
+    if (!c->d->p2m)
+        return reject(-EACCES, "physmap of a domain that is not translated");
+    if (c->op == XENMEM_add_to_physmap)
+        return add_to_physmap(c->d, add->space, add->idx, add->gpfn);
+    return c->op == XENMEM_remove_from_physmap ? physmap_remove(c->d, c->a.gone.gpfn, 0)
+                                               : add_batch(c->d, &c->a.batch);
 }
 
-static s64 claim_pages(u64 arg)
+static s64 claim_pages(struct call *c)
 {
-    struct xen_memory_reservation r;
-    struct domain *d;
-    int error;
+    const struct xen_memory_reservation *r = &c->a.reservation;
 
-    if (guest_copy_in(&r, arg, sizeof(r)))
-        return -EFAULT;
-    if (handle_address(r.extent_start) || r.extent_order || r.mem_flags)
+    if (handle_address(r->extent_start) || r->extent_order || r->mem_flags)
         return reject(-EINVAL, "claim with arguments of a reservation");
-    error = policy_target(r.domid, POLICY_DOMCTL, &d);
-    if (error)
-        return error;
-    error = memory_claim(&d->frames, r.nr_extents);
-    domain_put(d);
+    int error = memory_claim(&c->d->frames, r->nr_extents);
     return error ? reject(error, "claim not possible") : 0;
 }
 
-static s64 pod_target(u64 arg)
+/* Nothing is ever populated on demand: the target is met by ballooning. */
+static s64 pod_target(struct call *c)
 {
-    struct xen_pod_target target;
-    struct domain *d;
-    int error;
-
-    if (guest_copy_in(&target, arg, sizeof(target)))
-        return -EFAULT;
-    error = policy_target(target.domid, POLICY_DOMCTL, &d);
-    if (error)
-        return error;
-    /* Nothing is ever populated on demand: the target is met by ballooning. */
-    target.tot_pages = d->frames.frames.count;
-    target.pod_cache_pages = target.pod_entries = 0;
-    domain_put(d);
-    return guest_copy_out(arg, &target, sizeof(target));
+    c->a.pod.tot_pages = c->d->frames.frames.count;
+    c->a.pod.pod_cache_pages = c->a.pod.pod_entries = 0;
+    return 0;
 }
 
-static s64 reserved_device_memory_map(u64 arg)
+static s64 reserved_device_memory_map(struct call *c)
 {
-    struct xen_reserved_device_memory_map map;
-
-    if (guest_copy_in(&map, arg, sizeof(map)))
-        return -EFAULT;
-    if (map.flags & ~XENMEM_RDM_ALL)
+    if (c->a.reserved.flags & ~XENMEM_RDM_ALL)
         return reject(-EINVAL, "unknown flags for reserved device memory");
-    map.nr_entries = 0;
-    return guest_copy_out(arg, &map, sizeof(map));
+    c->a.reserved.nr_entries = 0;
+    return 0;
 }
 
-static s64 get_vnumainfo(u64 arg)
+static s64 get_vnumainfo(struct call *c)
 {
-    struct xen_vnuma_topology_info info;
-
-    if (guest_copy_in(&info, arg, sizeof(info)))
-        return -EFAULT;
-    if (info.pad)
-        return reject(-EINVAL, "padding set");
-    return reject(-EOPNOTSUPP, "no virtual NUMA");
+    return c->a.vnuma.pad ? reject(-EINVAL, "padding set") : reject(-EOPNOTSUPP, "no virtual NUMA");
 }
 
 static enum grant_frames grant_frames_of(const struct xen_mem_acquire_resource *r)
@@ -325,111 +251,116 @@ static s64 resource_frames(const struct xen_mem_acquire_resource *r, struct doma
 }
 
 /* Frames of the domain's own that the tools want to map. */
-static s64 acquire_frames(const struct xen_mem_acquire_resource *r, struct domain *d, u64 start,
-                          u64 arg)
+static s64 acquire_resource(struct call *c)
 {
+    const struct xen_mem_acquire_resource *r = &c->a.resource;
+    u64 list = handle_address(r->frame_list);
     u32 max;
-    s64 error = resource_frames(r, d, &max);
 
-    if (error)
-        return error;
-    if (!r->nr_frames && handle_address(r->frame_list))
-        return 0;
-    if (!r->nr_frames) {
-        return guest_copy_out(arg + offsetof(struct xen_mem_acquire_resource, nr_frames), &max,
-                              sizeof(max));
-    }
+    if (r->pad || (!list && r->nr_frames))
+        return reject(-EINVAL, "resource request's padding or list");
+    if (c->d == current->domain)
+        return reject(-EPERM, "resource of the caller's own");
+    TRY(resource_frames(r, c->d, &max));
+    if (!r->nr_frames) /* without a list: how many are there? */
+        return list ? 0
+                    : guest_copy_out(c->arg + offsetof(struct xen_mem_acquire_resource, nr_frames),
+                                     &max, sizeof(max));
     if (r->frame > max || r->nr_frames > max - r->frame)
         return reject(-EINVAL, "resource frames beyond the limit");
-    for (u64 i = start; i < r->nr_frames; i++) {
+    for (u64 i = c->start; i < r->nr_frames; i++) {
         mfn_t m;
 
-        if (i > start && hypercall_should_yield())
-            return hypercall_continue(XENMEM_acquire_resource | i << MEMORY_OP_SHIFT, arg, 0, 0, 0);
-        error = r->type == XENMEM_resource_ioreq_server
-                    ? ioreq_frame(d, r->id, r->frame + i, &m)
-                    : grant_frame(d, grant_frames_of(r), (u32)(r->frame + i), &m);
-        if (error)
-            return error;
-        if (guest_copy_out_at(handle_address(r->frame_list), i, &m.raw, sizeof(m.raw)))
-            return -EFAULT;
+        if (i > c->start && hypercall_should_yield())
+            return hypercall_continue(c->op | i << MEMORY_OP_SHIFT, c->arg, 0, 0, 0);
+        TRY(r->type == XENMEM_resource_ioreq_server
+                ? ioreq_frame(c->d, r->id, r->frame + i, &m)
+                : grant_frame(c->d, grant_frames_of(r), (u32)(r->frame + i), &m));
+        TRY(guest_copy_out_at(list, i, &m.raw, sizeof(m.raw)));
     }
     return 0;
 }
 
-static s64 acquire_resource(u64 start, u64 arg)
-{
-    struct xen_mem_acquire_resource r;
-    struct domain *d;
-    s64 result;
-    int error;
+/* How the operations with a structure are done: its size, what must be allowed on the domain that
+ * it names (or it names none: then it is also a result). */
+#define ON_DOMAIN(handler, type, rights, result)                                   \
+    {                                                                              \
+        handler, sizeof(struct type), offsetof(struct type, domid), rights, result \
+    }
+#define PLAIN(handler, type)                             \
+    {                                                    \
+        handler, sizeof(struct type), NO_DOMAIN, 0, true \
+    }
+#define NO_DOMAIN 0xff
+static const struct form {
+    s64 (*handler)(struct call *c);
+    u8 size, domid, rights;
+    bool result;
+} forms[] = {
+    [XENMEM_current_reservation] =
+        ON_DOMAIN(domain_figure, xen_memory_domain, POLICY_MEMORY, false),
+    [XENMEM_maximum_reservation] =
+        ON_DOMAIN(domain_figure, xen_memory_domain, POLICY_MEMORY, false),
+    [XENMEM_maximum_gpfn] = ON_DOMAIN(domain_figure, xen_memory_domain, POLICY_MEMORY, false),
+    [XENMEM_machphys_mfn_list] = PLAIN(machphys_mfn_list, xen_machphys_mfn_list),
+    [XENMEM_machphys_compat_mfn_list] = PLAIN(machphys_mfn_list, xen_machphys_mfn_list),
+    [XENMEM_machphys_mapping] = PLAIN(machphys_mapping, xen_machphys_mapping),
+    [XENMEM_memory_map] = PLAIN(memory_map, xen_memory_map),
+    [XENMEM_set_memory_map] =
+        ON_DOMAIN(set_memory_map, xen_foreign_memory_map, POLICY_MEMORY, false),
+    [XENMEM_machine_memory_map] = PLAIN(machine_memory_map, xen_memory_map),
+    [XENMEM_add_to_physmap] = ON_DOMAIN(physmap_op, xen_add_to_physmap, POLICY_MEMORY, false),
+    [XENMEM_add_to_physmap_batch] =
+        ON_DOMAIN(physmap_op, xen_add_to_physmap_batch, POLICY_MEMORY, false),
+    [XENMEM_remove_from_physmap] =
+        ON_DOMAIN(physmap_op, xen_remove_from_physmap, POLICY_MEMORY, false),
+    [XENMEM_claim_pages] = ON_DOMAIN(claim_pages, xen_memory_reservation, POLICY_DOMCTL, false),
+    [XENMEM_set_pod_target] = ON_DOMAIN(pod_target, xen_pod_target, POLICY_DOMCTL, true),
+    [XENMEM_get_pod_target] = ON_DOMAIN(pod_target, xen_pod_target, POLICY_DOMCTL, true),
+    [XENMEM_reserved_device_memory_map] =
+        PLAIN(reserved_device_memory_map, xen_reserved_device_memory_map),
+    [XENMEM_get_vnumainfo] = PLAIN(get_vnumainfo, xen_vnuma_topology_info),
+    [XENMEM_acquire_resource] =
+        ON_DOMAIN(acquire_resource, xen_mem_acquire_resource, POLICY_DOMCTL, false),
+};
 
-    if (guest_copy_in(&r, arg, sizeof(r)))
-        return -EFAULT;
-    if (r.pad || (!handle_address(r.frame_list) && r.nr_frames))
-        return reject(-EINVAL, "resource request's padding or list");
-    error = policy_target(r.domid, POLICY_DOMCTL, &d);
-    if (error)
-        return error;
-    if (d == current->domain)
-        result = reject(-EPERM, "resource of the caller's own");
-    else
-        result = acquire_frames(&r, d, start, arg);
-    domain_put(d);
-    return result;
+static s64 structured(struct call *c)
+{
+    const struct form *form = c->op < ARRAY_SIZE(forms) ? &forms[c->op] : NULL;
+    struct domain *d __put_domain = NULL;
+    domid_t id;
+
+    if (!form || !form->handler)
+        return reject(-ENOSYS, "no such memory operation");
+    TRY(guest_copy_in(&c->a, c->arg, form->size));
+    if (form->domid != NO_DOMAIN) {
+        memcpy(&id, (char *)&c->a + form->domid, sizeof(id));
+        TRY(policy_target(id, form->rights, &d));
+        c->d = d;
+    }
+    TRY(form->handler(c));
+    return form->result ? guest_copy_out(c->arg, &c->a, form->size) : 0;
 }
 
-s64 hypercall_memory_op(u64 a0, u64 arg, u64 a2 __unused, u64 a3 __unused, u64 a4 __unused)
+s64 hypercall_memory_op(u64 a0, u64 arg, u64, u64, u64)
 {
-    u32 op = a0 & MEMORY_OP_MASK;
-    u64 start = a0 >> MEMORY_OP_SHIFT;
+    struct call c = {.op = a0 & MEMORY_OP_MASK, .start = a0 >> MEMORY_OP_SHIFT, .arg = arg};
 
-    switch (op) {
+    switch (c.op) {
     case XENMEM_decrease_reservation:
         ioreq_memory_gone(current->domain);
-        return memory_reservation(op, start, arg);
+        return memory_reservation(c.op, c.start, arg);
     case XENMEM_increase_reservation:
     case XENMEM_populate_physmap:
-        return memory_reservation(op, start, arg);
+        return memory_reservation(c.op, c.start, arg);
     case XENMEM_exchange:
         return memory_exchange(arg);
     case XENMEM_maximum_ram_page:
         return (s64)frame_table_end - 1;
-    case XENMEM_current_reservation:
-    case XENMEM_maximum_reservation:
-    case XENMEM_maximum_gpfn:
-        return domain_figure(op, arg);
-    case XENMEM_machphys_mfn_list:
-    case XENMEM_machphys_compat_mfn_list:
-        return machphys_mfn_list(arg);
-    case XENMEM_machphys_mapping:
-        return machphys_mapping(arg);
-    case XENMEM_memory_map:
-        return memory_map(arg);
-    case XENMEM_set_memory_map:
-        return set_memory_map(arg);
-    case XENMEM_machine_memory_map:
-        return machine_memory_map(arg);
-    case XENMEM_add_to_physmap:
-    case XENMEM_add_to_physmap_batch:
-    case XENMEM_remove_from_physmap:
-        ioreq_memory_gone(current->domain);
-        return physmap_op(op, arg);
-    case XENMEM_claim_pages:
-        return claim_pages(arg);
-    case XENMEM_set_pod_target:
-    case XENMEM_get_pod_target:
-        return pod_target(arg);
     case XENMEM_get_sharing_freed_pages:
     case XENMEM_get_sharing_shared_pages:
         return 0;
-    case XENMEM_reserved_device_memory_map:
-        return reserved_device_memory_map(arg);
-    case XENMEM_get_vnumainfo:
-        return get_vnumainfo(arg);
-    case XENMEM_acquire_resource:
-        return acquire_resource(start, arg);
     default:
-        return reject(-ENOSYS, "no such memory operation");
+        return structured(&c);
     }
 }

@@ -45,32 +45,23 @@ static int address_limit(u32 mem_flags, u32 *bits)
     return 0;
 }
 
-static struct frame *frame_of_guest(u64 number)
-{
-    if (!mfn_is_ram(mfn(number)))
-        return NULL;
-    return mfn_to_frame(mfn(index_clamp(number, frame_table_end)));
-}
-
 static bool extent_increase(const struct reservation *a, u64 i)
 {
     struct frame *f = frames_alloc(&a->d->frames, a->r.extent_order, a->address_bits, 0);
-    u64 number;
 
     if (!f)
         return reject(false, "no memory for an extent");
-    number = frame_to_mfn(f).raw;
+    u64 number = frame_to_mfn(f).raw;
     return !a->extents || !guest_copy_out_at(a->extents, i, &number, sizeof(number));
 }
 
 static bool extent_populate(const struct reservation *a, u64 i)
 {
-    struct frame *f;
     u64 pfn, number;
 
     if (guest_copy_in_at(&pfn, a->extents, i, sizeof(pfn)))
         return reject(false, "extent list not accessible");
-    f = frames_alloc(&a->d->frames, a->r.extent_order, a->address_bits, 0);
+    struct frame *f = frames_alloc(&a->d->frames, a->r.extent_order, a->address_bits, 0);
     if (!f)
         return reject(false, "no memory for an extent");
     number = frame_to_mfn(f).raw;
@@ -93,13 +84,12 @@ static bool extent_populate(const struct reservation *a, u64 i)
 /* Gives up one frame of d's; it goes back once nothing uses it any more. */
 static bool frame_give_up(struct domain *d, u64 number)
 {
-    struct frame *f = frame_of_guest(number);
+    struct frame *f __put_frame = frame_get_from_guest(number, &d->frames);
 
-    if (!f || !frame_get(f, &d->frames))
+    if (!f)
         return reject(false, "given up frame is not the domain's");
     if (frame_release(f))
         m2p_set(mfn(number), M2P_INVALID);
-    frame_put(f);
     return true;
 }
 
@@ -133,7 +123,8 @@ static bool extent_do(u32 op, const struct reservation *a, u64 i)
 
 s64 memory_reservation(u32 op, u64 start, u64 arg)
 {
-    struct reservation a;
+    struct reservation a = {.d = NULL};
+    struct domain *d __put_domain = NULL;
     u64 i = start;
 
     /* Extents done is all these operations ever answer, also here. */
@@ -145,21 +136,19 @@ s64 memory_reservation(u32 op, u64 start, u64 arg)
     if (a.r.extent_order > memory_max_order(current->domain) ||
         address_limit(a.r.mem_flags, &a.address_bits) ||
         (!a.extents && op != XENMEM_increase_reservation) ||
-        policy_target(a.r.domid, POLICY_MEMORY, &a.d))
+        policy_target(a.r.domid, POLICY_MEMORY, &d))
         return (s64)start;
 
+    a.d = d;
     if (a.d->p2m && op == XENMEM_increase_reservation)
         reject_record("increase of a translated domain", __FILE__, __LINE__, -EOPNOTSUPP);
     else
         for (; i < a.r.nr_extents; i++) {
-            if (i > start && hypercall_should_yield()) {
-                domain_put(a.d);
+            if (i > start && hypercall_should_yield())
                 return hypercall_continue(op | i << MEMORY_OP_SHIFT, arg, 0, 0, 0);
-            }
             if (!extent_do(op, &a, i))
                 break;
         }
-    domain_put(a.d);
     return (s64)i;
 }
 
@@ -194,11 +183,10 @@ static int chunk_take(struct exchange *e, u64 chunk)
     for (u64 i = 0; i < e->in_per_chunk; i++) {
         u64 number;
 
-        if (guest_copy_in_at(&number, handle_address(e->x.in.extent_start),
-                             chunk * e->in_per_chunk + i, sizeof(number)))
-            return -EFAULT;
+        TRY(guest_copy_in_at(&number, handle_address(e->x.in.extent_start),
+                             chunk * e->in_per_chunk + i, sizeof(number)));
         for (u64 k = 0; k < 1UL << e->x.in.extent_order; k++) {
-            struct frame *f = frame_of_guest(number + k);
+            struct frame *f = frame_from_guest(number + k);
 
             if (!f || frame_steal(f, &e->d->frames))
                 return reject(-EINVAL, "exchanged frame in use or not the domain's");
@@ -267,24 +255,18 @@ static int exchange_check(struct exchange *e)
 s64 memory_exchange(u64 arg)
 {
     u64 progress = arg + offsetof(struct xen_memory_exchange, nr_exchanged);
-    struct exchange e;
-    u64 chunk, chunks;
-    int error;
+    struct domain *d __put_domain = NULL;
+    struct exchange e = {.d = NULL};
+    int error = 0;
 
-    memset(&e, 0, sizeof(e));
-    if (guest_copy_in(&e.x, arg, sizeof(e.x)))
-        return reject(-EFAULT, "exchange not accessible");
-    error = exchange_check(&e);
-    if (!error)
-        error = policy_target(e.x.in.domid, POLICY_MEMORY, &e.d);
-    if (error)
-        return error;
-    if (e.d->is_hvm) {
-        domain_put(e.d);
+    TRY(guest_copy_in(&e.x, arg, sizeof(e.x)));
+    TRY(exchange_check(&e));
+    TRY(policy_target(e.x.in.domid, POLICY_MEMORY, &d));
+    if (d->is_hvm)
         return reject(-EOPNOTSUPP, "exchange in a translated domain");
-    }
-    chunk = e.x.nr_exchanged / e.in_per_chunk;
-    chunks = e.x.in.nr_extents / e.in_per_chunk;
+    e.d = d;
+    u64 chunk = e.x.nr_exchanged / e.in_per_chunk;
+    u64 chunks = e.x.in.nr_extents / e.in_per_chunk;
     for (bool first = true; chunk < chunks && !error; chunk++, first = false) {
         if (!first && hypercall_should_yield()) {
             error = -ERESTART_HYPERCALL;
@@ -297,10 +279,8 @@ s64 memory_exchange(u64 arg)
         }
         error = chunk_give(&e, chunk);
     }
-    domain_put(e.d);
     e.x.nr_exchanged = chunk * e.in_per_chunk;
-    if (guest_copy_out(progress, &e.x.nr_exchanged, sizeof(e.x.nr_exchanged)))
-        return -EFAULT;
+    TRY(guest_copy_out(progress, &e.x.nr_exchanged, sizeof(e.x.nr_exchanged)));
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(XENMEM_exchange, arg, 0, 0, 0);
     return error;

@@ -59,8 +59,7 @@ static s64 mca_processors(struct xen_mc_physcpuinfo *op)
         return reject(-ENOMEM, "no memory for a processor record");
     for (u32 i = 0; i < count; i++) {
         info->mc_cpunr = i;
-        if (guest_copy_out_at(list, i, info, sizeof(*info)))
-            return reject(-EFAULT, "processor list not writable");
+        TRY(guest_copy_out_at(list, i, info, sizeof(*info)));
     }
     op->ncpus = count;
     return 0;
@@ -69,24 +68,20 @@ static s64 mca_processors(struct xen_mc_physcpuinfo *op)
 s64 hypercall_mca(u64 arg, u64, u64, u64, u64)
 {
     struct xen_mc op;
-    s64 error = control_request(&op, arg, sizeof(op), XEN_MCA_INTERFACE_VERSION);
 
-    if (error)
-        return error;
+    TRY(control_request(&op, arg, sizeof(op), XEN_MCA_INTERFACE_VERSION));
     switch (op.cmd) {
     case XEN_MC_fetch:
         op.u.mc_fetch.flags = XEN_MC_NODATA;
         op.u.mc_fetch.fetch_id = 0;
         break;
     case XEN_MC_physcpuinfo:
-        error = mca_processors(&op.u.mc_physcpuinfo);
+        TRY(mca_processors(&op.u.mc_physcpuinfo));
         break;
     default:
-        error = reject(-EOPNOTSUPP, "machine check operation not offered");
+        return reject(-EOPNOTSUPP, "machine check operation not offered");
     }
-    if (!error && guest_copy_out(arg, &op, sizeof(op)))
-        error = reject(-EFAULT, "machine check result not writable");
-    return error;
+    return guest_copy_out(arg, &op, sizeof(op));
 }
 
 void hypercall_page_fill(void *page)

@@ -42,10 +42,8 @@ static s64 map_or_unmap(u32 op, union physdev_args *args)
 {
     domid_t id = op == PHYSDEVOP_map_pirq ? args->map.domid : args->unmap.domid;
     struct domain *d __put_domain = NULL;
-    s64 error = policy_target(id, POLICY_IRQ, &d);
 
-    if (error)
-        return error;
+    TRY(policy_target(id, POLICY_IRQ, &d));
     if (op == PHYSDEVOP_map_pirq)
         return pirq_map(d, &args->map);
     if (args->unmap.pirq < 0)
@@ -195,20 +193,14 @@ s64 hypercall_physdev_op(u64 op, u64 arg, u64, u64, u64)
 {
     union physdev_args args;
     const struct form *form = (u32)op < ARRAY_SIZE(forms) ? &forms[(u32)op] : NULL;
-    s64 error = 0;
 
     if (!form || !form->handler)
         return reject(-ENOSYS, "no such device operation");
     if (form->whose == HARDWARE)
-        error = policy_hardware(current->domain);
-    if (error)
-        return error;
-    if (guest_copy_in(&args, arg, form->size))
-        return reject(-EFAULT, "device request not readable");
-    error = form->handler((u32)op, &args);
-    if (!error && form->result && guest_copy_out(arg, &args, form->size))
-        return reject(-EFAULT, "device result not writable");
-    return error;
+        TRY(policy_hardware(current->domain));
+    TRY(guest_copy_in(&args, arg, form->size));
+    TRY(form->handler((u32)op, &args));
+    return form->result ? guest_copy_out(arg, &args, form->size) : 0;
 }
 
 /* Before interface 0x00030202: number and structure in one record. */
@@ -216,8 +208,7 @@ s64 hypercall_physdev_op_compat(u64 arg, u64, u64 a2, u64 a3, u64 a4)
 {
     u32 op;
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "device request not readable");
+    TRY(guest_copy_in(&op, arg, sizeof(op)));
     if (op > PHYSDEVOP_alloc_irq_vector)
         return reject(-ENOSYS, "operation younger than this form of the call");
     return hypercall_physdev_op(op, arg + offsetof(struct physdev_op, u), a2, a3, a4);

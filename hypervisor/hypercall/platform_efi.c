@@ -48,9 +48,7 @@ static s64 vendor_info(struct xenpf_firmware_info *info)
     vendor->revision = efi.vendor_revision;
     while (n < room && (n == 0 || efi.vendor[n - 1]))
         n++;
-    if (guest_copy_out(handle_address(vendor->name), efi.vendor, n * sizeof(u16)))
-        return reject(-EFAULT, "vendor's name not writable");
-    return 0;
+    return guest_copy_out(handle_address(vendor->name), efi.vendor, n * sizeof(u16));
 }
 
 s64 platform_efi_info(struct xenpf_firmware_info *info)
@@ -151,8 +149,7 @@ static s64 next_monotonic_count(struct xenpf_efi_runtime_call *op)
 static s64 name_copy(u16 name[NAME_MAX_CHARS], u64 from)
 {
     for (u32 n = 0; n < NAME_MAX_CHARS; n++) {
-        if (guest_copy_in_at(&name[n], from, n, sizeof(u16)))
-            return reject(-EFAULT, "variable's name not readable");
+        TRY(guest_copy_in_at(&name[n], from, n, sizeof(u16)));
         if (!name[n])
             return 0;
     }
@@ -169,29 +166,22 @@ static s64 variable(struct xenpf_efi_runtime_call *op)
     u16 *name __heap_freed = heap_alloc(NAME_MAX_CHARS * sizeof(u16));
     void *data __heap_freed = NULL;
     u32 attributes = op->misc;
-    s64 error;
 
     if (size > DATA_MAX)
         return reject(-E2BIG, "variable too large");
     if (!name || (size && !(data = heap_zalloc(size))))
         return -ENOMEM;
-    error = name_copy(name, handle_address(v->name));
-    if (error)
-        return error;
-    if (set && size && guest_copy_in(data, guest_data, size))
-        return reject(-EFAULT, "variable's value not readable");
+    TRY(name_copy(name, handle_address(v->name)));
+    if (set && size)
+        TRY(guest_copy_in(data, guest_data, size));
     if (set)
         return call(EFI_SET_VARIABLE, &op->status, (u64)name, (u64)&guid, attributes, size,
                     (u64)data);
-    error = call(EFI_GET_VARIABLE, &op->status, (u64)name, (u64)&guid, (u64)&attributes, (u64)&size,
-                 (u64)data);
-    if (error)
-        return error;
+    TRY(call(EFI_GET_VARIABLE, &op->status, (u64)name, (u64)&guid, (u64)&attributes, (u64)&size,
+             (u64)data));
     v->size = size;
     op->misc = attributes;
-    if (!op->status && guest_copy_out(guest_data, data, MIN(size, asked)))
-        return reject(-EFAULT, "variable's value not writable");
-    return 0;
+    return op->status ? 0 : guest_copy_out(guest_data, data, MIN(size, asked));
 }
 
 static s64 next_variable_name(struct xenpf_efi_runtime_call *op)
@@ -200,31 +190,24 @@ static s64 next_variable_name(struct xenpf_efi_runtime_call *op)
     u64 guest_name = handle_address(v->name), size = v->size, asked = size;
     struct xenpf_efi_guid guid = v->vendor_guid;
     u16 *name __heap_freed = NULL;
-    s64 error;
 
     if (size < sizeof(u16) || size > NAME_MAX_CHARS * sizeof(u16))
         return reject(-EINVAL, "size of the variable's name");
     name = heap_zalloc(ROUND_UP(size, 2UL));
     if (!name)
         return -ENOMEM;
-    if (guest_copy_in(name, guest_name, size))
-        return reject(-EFAULT, "variable's name not readable");
+    TRY(guest_copy_in(name, guest_name, size));
     name[(size - 1) / sizeof(u16)] = 0; /* ends within what we have */
-    error = call(EFI_GET_NEXT_VARIABLE_NAME, &op->status, (u64)&size, (u64)name, (u64)&guid, 0, 0);
-    if (error)
-        return error;
+    TRY(call(EFI_GET_NEXT_VARIABLE_NAME, &op->status, (u64)&size, (u64)name, (u64)&guid, 0, 0));
     v->size = size;
     v->vendor_guid = guid;
-    if (!op->status && guest_copy_out(guest_name, name, MIN(size, asked)))
-        return reject(-EFAULT, "variable's name not writable");
-    return 0;
+    return op->status ? 0 : guest_copy_out(guest_name, name, MIN(size, asked));
 }
 
 static s64 query_variable_info(struct xenpf_efi_runtime_call *op)
 {
     __typeof__(&op->u.query_variable_info) q = &op->u.query_variable_info;
     u64 store = 0, remaining = 0, largest = 0;
-    s64 error;
 
     if (op->misc & XEN_EFI_VARINFO_BOOT_SNAPSHOT)
         return reject(-ENODATA, "no snapshot of the variables' room");
@@ -232,8 +215,8 @@ static s64 query_variable_info(struct xenpf_efi_runtime_call *op)
         op->status = EFI_UNSUPPORTED;
         return 0;
     }
-    error = call(EFI_QUERY_VARIABLE_INFO, &op->status, q->attr, (u64)&store, (u64)&remaining,
-                 (u64)&largest, 0);
+    s64 error = call(EFI_QUERY_VARIABLE_INFO, &op->status, q->attr, (u64)&store, (u64)&remaining,
+                     (u64)&largest, 0);
     q->max_store_size = store;
     q->remain_store_size = remaining;
     q->max_size = largest;

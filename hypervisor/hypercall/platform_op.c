@@ -4,7 +4,7 @@
  * wall-clock time, firmware's data (EFI's: platform_efi.c), processors, sleep. Frequency scaling,
  * C-states and microcode are not taken from it. No locks of its own.
  */
-#include "core/cpu_policy.h"
+#include "cpu/features.h"
 #include "hypercall/control.h"
 #include "hypercall/platform_efi.h"
 #include "lib/string.h"
@@ -59,8 +59,6 @@ static s64 get_cpuinfo(struct xenpf_pcpuinfo *info)
 /* All processors are alike (others are not brought up), so one answer serves. */
 static s64 get_cpu_version(struct xenpf_pcpu_version *version)
 {
-    u32 leaf[4], family, model;
-
     version->max_present = machine_cpu_count - 1;
     if (version->xen_cpuid >= machine_cpu_count ||
         !cpumask_test(&cpus_online, version->xen_cpuid)) {
@@ -68,20 +66,10 @@ static s64 get_cpu_version(struct xenpf_pcpu_version *version)
         version->family = version->model = version->stepping = 0;
         return 0;
     }
-    cpu_policy_host_leaf(0, 0, leaf);
-    memcpy(version->vendor_id, &leaf[1], 4);
-    memcpy(version->vendor_id + 4, &leaf[3], 4);
-    memcpy(version->vendor_id + 8, &leaf[2], 4);
-    cpu_policy_host_leaf(1, 0, leaf);
-    family = leaf[0] >> 8 & 0xf;
-    model = leaf[0] >> 4 & 0xf;
-    if (family >= 6)
-        model |= leaf[0] >> 12 & 0xf0;
-    if (family == 0xf)
-        family += leaf[0] >> 20 & 0xff;
-    version->family = family;
-    version->model = model;
-    version->stepping = leaf[0] & 0xf;
+    memcpy(version->vendor_id, cpu_vendor_name, sizeof(version->vendor_id));
+    version->family = cpu_family;
+    version->model = cpu_model;
+    version->stepping = cpu_stepping;
     return 0;
 }
 
@@ -93,8 +81,7 @@ static s64 get_idle_time(struct xenpf_getidletime *op)
 
     for (u32 base = 0; base < limit; base += 8) {
         u8 wanted;
-        if (guest_copy_in(&wanted, map + base / 8, 1))
-            return reject(-EFAULT, "processor map not readable");
+        TRY(guest_copy_in(&wanted, map + base / 8, 1));
         for (u32 cpu = base; cpu < base + 8; cpu++) {
             u64 idle = 0;
             if (cpu >= limit || !(wanted >> (cpu - base) & 1))
@@ -104,11 +91,9 @@ static s64 get_idle_time(struct xenpf_getidletime *op)
                 continue;
             }
             idle = sched_idle_time(cpu);
-            if (guest_copy_out_at(times, cpu, &idle, sizeof(idle)))
-                return reject(-EFAULT, "idle times not writable");
+            TRY(guest_copy_out_at(times, cpu, &idle, sizeof(idle)));
         }
-        if (guest_copy_out(map + base / 8, &wanted, 1))
-            return reject(-EFAULT, "processor map not writable");
+        TRY(guest_copy_out(map + base / 8, &wanted, 1));
     }
     op->now = clock_now();
     return 0;
@@ -166,11 +151,8 @@ static s64 perform(struct xen_platform_op *op)
 s64 hypercall_platform_op(u64 arg, u64, u64, u64, u64)
 {
     struct xen_platform_op op;
-    s64 error = control_request(&op, arg, sizeof(op), XENPF_INTERFACE_VERSION);
 
-    if (!error)
-        error = perform(&op);
-    if (!error && guest_copy_out(arg, &op, sizeof(op)))
-        return reject(-EFAULT, "platform result not writable");
-    return error;
+    TRY(control_request(&op, arg, sizeof(op), XENPF_INTERFACE_VERSION));
+    TRY(perform(&op));
+    return guest_copy_out(arg, &op, sizeof(op));
 }

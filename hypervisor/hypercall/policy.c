@@ -5,7 +5,6 @@
  * control domain's business. No state, no locks.
  */
 #include "core/policy.h"
-#include "core/reject.h"
 
 int policy_check(const struct domain *by, const struct domain *target, enum policy_op op)
 {
@@ -35,11 +34,10 @@ int policy_hardware(const struct domain *by)
 int policy_target(domid_t id, enum policy_op op, struct domain **target)
 {
     struct domain *d = domain_get(id);
-    int error;
 
     if (!d)
         return reject(-ESRCH, "no such domain");
-    error = policy_check(current->domain, d, op);
+    int error = policy_check(current->domain, d, op);
     if (error) {
         domain_put(d);
         return error;

@@ -15,12 +15,10 @@ static s64 poll(u64 arg)
     struct sched_poll op;
     u32 ports[MAX_POLL_PORTS];
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "poll request not readable");
+    TRY(guest_copy_in(&op, arg, sizeof(op)));
     if (op.nr_ports > MAX_POLL_PORTS)
         return reject(-EINVAL, "polls too many ports");
-    if (guest_copy_in(ports, handle_address(op.ports), op.nr_ports * sizeof(ports[0])))
-        return reject(-EFAULT, "poll ports not readable");
+    TRY(guest_copy_in(ports, handle_address(op.ports), op.nr_ports * sizeof(ports[0])));
     return vcpu_poll(ports, op.nr_ports, op.timeout);
 }
 
@@ -28,13 +26,9 @@ static s64 remote_shutdown(u64 arg)
 {
     struct sched_remote_shutdown op;
     struct domain *d __put_domain = NULL;
-    int error;
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "remote shutdown request not readable");
-    error = policy_target(op.domain_id, POLICY_DOMCTL, &d);
-    if (error)
-        return error;
+    TRY(guest_copy_in(&op, arg, sizeof(op)));
+    TRY(policy_target(op.domain_id, POLICY_DOMCTL, &d));
     if (d == current->domain)
         return reject(-EPERM, "remote shutdown of itself");
     domain_shutdown(d, (u8)op.reason);
@@ -46,12 +40,8 @@ static s64 shutdown(u64 arg, bool code_only)
     struct sched_shutdown op;
     struct domain *d = current->domain;
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "shutdown reason not readable");
-    if (code_only)
-        TRACE(TRC_SCHED_SHUTDOWN_CODE, TRACE_IDS(current), op.reason);
-    else
-        TRACE(TRC_SCHED_SHUTDOWN, TRACE_IDS(current), op.reason);
+    TRY(guest_copy_in(&op, arg, sizeof(op)));
+    TRACE(code_only ? TRC_SCHED_SHUTDOWN_CODE : TRC_SCHED_SHUTDOWN, TRACE_IDS(current), op.reason);
     if (code_only) { /* the reason to report if the domain is shut down later */
         if (READ_ONCE(d->shutdown) == SHUTDOWN_NOT)
             WRITE_ONCE(d->shutdown_code, op.reason & 0xff);
@@ -65,8 +55,7 @@ static s64 watchdog(u64 arg)
 {
     struct sched_watchdog op;
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "watchdog request not readable");
+    TRY(guest_copy_in(&op, arg, sizeof(op)));
     return domain_watchdog(current->domain, op.id, op.timeout);
 }
 

@@ -24,8 +24,7 @@ static s64 readconsole(struct xen_sysctl *op)
             console_ring_read(bytes, MIN(read->count - done, CHUNK + 0u), &index, incremental);
         if (!part)
             break;
-        if (guest_copy_out(to + done, bytes, part))
-            return reject(-EFAULT, "console text not writable");
+        TRY(guest_copy_out(to + done, bytes, part));
         incremental = true;
         done += part;
     }
@@ -54,8 +53,7 @@ static s64 getdomaininfolist(struct xen_sysctl *op)
         domctl_fill_info(d, &info);
         from = d->id + 1;
         domain_put(d);
-        if (guest_copy_out_at(handle_address(list->buffer), count, &info, sizeof(info)))
-            return reject(-EFAULT, "domain list not writable");
+        TRY(guest_copy_out_at(handle_address(list->buffer), count, &info, sizeof(info)));
         count++;
     }
     list->num_domains = count;
@@ -70,8 +68,7 @@ static s64 debug_keys(struct xen_sysctl *op)
     if (keys->nr_keys > MAX_DEBUG_KEY)
         return reject(-EINVAL, "too many debug keys");
     for (u32 i = 0; i < keys->nr_keys; i++) {
-        if (guest_copy_in_at(&key, handle_address(keys->keys), i, 1))
-            return reject(-EFAULT, "debug keys not readable");
+        TRY(guest_copy_in_at(&key, handle_address(keys->keys), i, 1));
         console_key(key);
     }
     return 0;
@@ -121,25 +118,22 @@ static const struct operation {
 s64 hypercall_sysctl(u64 arg, u64, u64, u64, u64)
 {
     struct xen_sysctl op;
-    s64 error = control_request(&op, arg, sizeof(op), XEN_SYSCTL_INTERFACE_VERSION);
-    const struct operation *o;
 
-    if (error)
-        return error;
+    TRY(control_request(&op, arg, sizeof(op), XEN_SYSCTL_INTERFACE_VERSION));
     if (op.cmd >= ARRAY_SIZE(operations))
         return reject(-ENOSYS, "no such system control operation");
-    o = &operations[op.cmd];
+    const struct operation *o = &operations[op.cmd];
     if (!o->handler)
         return reject(o->error ? -o->error : -ENOSYS, "system control operation not offered");
     if (o->locked && !spin_trylock(&control_lock))
         return hypercall_continue(arg, 0, 0, 0, 0);
-    error = o->handler(&op);
+    s64 error = o->handler(&op);
     if (o->locked)
         spin_unlock(&control_lock);
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(arg, 0, 0, 0, 0);
     /* With -ENOBUFS the request says how much room is needed. */
-    if ((!error || error == -ENOBUFS) && guest_copy_out(arg, &op, sizeof(op)))
-        return reject(-EFAULT, "system control result not writable");
+    if (!error || error == -ENOBUFS)
+        TRY(guest_copy_out(arg, &op, sizeof(op)));
     return error;
 }

@@ -80,8 +80,7 @@ s64 sysctl_cputopoinfo(struct xen_sysctl *op)
             topology.socket = id >> package_bits;
             topology.node = 0;
         }
-        if (guest_copy_out_at(list, cpu, &topology, sizeof(topology)))
-            return reject(-EFAULT, "CPU topology not writable");
+        TRY(guest_copy_out_at(list, cpu, &topology, sizeof(topology)));
     }
     return 0;
 }
@@ -99,11 +98,9 @@ s64 sysctl_numainfo(struct xen_sysctl *op)
         return 0;
     if (room < 1)
         return reject(-ENOBUFS, "no room for a node");
-    if (list && guest_copy_out(list, &memory, sizeof(memory)))
-        return reject(-EFAULT, "node memory not writable");
-    if (distances && guest_copy_out(distances, &distance, sizeof(distance)))
-        return reject(-EFAULT, "node distance not writable");
-    return 0;
+    if (list)
+        TRY(guest_copy_out(list, &memory, sizeof(memory)));
+    return distances ? guest_copy_out(distances, &distance, sizeof(distance)) : 0;
 }
 
 /* Which node each PCI device is on: unknown, or no such device. */
@@ -116,18 +113,15 @@ s64 sysctl_pcitopoinfo(struct xen_sysctl *op)
         return reject(-EINVAL, "PCI topology without arrays");
     for (u32 i = 0; i < info->num_devs; i++) {
         struct physdev_pci_device device;
-        u32 node;
         if (i % 64 == 63 && hypercall_should_yield()) {
             info->num_devs = i; /* the tools call again for the rest */
             break;
         }
-        if (guest_copy_in_at(&device, devices, i, sizeof(device)))
-            return reject(-EFAULT, "PCI device list not readable");
-        node = pci_device_known((u32)device.seg << 16 | device.bus << 8 | device.devfn)
-                   ? XEN_INVALID_NODE_ID
-                   : XEN_INVALID_DEV;
-        if (guest_copy_out_at(nodes, i, &node, sizeof(node)))
-            return reject(-EFAULT, "PCI node list not writable");
+        TRY(guest_copy_in_at(&device, devices, i, sizeof(device)));
+        u32 node = pci_device_known((u32)device.seg << 16 | device.bus << 8 | device.devfn)
+                       ? XEN_INVALID_NODE_ID
+                       : XEN_INVALID_DEV;
+        TRY(guest_copy_out_at(nodes, i, &node, sizeof(node)));
     }
     return 0;
 }
@@ -138,13 +132,9 @@ s64 sysctl_getcpuinfo(struct xen_sysctl *op)
     u32 count = MIN(info->max_cpus, last_online_cpu() + 1);
 
     for (u32 cpu = 0; cpu < count; cpu++) {
-        struct xen_sysctl_cpuinfo one = {0};
-        u64 idle = 0;
-        if (cpumask_test(&cpus_online, cpu))
-            idle = sched_idle_time(cpu);
-        one.idletime = idle;
-        if (guest_copy_out_at(handle_address(info->info), cpu, &one, sizeof(one)))
-            return reject(-EFAULT, "CPU list not writable");
+        struct xen_sysctl_cpuinfo one = {
+            .idletime = cpumask_test(&cpus_online, cpu) ? sched_idle_time(cpu) : 0};
+        TRY(guest_copy_out_at(handle_address(info->info), cpu, &one, sizeof(one)));
     }
     info->nr_cpus = count;
     return 0;
@@ -175,8 +165,8 @@ s64 sysctl_get_cpu_featureset(struct xen_sysctl *op)
         return reject(-EOPNOTSUPP, "no HVM guests, so no feature set for them");
     count = MIN(count, room);
     set->nr_features = count;
-    if (list && guest_copy_out(list, words, count * sizeof(words[0])))
-        return reject(-EFAULT, "feature words not writable");
+    if (list)
+        TRY(guest_copy_out(list, words, count * sizeof(words[0])));
     /* An older tool gets the words it knows, and is told. */
     return count < CPU_POLICY_WORDS ? -ENOBUFS : 0;
 }

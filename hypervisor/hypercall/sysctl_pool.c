@@ -23,13 +23,10 @@ static s64 move_domain(const struct xen_sysctl_cpupool_op *op)
     struct cpu_pool *pool = pool_find(op->cpupool_id);
     struct domain *d __put_domain =
         op->domid < DOMID_FIRST_RESERVED ? domain_get((domid_t)op->domid) : NULL;
-    s64 error;
 
     if (!d)
         return reject(-ESRCH, "no such domain");
-    error = policy_check(current->domain, d, POLICY_DOMCTL);
-    if (error)
-        return error;
+    TRY(policy_check(current->domain, d, POLICY_DOMCTL));
     return pool ? pool_move_domain(d, pool) : reject(-ENOENT, "no such CPU pool");
 }
 

@@ -15,7 +15,6 @@ s64 sysctl_tbuf_op(struct xen_sysctl *op)
     struct xen_sysctl_tbuf_op *tbuf = &op->u.tbuf_op;
     struct trace_info info;
     cpumask_t cpus;
-    int error;
 
     switch (tbuf->cmd) {
     case XEN_SYSCTL_TBUFOP_get_info:
@@ -25,10 +24,9 @@ s64 sysctl_tbuf_op(struct xen_sysctl *op)
         tbuf->size = info.info_bytes;
         return 0;
     case XEN_SYSCTL_TBUFOP_set_cpu_mask:
-        error = cpumask_from_guest(&cpus, &tbuf->cpu_mask);
-        if (!error)
-            trace_set_cpus(&cpus);
-        return error;
+        TRY(cpumask_from_guest(&cpus, &tbuf->cpu_mask));
+        trace_set_cpus(&cpus);
+        return 0;
     case XEN_SYSCTL_TBUFOP_set_evt_mask:
         trace_set_events(tbuf->evt_mask);
         return 0;
@@ -52,16 +50,14 @@ static int copy_values(const struct perfc_info *counter, u64 to, u32 at)
         for (; i < counter->values; i++) {
             u32 value = perfc_sum(counter->index + i);
 
-            if (guest_copy_out_at(to, at + i, &value, sizeof(value)))
-                return reject(-EFAULT, "counters not writable");
+            TRY(guest_copy_out_at(to, at + i, &value, sizeof(value)));
         }
         return 0;
     }
     for_each_online_cpu (cpu) {
         u32 value = perfc_value(cpu, counter->index);
 
-        if (guest_copy_out_at(to, at + i++, &value, sizeof(value)))
-            return reject(-EFAULT, "counters not writable");
+        TRY(guest_copy_out_at(to, at + i++, &value, sizeof(value)));
     }
     return 0;
 }
@@ -71,27 +67,26 @@ s64 sysctl_perfc_op(struct xen_sysctl *op)
     struct xen_sysctl_perfc_op *perfc = &op->u.perfc_op;
     u64 descriptions = handle_address(perfc->desc), values = handle_address(perfc->val);
     u32 cpus = cpus_online_count, at = 0;
-    int error = 0;
 
     if (perfc->cmd != XEN_SYSCTL_PERFCOP_query && perfc->cmd != XEN_SYSCTL_PERFCOP_reset)
         return reject(-EINVAL, "no such operation on counters");
-    for (u32 i = 0; i < perfc_count && !error; i++) {
+    for (u32 i = 0; i < perfc_count; i++) {
         const struct perfc_info *counter = &perfc_info[i];
         struct xen_sysctl_perfc_desc text = {
             .nr_vals = counter->values ? counter->values : cpus,
         };
 
         strlcpy(text.name, counter->text, sizeof(text.name));
-        if (descriptions && guest_copy_out_at(descriptions, i, &text, sizeof(text)))
-            error = reject(-EFAULT, "descriptions of counters not writable");
-        if (!error && values)
-            error = copy_values(counter, values, at);
+        if (descriptions)
+            TRY(guest_copy_out_at(descriptions, i, &text, sizeof(text)));
+        if (values)
+            TRY(copy_values(counter, values, at));
         at += text.nr_vals;
     }
     perfc->nr_counters = perfc_count;
     perfc->nr_vals = at;
     /* Reset also tells what they were, as the stock hypervisor does. */
-    if (!error && perfc->cmd == XEN_SYSCTL_PERFCOP_reset)
+    if (perfc->cmd == XEN_SYSCTL_PERFCOP_reset)
         perfc_reset();
-    return error;
+    return 0;
 }

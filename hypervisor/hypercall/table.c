@@ -14,10 +14,9 @@
 
 #include "core/narrow.h"
 #include "core/trace.h"
-#include "cpu/percpu.h"
 #include "cpu/perfc.h"
 #include "cpu/work.h"
-#include "platform/clock.h"
+#include "lib/string.h"
 
 #include <xen/arch-x86/xen-mca.h>
 
@@ -26,9 +25,13 @@
 #define SYSCALL_LENGTH 2
 #define CALLS          64 /* a power of two above the highest number */
 
+struct arguments {
+    u64 a[5];
+};
+
 struct desk {
-    u64 slice_start; /* TSC at the first question in this call, 0: not asked yet */
-    u64 args[5];     /* of the continuation */
+    u64 slice_start;       /* TSC at the first question in this call, 0: not asked yet */
+    struct arguments args; /* of the continuation */
     bool in_multicall;
     bool narrow; /* HVM: the caller is 32-bit code */
 };
@@ -38,28 +41,14 @@ enum { PV = 1, HVM = 2, HVM32 = 4, ALL = 7 };
 
 struct call {
     hypercall_fn handler;
-    u8 arguments, kinds;
+    u8 kinds;
 };
 
 #define CALL(name, nr_arguments, guest_kinds) \
-    [__HYPERVISOR_##name] = {hypercall_##name, nr_arguments, guest_kinds},
-#define REFUSED(name)
+    [__HYPERVISOR_##name] = {hypercall_##name, guest_kinds},
 static const struct call calls[CALLS] = {
 #include "hypercall/calls.def"
 };
-#undef CALL
-#undef REFUSED
-
-#define CALL(name, nr_arguments, guest_kinds) [__HYPERVISOR_##name] = #name,
-#define REFUSED(name)                         [__HYPERVISOR_##name] = #name,
-static const char *const names[CALLS] = {
-#include "hypercall/calls.def"
-};
-
-const char *hypercall_name(u64 number)
-{
-    return number < CALLS && names[number] ? names[number] : "unknown";
-}
 
 /* Those of whose arguments a record tells the small ones: bit n is argument n. */
 static const u8 traced_arguments[CALLS] = {
@@ -91,14 +80,12 @@ static void trace_call(u32 event, u64 number, const u64 args[5])
 static __always_inline s64 call_handler(u32 kind, u64 number, u64 a0, u64 a1, u64 a2, u64 a3,
                                         u64 a4)
 {
-    const struct call *call;
-
     if (unlikely(number >= CALLS))
         return reject(-ENOSYS, "no such hypercall");
     /* The number is the guest's: keep a mispredicted check from reading beyond the table. */
     __asm__("" : "+r"(number));
     number &= CALLS - 1;
-    call = &calls[number];
+    const struct call *call = &calls[number];
     perfc_inc(hypercalls[number]);
     if (unlikely(!(call->kinds & kind)))
         return reject(-ENOSYS, "hypercall not offered");
@@ -111,13 +98,10 @@ s64 hypercall_call(u64 number, const u64 args[5])
     u64 wide[5];
 
     if (unlikely(kind == HVM32)) {
-        int error;
 
         for (u32 i = 0; i < 5; i++)
             wide[i] = (u32)args[i];
-        error = narrow_arguments(number, wide);
-        if (error)
-            return error;
+        TRY(narrow_arguments(number, wide));
         args = wide;
     }
     return call_handler(kind, number, args[0], args[1], args[2], args[3], args[4]);
@@ -125,24 +109,17 @@ s64 hypercall_call(u64 number, const u64 args[5])
 
 s64 hypercall_continue(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-    struct desk *own = &this_cpu(desk);
-
-    own->args[0] = a0;
-    own->args[1] = a1;
-    own->args[2] = a2;
-    own->args[3] = a3;
-    own->args[4] = a4;
+    this_cpu(desk).args = (struct arguments){{a0, a1, a2, a3, a4}};
     return -ERESTART_HYPERCALL;
 }
 
 bool hypercall_should_yield(void)
 {
     struct desk *own = &this_cpu(desk);
-    u64 now;
 
     if (cpu_has_work())
         return true;
-    now = __builtin_ia32_rdtsc();
+    u64 now = __builtin_ia32_rdtsc();
     if (own->slice_start == 0) {
         own->slice_start = now;
         return false;
@@ -170,7 +147,6 @@ void hypercall_pv(struct cpu_user_regs *regs)
 {
     struct desk *own = &this_cpu(desk);
     u64 number = regs->rax;
-    s64 result;
 
     if (trace_wants(TRC_PV))
         trace_registers(regs);
@@ -183,14 +159,14 @@ void hypercall_pv(struct cpu_user_regs *regs)
     }
     own->slice_start = 0;
     own->in_multicall = false;
-    result = call_handler(PV, number, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8);
+    s64 result = call_handler(PV, number, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8);
     if (likely(result != -ERESTART_HYPERCALL)) {
         regs->rax = result;
         return;
     }
     regs->rip -= SYSCALL_LENGTH;
     regs->rax = number;
-    set_arguments(regs, own->args);
+    set_arguments(regs, own->args.a);
 }
 
 /* Registers of the two calling conventions: xen/arch-x86/xen-x86_64.h, -x86_32.h. */
@@ -200,31 +176,28 @@ bool hypercall_hvm(struct cpu_user_regs *r, bool code64)
     u64 *const wide[5] = {&r->rdi, &r->rsi, &r->rdx, &r->r10, &r->r8};
     u64 *const narrow[5] = {&r->rbx, &r->rcx, &r->rdx, &r->rsi, &r->rdi};
     u64 *const *at = code64 ? wide : narrow, args[5];
-    s64 result;
 
     own->slice_start = 0;
     own->in_multicall = false;
     own->narrow = !code64;
     for (u32 i = 0; i < 5; i++)
         args[i] = *at[i];
-    result = hypercall_call((u32)r->rax, args);
+    s64 result = hypercall_call((u32)r->rax, args);
     if (likely(result != -ERESTART_HYPERCALL)) {
         r->rax = code64 ? (u64)result : (u32)result;
         return true;
     }
     for (u32 i = 0; i < 5; i++)
-        *at[i] = code64 ? own->args[i] : (u32)narrow_address(own->args[i]);
+        *at[i] = code64 ? own->args.a[i] : (u32)narrow_address(own->args.a[i]);
     return false;
 }
 
 /* One entry; -ERESTART_HYPERCALL: it wants to go on later, its arguments are rewritten. */
 static s64 multicall_entry(u64 where)
 {
-    struct desk *own = &this_cpu(desk);
     struct multicall_entry entry;
 
-    if (guest_copy_in(&entry, where, sizeof(entry)))
-        return reject(-EFAULT, "multicall entry not readable");
+    TRY(guest_copy_in(&entry, where, sizeof(entry)));
     /* iret replaces the registers that the rest of the batch would need. */
     if (entry.op == __HYPERVISOR_iret)
         entry.result = (u64)(s64)reject(-EINVAL, "iret in a multicall");
@@ -235,23 +208,18 @@ static s64 multicall_entry(u64 where)
         entry.result = hypercall_call(entry.op, (const u64 *)entry.args);
     }
     if ((s64)entry.result == -ERESTART_HYPERCALL) {
-        for (u32 i = 0; i < 5; i++)
-            entry.args[i] = own->args[i];
-        if (guest_copy_out(where, &entry, sizeof(entry)))
-            return reject(-EFAULT, "multicall entry not writable");
+        memcpy(entry.args, &this_cpu(desk).args, sizeof(struct arguments));
+        TRY(guest_copy_out(where, &entry, sizeof(entry)));
         return -ERESTART_HYPERCALL;
     }
-    if (guest_copy_out(where + offsetof(struct multicall_entry, result), &entry.result,
-                       sizeof(entry.result)))
-        return reject(-EFAULT, "multicall result not writable");
-    return 0;
+    return guest_copy_out(where + offsetof(struct multicall_entry, result), &entry.result,
+                          sizeof(entry.result));
 }
 
-s64 hypercall_multicall(u64 list, u64 count, u64 a2, u64 a3, u64 a4)
+s64 hypercall_multicall(u64 list, u64 count, u64, u64, u64)
 {
     struct desk *own = &this_cpu(desk);
     s64 result = 0;
-    (void)a2, (void)a3, (void)a4;
 
     if (own->in_multicall)
         return reject(-EINVAL, "multicall within a multicall");

@@ -8,19 +8,12 @@
 #include "hypercall/hypercall.h"
 #include "memory/alloc.h"
 
-#include <xen/vcpu.h>
-
 /* The caller holds LOCK_DOMAIN or has the domain paused; v runs nowhere. */
 int vcpu_context_set(struct vcpu *v, const struct vcpu_guest_context *context)
 {
-    int error = v->ops->vcpu_set_context(v, context);
-
-    if (error)
-        return error;
+    TRY(v->ops->vcpu_set_context(v, context));
     v->initialised = true;
-    if (context->flags & VGCF_online)
-        error = vcpu_up(v);
-    return error;
+    return context->flags & VGCF_online ? vcpu_up(v) : 0;
 }
 
 static int set_first_context(struct vcpu *v, const struct vcpu_guest_context *context)
@@ -34,13 +27,11 @@ static int set_first_context(struct vcpu *v, const struct vcpu_guest_context *co
 static s64 initialise(struct vcpu *v, u64 arg)
 {
     struct vcpu_guest_context *context __heap_freed = heap_alloc(sizeof(*context));
-    s64 error;
 
     if (!context)
         return reject(-ENOMEM, "no memory for a vCPU context");
-    if (guest_copy_in(context, arg, sizeof(*context)))
-        return reject(-EFAULT, "vCPU context not readable");
-    error = set_first_context(v, context);
+    TRY(guest_copy_in(context, arg, sizeof(*context)));
+    s64 error = set_first_context(v, context);
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(VCPUOP_initialise, v->id, arg, 0, 0);
     return error;
@@ -51,8 +42,7 @@ static s64 register_area(u32 op, struct vcpu *v, u64 arg)
 {
     u64 address; /* both structures are a union of forms of it */
 
-    if (guest_copy_in(&address, arg, sizeof(address)))
-        return reject(-EFAULT, "area address not readable");
+    TRY(guest_copy_in(&address, arg, sizeof(address)));
     if (op == VCPUOP_register_runstate_memory_area)
         vcpu_register_runstate(v, address);
     else
@@ -65,17 +55,14 @@ static s64 get_runstate(struct vcpu *v, u64 arg)
     struct vcpu_runstate_info info;
 
     vcpu_get_runstate(v, &info);
-    if (guest_copy_out(arg, &info, sizeof(info)))
-        return reject(-EFAULT, "run state not writable");
-    return 0;
+    return guest_copy_out(arg, &info, sizeof(info));
 }
 
 static s64 register_info(struct vcpu *v, u64 arg)
 {
     struct vcpu_register_vcpu_info op;
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "vcpu_info request not readable");
+    TRY(guest_copy_in(&op, arg, sizeof(op)));
     spin_hold(&v->domain->lock);
     return vcpu_register_info(v, op.mfn, op.offset);
 }
@@ -84,8 +71,7 @@ static s64 set_periodic(struct vcpu *v, u64 arg)
 {
     struct vcpu_set_periodic_timer op;
 
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "timer period not readable");
+    TRY(guest_copy_in(&op, arg, sizeof(op)));
     if (op.period_ns == 0 || op.period_ns > INT64_MAX)
         return reject(-EINVAL, "timer period");
     return vcpu_set_periodic(v, op.period_ns);
@@ -97,8 +83,7 @@ static s64 set_singleshot(struct vcpu *v, u64 arg)
 
     if (v != current)
         return reject(-EINVAL, "single-shot timer of another vCPU");
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return reject(-EFAULT, "timer request not readable");
+    TRY(guest_copy_in(&op, arg, sizeof(op)));
     return vcpu_set_singleshot(v, MIN(op.timeout_abs_ns, (u64)NS_NEVER),
                                op.flags & VCPU_SSHOTTMR_future);
 }
@@ -109,8 +94,6 @@ static s64 vcpu_op_rare(u32 op, struct vcpu *v, u64 arg)
     case VCPUOP_initialise:
         return initialise(v, arg);
     case VCPUOP_up:
-        if (!v->initialised)
-            return reject(-EINVAL, "vCPU has no context");
         return vcpu_up(v);
     case VCPUOP_down:
         vcpu_down(v);

@@ -8,7 +8,6 @@
 #include "hypercall/hypercall.h"
 #include "lib/string.h"
 
-#include <xen/features.h>
 #include <xen/version.h>
 
 #define VERSION_MAJOR 4
@@ -22,23 +21,13 @@ static const xen_extraversion_t extraversion = "-tenon";
 static const char pv_only[] = "xen-3.0-x86_64 ";
 static const char all_kinds[] = "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 
-/* Copies `size` bytes out of which text fills the beginning. */
+/* Writes `size` bytes, of which text fills the beginning. */
 static s64 text_out(u64 to, const char *text, size_t size)
 {
-    char buffer[64];
+    size_t length = MIN(strlen(text), size - 1);
 
-    for (size_t done = 0; done < size; done += sizeof(buffer)) {
-        size_t part = MIN(size - done, sizeof(buffer)), length = strlen(text);
-        memset(buffer, 0, sizeof(buffer));
-        length = MIN(length, part);
-        memcpy(buffer, text, length);
-        text += length;
-        if (done + part == size)
-            buffer[part - 1] = '\0';
-        if (guest_copy_out(to + done, buffer, part))
-            return reject(-EFAULT, "version text not writable");
-    }
-    return 0;
+    TRY(guest_copy_out(to, text, length));
+    return guest_clear(to + length, size - length);
 }
 
 static s64 compile_info(u64 arg, bool allowed)
@@ -50,8 +39,7 @@ static s64 compile_info(u64 arg, bool allowed)
     strlcpy(info.compile_domain, allowed ? "localhost" : DENIED, sizeof(info.compile_domain));
     /* No date: the same sources give the same image. */
     strlcpy(info.compile_date, allowed ? "reproducible" : DENIED, sizeof(info.compile_date));
-    return guest_copy_out(arg, &info, sizeof(info)) ? reject(-EFAULT, "compile info not writable")
-                                                    : 0;
+    return guest_copy_out(arg, &info, sizeof(info));
 }
 
 static u32 features_of(const struct domain *d)
@@ -76,14 +64,11 @@ static s64 get_features(u64 arg)
 {
     struct xen_feature_info info;
 
-    if (guest_copy_in(&info, arg, sizeof(info)))
-        return reject(-EFAULT, "feature query not readable");
+    TRY(guest_copy_in(&info, arg, sizeof(info)));
     info.submap = info.submap_idx == 0 ? features_of(current->domain) : 0;
     if (info.submap_idx >= XENFEAT_NR_SUBMAPS)
         return reject(-EINVAL, "no such feature word");
-    if (guest_copy_out(arg, &info, sizeof(info)))
-        return reject(-EFAULT, "feature word not writable");
-    return 0;
+    return guest_copy_out(arg, &info, sizeof(info));
 }
 
 s64 hypercall_xen_version(u64 op, u64 arg, u64, u64, u64)
@@ -104,17 +89,13 @@ s64 hypercall_xen_version(u64 op, u64 arg, u64, u64, u64)
     case XENVER_changeset:
         return text_out(arg, allowed ? "tenon" : DENIED, sizeof(xen_changeset_info_t));
     case XENVER_platform_parameters:
-        return guest_copy_out(arg, &parameters, sizeof(parameters))
-                   ? reject(-EFAULT, "platform parameters not writable")
-                   : 0;
+        return guest_copy_out(arg, &parameters, sizeof(parameters));
     case XENVER_get_features:
         return get_features(arg);
     case XENVER_pagesize:
         return PAGE_SIZE;
     case XENVER_guest_handle:
-        return guest_copy_out(arg, d->handle, sizeof(d->handle))
-                   ? reject(-EFAULT, "domain handle not writable")
-                   : 0;
+        return guest_copy_out(arg, d->handle, sizeof(d->handle));
     case XENVER_commandline:
         return text_out(arg, allowed ? hypervisor_command_line : DENIED, sizeof(xen_commandline_t));
     case XENVER_build_id:

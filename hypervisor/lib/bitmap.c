@@ -6,13 +6,11 @@
 static unsigned long find_next(const unsigned long *map, unsigned long size, unsigned long from,
                                unsigned long flip)
 {
-    unsigned long index, word;
-
     if (from >= size)
         return size;
 
-    index = from / BITS_PER_LONG;
-    word = (READ_ONCE(map[index]) ^ flip) & (~0UL << (from % BITS_PER_LONG));
+    unsigned long index = from / BITS_PER_LONG;
+    unsigned long word = (READ_ONCE(map[index]) ^ flip) & (~0UL << (from % BITS_PER_LONG));
     while (!word) {
         if (++index >= BITMAP_LONGS(size))
             return size;

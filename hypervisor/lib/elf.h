@@ -18,10 +18,6 @@
 #define ELF_PT_LOAD     1
 #define ELF_PT_NOTE     4
 
-#define ELF_PF_X        1
-#define ELF_PF_W        2
-#define ELF_PF_R        4
-
 #define ELF_SHT_NOTE    7
 
 struct elf_header {

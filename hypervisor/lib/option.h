@@ -16,7 +16,7 @@ enum cmdline_kind {
     CMDLINE_KIND_BOOL,   /* where: bool */
     CMDLINE_KIND_UINT,   /* where: unsigned integer of `size` bytes (1 2 4 8) */
     CMDLINE_KIND_SIZE,   /* where: u64, bytes; a bare number is KiB */
-    CMDLINE_KIND_CUSTOM, /* parse(value): 0 or negative errno */
+    CMDLINE_KIND_CUSTOM, /* parse(value, where): 0 or negative errno */
 };
 
 struct cmdline_option {
@@ -24,7 +24,7 @@ struct cmdline_option {
     enum cmdline_kind kind;
     void *where;
     size_t size;
-    int (*parse)(const char *value);
+    int (*parse)(const char *value, void *where);
 };
 
 /* The explicit alignment keeps the compiler from padding the array the linker makes. */
@@ -46,7 +46,8 @@ struct cmdline_option {
     _Static_assert(sizeof(variable) == sizeof(u64), "a size option needs a u64"); \
     CMDLINE_OPTION_(name, CMDLINE_KIND_SIZE, &(variable), sizeof(u64), NULL)
 /* Called once for each time the option appears, in the order of the line. */
-#define CMDLINE_CUSTOM(name, function) CMDLINE_OPTION_(name, CMDLINE_KIND_CUSTOM, NULL, 0, function)
+#define CMDLINE_CUSTOM(name, function, where) \
+    CMDLINE_OPTION_(name, CMDLINE_KIND_CUSTOM, where, 0, function)
 
 /* Helpers for custom parsers, supplied by boot/cmdline.c. */
 

@@ -232,10 +232,9 @@ int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
 int snprintf(char *buffer, size_t size, const char *format, ...)
 {
     va_list arguments;
-    int length;
 
     va_start(arguments, format);
-    length = vsnprintf(buffer, size, format, arguments);
+    int length = vsnprintf(buffer, size, format, arguments);
     va_end(arguments);
     return length;
 }

@@ -40,7 +40,7 @@ DEFINE_NUMBER(mfn)
 /* A machine (host physical) byte address. */
 DEFINE_NUMBER(paddr)
 /* A guest virtual address: never dereference, only hand to the copy functions
- * of hypercall/access.h or cpu/uaccess.h. */
+ * of core/access.h or cpu/uaccess.h. */
 DEFINE_NUMBER(guest_va)
 
 #define MFN_NONE ((mfn_t){~0UL})
@@ -127,6 +127,14 @@ enum tenon_errno {
 #endif
 /* Tells the way out to run the same hypercall again; never reaches a guest. */
 #define ERESTART_HYPERCALL 0x1000
+
+/* What a step says, if it is not 0, is what the function says: it ends there. */
+#define TRY(step)                    \
+    do {                             \
+        __auto_type tried_ = (step); \
+        if (tried_)                  \
+            return tried_;           \
+    } while (0)
 
 /* Ends the machine with a crash report: for our own invariants only. */
 __noreturn void panic(const char *format, ...) __format_printf(1, 2);

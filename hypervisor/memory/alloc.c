@@ -82,13 +82,12 @@ static void block_free(struct frame *f, u32 order, u64 dirty_from)
     for (; order < MAX_ORDER; order++) {
         u64 buddy = number ^ (1UL << order);
         struct frame *b = &frame_table[buddy];
-        u64 low, high;
 
         if (!mfn_is_ram(mfn(buddy)) || !(b->count & FRAME_FREE) || block_order(b) != order)
             break;
         block_remove(b);
-        low = buddy < number ? block_dirty_from(b) : dirty_from;
-        high = buddy < number ? dirty_from : block_dirty_from(b);
+        u64 low = buddy < number ? block_dirty_from(b) : dirty_from;
+        u64 high = buddy < number ? dirty_from : block_dirty_from(b);
         if (low != BLOCK_CLEAN)
             dirty_from = low;
         else
@@ -103,15 +102,12 @@ static struct frame *block_take(u32 order, u32 max_zone)
 {
     for (u32 zone = max_zone; zone > order; zone--) {
         u32 fitting = free_orders[zone] >> order << order;
-        struct frame *f;
-        u64 dirty_from;
-        u32 have;
 
         if (!fitting)
             continue;
-        have = (u32)__builtin_ctz(fitting);
-        f = frame_list_first(&free_lists[zone][have]);
-        dirty_from = block_dirty_from(f);
+        u32 have = (u32)__builtin_ctz(fitting);
+        struct frame *f = frame_list_first(&free_lists[zone][have]);
+        u64 dirty_from = block_dirty_from(f);
         block_remove(f);
         while (have > order) {
             u64 half = 1UL << --have;
@@ -224,13 +220,12 @@ static int frames_attach(struct frame *f, u64 n, struct frame_owner *owner, u32 
 struct frame *frames_alloc(struct frame_owner *owner, u32 order, u32 address_bits, u32 flags)
 {
     u32 max_zone = ZONES - 1;
-    struct frame *f;
 
     if (order > MAX_ORDER || (address_bits && address_bits <= PAGE_SHIFT))
         return NULL;
     if (address_bits)
         max_zone = MIN(max_zone, address_bits - PAGE_SHIFT);
-    f = frames_take(owner, order, max_zone);
+    struct frame *f = frames_take(owner, order, max_zone);
     if (!f)
         return NULL;
     frames_prepare(f, 1UL << order, owner || (flags & ALLOC_ZERO));
@@ -244,11 +239,9 @@ struct frame *frames_alloc(struct frame_owner *owner, u32 order, u32 address_bit
 /* Takes a frame off its owner's list; raises the reaper after a dying owner's last. */
 static void frame_unlink(struct frame *f, struct frame_owner *owner, struct frame_list *list)
 {
-    bool reap;
-
     spin_lock(&owner->lock);
     frame_list_del(list, f);
-    reap = owner->dying && !owner->frames.count && !owner->hv.count;
+    bool reap = owner->dying && !owner->frames.count && !owner->hv.count;
     /* Before the lock goes: the reaper may free the owner right after. */
     f->owner = 0;
     spin_unlock(&owner->lock);
@@ -404,14 +397,13 @@ static struct frame *block_dirty(void)
  */
 bool memory_scrub_some(void)
 {
-    struct frame *f;
     u64 i, n, budget = 8, steps = 4096;
 
     if (!READ_ONCE(frames_dirty))
         return false;
     if (!spin_trylock(&frames_lock))
         return true;
-    f = block_dirty();
+    struct frame *f = block_dirty();
     if (f) {
         n = 1UL << block_order(f);
         for (i = block_dirty_from(f); i < n && budget && steps; i++, steps--) {

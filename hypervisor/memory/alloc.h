@@ -40,6 +40,16 @@ void *pages_alloc(u32 order, u32 flags); /* contiguous, naturally aligned */
 void page_free(void *page);
 void pages_free(void *pages, u32 order);
 
+/* Of the smallest block that holds `size` bytes; above MAX_ORDER: none does. */
+static inline u32 page_order(size_t size)
+{
+    u32 order = 0;
+
+    while (order <= MAX_ORDER && (PAGE_SIZE << order) < size)
+        order++;
+    return order;
+}
+
 /* Small objects, 16-byte aligned; sizes of a page and more are page aligned. */
 void *heap_alloc(size_t size);
 void *heap_zalloc(size_t size);

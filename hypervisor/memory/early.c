@@ -120,11 +120,9 @@ void early_pages_from(struct memory_ranges *ranges, u64 limit)
 
 void *table_page_alloc(void)
 {
-    u64 at;
-
     if (!early_ranges)
         return page_alloc(ALLOC_ZERO);
-    at = ranges_take(early_ranges, PAGE_SIZE, PAGE_SIZE, early_limit);
+    u64 at = ranges_take(early_ranges, PAGE_SIZE, PAGE_SIZE, early_limit);
     if (at == ~0UL)
         return NULL;
     return memset(mfn_to_virt(mfn(at >> PAGE_SHIFT)), 0, PAGE_SIZE);

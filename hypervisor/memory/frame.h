@@ -118,6 +118,13 @@ void frame_get_again(struct frame *f);
 /* Drops n references; the last one gives the frame back to the allocator. */
 void frame_put(struct frame *f);
 void frame_put_many(struct frame *f, u64 n);
+/* Of a variable: the reference it has (if not NULL) is dropped at the end of its block. */
+#define __put_frame __attribute__((cleanup(frame_unhold_)))
+static inline void frame_unhold_(struct frame **f)
+{
+    if (*f)
+        frame_put(*f);
+}
 /* Gives up the owner's own reference: true if this caller cleared
  * FRAME_ALLOCATED (and so dropped it), false if someone had before. */
 bool frame_release(struct frame *f);

@@ -68,11 +68,10 @@ static struct frame *slab_new(u32 class)
 {
     void *page = page_alloc(0);
     u32 objects = PAGE_SIZE / class_sizes[class];
-    struct frame *f;
 
     if (!page)
         return NULL;
-    f = mfn_to_frame(virt_to_mfn(page));
+    struct frame *f = mfn_to_frame(virt_to_mfn(page));
     for (u32 i = 0; i < objects; i++)
         object_mark_free(slab_object(f, class, i), i + 1 < objects ? i + 1 : NO_OBJECT);
     slab_write(f, (struct slab){class, 0, 0});
@@ -82,8 +81,6 @@ static struct frame *slab_new(u32 class)
 static void *class_alloc(u32 class)
 {
     struct frame *f, *fresh = NULL;
-    struct free_object *o;
-    struct slab s;
 
     spin_lock(&heap_lock);
     if (!partial[class].count) {
@@ -95,8 +92,8 @@ static void *class_alloc(u32 class)
         frame_list_add(&partial[class], fresh);
     }
     f = frame_list_first(&partial[class]);
-    s = slab_read(f);
-    o = slab_object(f, class, s.first);
+    struct slab s = slab_read(f);
+    struct free_object *o = slab_object(f, class, s.first);
     /* Someone wrote to an object after freeing it, or beyond the end of one. */
     ASSERT(o->mark == (FREE_MARK ^ (u64)o));
     s.first = (u32)o->next;
@@ -111,12 +108,9 @@ static void *class_alloc(u32 class)
 
 static void *whole_pages_alloc(size_t size)
 {
-    u32 order = 0;
-    void *p;
+    u32 order = page_order(size);
+    void *p = pages_alloc(order, 0);
 
-    while (order <= MAX_ORDER && (PAGE_SIZE << order) < size)
-        order++;
-    p = pages_alloc(order, 0);
     if (p)
         mfn_to_frame(virt_to_mfn(p))->type = HEAP_PAGES | order;
     return p;
@@ -149,13 +143,11 @@ static bool object_is_free(struct frame *f, struct slab s, const struct free_obj
 static void class_free(struct frame *f, void *p)
 {
     struct free_object *o = p;
-    struct slab s;
-    u32 offset;
 
     spin_lock(&heap_lock);
-    s = slab_read(f);
+    struct slab s = slab_read(f);
     ASSERT(s.class < CLASSES && s.used);
-    offset = (u32)((u64)p & ~PAGE_MASK);
+    u32 offset = (u32)((u64)p & ~PAGE_MASK);
     ASSERT(offset % class_sizes[s.class] == 0);
     /* The mark may also be a guest's bytes: only the list is proof. */
     ASSERT(o->mark != (FREE_MARK ^ (u64)o) || !object_is_free(f, s, o));
@@ -179,11 +171,9 @@ static void class_free(struct frame *f, void *p)
 
 void heap_free(void *p)
 {
-    struct frame *f;
-
     if (!p)
         return;
-    f = mfn_to_frame(virt_to_mfn(p));
+    struct frame *f = mfn_to_frame(virt_to_mfn(p));
     ASSERT(mfn_is_ram(virt_to_mfn(p)) && !f->owner);
     if ((f->type & HEAP_TAG) == HEAP_PAGES) {
         ASSERT(((u64)p & ~PAGE_MASK) == 0);

@@ -124,11 +124,9 @@ static __init void build_tables(void)
     hv_l4 = table_page_alloc();
     memory_must(hv_l4);
     for (u32 slot = HV_FIRST_SLOT; slot <= HV_LAST_SLOT; slot++) {
-        void *l3;
-
         if (slot == PERDOMAIN_SLOT)
             continue;
-        l3 = table_page_alloc();
+        void *l3 = table_page_alloc();
         memory_must(l3);
         hv_l4[slot] = pte_make(virt_to_mfn(l3), PTE_PRESENT | PTE_WRITE | PTE_ACCESSED |
                                                     (slot == HV_FIRST_SLOT ? PTE_USER : 0));

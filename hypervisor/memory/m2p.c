@@ -75,15 +75,13 @@ void __init m2p_init(const struct memory_ranges *ram, struct memory_ranges *free
     mfn_t hole = MFN_NONE;
 
     for (u64 n = 0; n < count; n++) {
-        u64 base;
-
         if (!ranges_overlap(ram, n * bytes, (n + 1) * bytes)) {
             if (mfn_is_none(hole))
                 hole = virt_to_mfn(memset(table_page_alloc(), 0xaa, PAGE_SIZE));
             hole_map(n, hole);
             continue;
         }
-        base = ranges_take(free, EXTENT_SIZE, EXTENT_SIZE, ~0UL);
+        u64 base = ranges_take(free, EXTENT_SIZE, EXTENT_SIZE, ~0UL);
         memory_must(base != ~0UL);
         memset(mfn_to_virt(mfn(base >> PAGE_SHIFT)), 0xaa, EXTENT_SIZE);
         extent_map(n, mfn(base >> PAGE_SHIFT));

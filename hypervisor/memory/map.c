@@ -187,11 +187,9 @@ int map_stack(u32 cpu)
     u64 base = STACK_AREA_START + (u64)cpu * STACK_STRIDE;
 
     for (u32 page = 0; page < STACK_SIZE / PAGE_SIZE; page++) {
-        void *p;
-
         if (page == 4)
             continue; /* the guard */
-        p = page_alloc(ALLOC_ZERO);
+        void *p = page_alloc(ALLOC_ZERO);
         if (!p || map_pages(base + page * PAGE_SIZE, virt_to_mfn(p), 1, MAP_RW))
             return -ENOMEM;
     }
@@ -205,10 +203,9 @@ static void *map_window(paddr_t where, size_t length, u64 flags)
     u64 pages = (offset + length + PAGE_SIZE - 1) >> PAGE_SHIFT;
     /* The PAT bit is elsewhere in large pages' entries: keep to small ones. */
     u64 step = flags & PTE_PAT ? 1 : pages;
-    u64 va;
 
     spin_lock(&map_lock);
-    va = io_next;
+    u64 va = io_next;
     if (!length || pages >= (IO_AREA_END - va) >> PAGE_SHIFT)
         va = 0;
     else

@@ -63,12 +63,11 @@ static __init const u8 *map_table(u64 address, const char *signature, u32 *lengt
 {
     const u8 *p = map_bytes(address, HEADER_SIZE);
     char name[5] = "";
-    bool wanted;
 
     if (!p)
         return NULL;
     memcpy(name, p, 4);
-    wanted = !signature || memcmp(name, signature, 4) == 0;
+    bool wanted = !signature || memcmp(name, signature, 4) == 0;
     *length = get(p + 4, 4);
     unmap_bytes(p, HEADER_SIZE);
     if (!wanted)
@@ -119,12 +118,11 @@ static __init void add_ioapic(const u8 *entry)
 /* Interrupt source override, 5.2.12.5: flags bits 1..0 polarity, 3..2 trigger mode. */
 static __init void set_override(const u8 *entry)
 {
-    struct acpi_isa_line *line;
     u16 flags = get(entry + 8, 2);
 
     if (entry[2] != 0 || entry[3] >= ARRAY_SIZE(acpi.isa) || get(entry + 4, 4) >= MAX_GSI)
         return;
-    line = &acpi.isa[entry[3]];
+    struct acpi_isa_line *line = &acpi.isa[entry[3]];
     line->gsi = get(entry + 4, 4);
     line->active_low = (flags & 3) == 3;
     line->level = (flags >> 2 & 3) == 3;
@@ -227,9 +225,7 @@ static __init u16 fadt_port(const u8 *t, u32 length, u32 old, u32 x)
 
 static __init void read_fadt(const u8 *t, u32 length)
 {
-    u64 dsdt;
     u32 flags, dsdt_length;
-    const u8 *p;
 
     if (length < 116)
         return;
@@ -246,10 +242,10 @@ static __init void read_fadt(const u8 *t, u32 length)
         acpi.reset_value = t[128];
         acpi.has_reset = acpi.reset_address != 0;
     }
-    dsdt = length >= 148 ? get(t + 140, 8) : 0;
+    u64 dsdt = length >= 148 ? get(t + 140, 8) : 0;
     if (!dsdt)
         dsdt = get(t + 40, 4);
-    p = map_table(dsdt, "DSDT", &dsdt_length);
+    const u8 *p = map_table(dsdt, "DSDT", &dsdt_length);
     if (p) {
         read_dsdt(p, dsdt_length);
         unmap_bytes(p, dsdt_length);
@@ -318,14 +314,12 @@ static __init bool read_root(u64 address, const char *signature, u32 width)
 /* Checks one place for a root pointer (5.2.5.3) and takes its addresses. */
 static __init bool rsdp_at(const u8 *p, u32 room, u64 *rsdt, u64 *xsdt)
 {
-    u32 length;
-
     if (room < RSDP_SIZE_V1 || memcmp(p, "RSD PTR ", 8) || !sum_is_zero(p, RSDP_SIZE_V1))
         return false;
     *rsdt = get(p + 16, 4);
     *xsdt = 0;
     if (p[15] >= 2 && room >= RSDP_SIZE_V2) {
-        length = get(p + 20, 4);
+        u32 length = get(p + 20, 4);
         if (length >= RSDP_SIZE_V2 && length <= room && sum_is_zero(p, length))
             *xsdt = get(p + 24, 8);
     }

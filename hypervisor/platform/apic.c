@@ -8,7 +8,6 @@
  */
 #include "cpu/features.h"
 #include "cpu/instructions.h"
-#include "cpu/work.h"
 #include "lib/atomic.h"
 #include "lib/option.h"
 #include "lib/string.h"
@@ -57,12 +56,12 @@ static bool tsc_deadline __ro_after_init;
 static volatile u32 *registers __ro_after_init;
 static int x2apic_option __initdata = -1; /* not said */
 
-static __init int parse_x2apic(const char *value)
+static __init int parse_x2apic(const char *value, void *)
 {
     x2apic_option = *value ? cmdline_bool(value) : true;
     return x2apic_option < 0 ? -EINVAL : 0;
 }
-CMDLINE_CUSTOM("x2apic", parse_x2apic);
+CMDLINE_CUSTOM("x2apic", parse_x2apic, NULL);
 
 static u32 apic_read(u32 reg)
 {
@@ -233,10 +232,8 @@ void apic_send_startup(u32 id, u32 page)
 
 void apic_error(void)
 {
-    u32 status;
-
     apic_write(REG_ESR, 0); /* a write latches what happened since the last one */
-    status = apic_read(REG_ESR);
+    u32 status = apic_read(REG_ESR);
     printk(LOG_WARNING, "CPU %u: local APIC error %#x\n", this_cpu_id(), status);
 }
 

@@ -117,7 +117,6 @@ void clock_timer_fired(void)
 
 void clock_arm(ns_t when)
 {
-    ns_t now;
     u64 ticks;
 
     if (when <= 0)
@@ -132,7 +131,7 @@ void clock_arm(ns_t when)
     } else if (apic_timer_uses_deadline()) {
         ticks = clock_ns_to_tsc(when) + 1;
     } else {
-        now = clock_now();
+        ns_t now = clock_now();
         /* What does not fit into 32 bits fires early and is armed again. */
         ticks = when > now ? mul_div(MIN((u64)(when - now), 1UL << 40), apic_hz, NS_SECOND) + 1 : 1;
         ticks = MIN(ticks, 0xffffffffUL);
@@ -182,7 +181,6 @@ static __init void calibrate(struct counting *c)
 {
     struct clock_sample s[SAMPLES];
     u32 from = 0, to = 0;
-    u64 ticks;
 
     if (!apic_timer_uses_deadline())
         apic_timer_set(~0u);
@@ -197,7 +195,7 @@ static __init void calibrate(struct counting *c)
         apic_timer_set(0);
     if (!sample_best_pair(s, SAMPLES, &from, &to))
         panic("the TSC does not advance");
-    ticks = s[to].reference - s[from].reference;
+    u64 ticks = s[to].reference - s[from].reference;
     tsc_hz = mul_div(s[to].tsc - s[from].tsc, c->reference.hz, ticks);
     apic_hz = mul_div(s[from].apic - s[to].apic, c->reference.hz, ticks);
     if (tsc_hz < 1000000 || tsc_hz > 100000000000UL)

@@ -16,7 +16,6 @@
  */
 #include "platform/console.h"
 
-#include "cpu/regs.h"
 #include "cpu/work.h"
 #include "lib/option.h"
 #include "lib/printf.h"
@@ -94,12 +93,12 @@ CMDLINE_BOOL("console_to_ring", console_to_ring);
 CMDLINE_BOOL("sync_console", sync_console);
 
 /* Modes are the boot loader's business; "keep" shows our messages beside dom0's. */
-static __init int parse_vga(const char *value)
+static __init int parse_vga(const char *value, void *)
 {
     screen_keep = strstr(value, "keep") != NULL;
     return 0;
 }
-CMDLINE_CUSTOM("vga", parse_vga);
+CMDLINE_CUSTOM("vga", parse_vga, NULL);
 
 static __init int parse_level(const char *text, size_t length, u8 *threshold)
 {
@@ -114,11 +113,11 @@ static __init int parse_level(const char *text, size_t length, u8 *threshold)
 }
 
 /* LEVEL or LEVEL/LIMITED-LEVEL. One level alone leaves nothing in between. */
-static __init int parse_levels(const char *value, struct thresholds *out)
+static __init int parse_levels(const char *value, void *where)
 {
     const char *slash = strchr(value, '/');
     size_t length = slash ? (size_t)(slash - value) : strlen(value);
-    struct thresholds t;
+    struct thresholds t, *out = where;
 
     if (parse_level(value, length, &t.always))
         return -EINVAL;
@@ -130,19 +129,10 @@ static __init int parse_levels(const char *value, struct thresholds *out)
     return 0;
 }
 
-static __init int parse_loglvl(const char *value)
-{
-    return parse_levels(value, &host_levels);
-}
-CMDLINE_CUSTOM("loglvl", parse_loglvl);
+CMDLINE_CUSTOM("loglvl", parse_levels, &host_levels);
+CMDLINE_CUSTOM("guest_loglvl", parse_levels, &guest_levels);
 
-static __init int parse_guest_loglvl(const char *value)
-{
-    return parse_levels(value, &guest_levels);
-}
-CMDLINE_CUSTOM("guest_loglvl", parse_guest_loglvl);
-
-static __init int parse_timestamps(const char *value)
+static __init int parse_timestamps(const char *value, void *)
 {
     static const char *const names[] = {"none", "boot", "raw", "date", "datems"};
     int on = cmdline_bool(value);
@@ -157,10 +147,10 @@ static __init int parse_timestamps(const char *value)
     stamp_kind = on == 0 ? STAMP_NONE : STAMP_DATE;
     return 0;
 }
-CMDLINE_CUSTOM("console_timestamps", parse_timestamps);
+CMDLINE_CUSTOM("console_timestamps", parse_timestamps, NULL);
 
 /* The letter that switches input together with Ctrl; 'x' behind it: not at boot. */
-static __init int parse_conswitch(const char *value)
+static __init int parse_conswitch(const char *value, void *)
 {
     if (value[0] < 'a' || value[0] > 'z' || (value[1] && strcmp(value + 1, "x")))
         return -EINVAL;
@@ -168,7 +158,7 @@ static __init int parse_conswitch(const char *value)
     switch_at_boot = !value[1];
     return 0;
 }
-CMDLINE_CUSTOM("conswitch", parse_conswitch);
+CMDLINE_CUSTOM("conswitch", parse_conswitch, NULL);
 
 /* --- Output -------------------------------------------------------------- */
 
@@ -366,12 +356,10 @@ void console_write_dom0(const char *bytes, size_t length)
 
 size_t console_ring_read(char *bytes, size_t length, u32 *index, bool incremental)
 {
-    size_t done;
-
     console_acquire();
     if (!incremental)
         *index = log_ring.start;
-    done = ring_peek(&log_ring, bytes, length, index);
+    size_t done = ring_peek(&log_ring, bytes, length, index);
     console_release();
     return done;
 }
@@ -436,12 +424,9 @@ void console_work(void)
 
 size_t console_read(char *bytes, size_t length)
 {
-    size_t done;
-    bool again;
-
     console_acquire();
-    done = ring_take(&input, bytes, length);
-    again = input_stalled;
+    size_t done = ring_take(&input, bytes, length);
+    bool again = input_stalled;
     console_release();
     if (again && done)
         cpu_raise_work(this_cpu_id(), WORK_CONSOLE);
@@ -588,12 +573,11 @@ __init void console_init_vga(void)
 __init void console_init_late(void)
 {
     u64 size = PAGE_SIZE;
-    char *data;
 
     console_init_vga();
     while (size < ring_size_option && size < RING_SIZE_MAX)
         size *= 2;
-    data = heap_alloc(size);
+    char *data = heap_alloc(size);
     if (!data)
         panic("no memory for a console ring of %lu bytes", size);
     console_acquire();

@@ -18,7 +18,6 @@
 #include "cpu/foreign.h"
 #include "cpu/fpu.h"
 #include "cpu/instructions.h"
-#include "cpu/lock.h"
 #include "lib/log.h"
 #include "lib/option.h"
 #include "lib/string.h"
@@ -41,7 +40,7 @@ static spinlock_t efi_lock = SPINLOCK(LOCK_FIRMWARE);
 static bool runtime_wanted __initdata = true;
 static bool uncached_if_unknown __initdata;
 
-static __init int parse_efi(const char *value)
+static __init int parse_efi(const char *value, void *)
 {
     char item[16];
     int more, on;
@@ -59,7 +58,7 @@ static __init int parse_efi(const char *value)
     }
     return more;
 }
-CMDLINE_CUSTOM("efi", parse_efi);
+CMDLINE_CUSTOM("efi", parse_efi, NULL);
 
 /* --- Page tables --------------------------------------------------------- */
 
@@ -158,7 +157,6 @@ static __init bool in_runtime_code(u64 address)
 static __init const char *prepare(void)
 {
     const char *why;
-    void *stack;
 
     if (!runtime_wanted)
         return "efi= says so";
@@ -171,7 +169,7 @@ static __init const char *prepare(void)
     tables = page_alloc(ALLOC_ZERO);
     if (!tables)
         return "no memory for its page tables";
-    stack = heap_alloc(STACK_SIZE);
+    void *stack = heap_alloc(STACK_SIZE);
     if (!stack || map_pages(FIRMWARE_STACK, virt_to_mfn(stack), STACK_SIZE / PAGE_SIZE, MAP_RW))
         return "no memory for its stack";
     for (u32 i = 0; i < efi.region_count; i++)
@@ -193,7 +191,6 @@ static __init void *keep(const void *from, size_t size)
 __init void efi_init(const struct efi_facts *found)
 {
     static const u16 no_name;
-    const char *why;
     u32 length = 0;
 
     if (!found->present)
@@ -207,7 +204,7 @@ __init void efi_init(const struct efi_facts *found)
     efi.regions = keep(found->regions, efi.region_count * sizeof(struct efi_region));
     if (!efi.regions)
         efi.region_count = 0;
-    why = prepare();
+    const char *why = prepare();
     efi.sections = NULL;
     efi.section_count = 0;
     usable = !why;
@@ -228,7 +225,6 @@ static bool call(struct fpu_state *fpu, enum efi_service service, const u64 args
 {
     u64 cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
     const u64 *loaded = mfn_to_virt(pte_mfn(cr3));
-    bool done;
 
     if (fpu) {
         fpu_save(fpu);
@@ -240,7 +236,7 @@ static bool call(struct fpu_state *fpu, enum efi_service service, const u64 args
     /* No global entry of a guest's may stand for an address of firmware's. */
     write_cr4(cr4 & ~CR4_PGE);
     write_cr3(mfn_to_paddr(virt_to_mfn(tables)).raw);
-    done = foreign_call(efi.services[service], args, status);
+    bool done = foreign_call(efi.services[service], args, status);
     interrupts_off();
     write_cr3(cr3);
     write_cr4(cr4);
@@ -252,15 +248,13 @@ static bool call(struct fpu_state *fpu, enum efi_service service, const u64 args
 
 bool efi_call(struct fpu_state *fpu, enum efi_service service, const u64 args[5], u64 *status)
 {
-    const struct trap_record *fault;
-
     spin_hold(&efi_lock);
     if (!usable)
         return false;
     if (call(fpu, service, args, status))
         return true;
     usable = false;
-    fault = trap_last_mended();
+    const struct trap_record *fault = trap_last_mended();
     printk(LOG_ERROR,
            "EFI: service %u faults (vector %u, error %#x, address %#lx): no more calls\n", service,
            fault->vector, fault->error_code, (unsigned long)fault->address);

@@ -78,12 +78,11 @@ void ioapic_retarget(u32 pin, u32 apic_id)
 void ioapic_mask(u32 pin, bool masked)
 {
     const struct ioapic *io = ioapic_of(pin);
-    u32 reg, low;
 
     if (!io)
         return;
-    reg = REG_ENTRY + 2 * (pin - io->first_pin);
-    low = reg_read(io, reg);
+    u32 reg = REG_ENTRY + 2 * (pin - io->first_pin);
+    u32 low = reg_read(io, reg);
     reg_write(io, reg, masked ? low | ENTRY_MASKED : low & ~ENTRY_MASKED);
 }
 
@@ -94,11 +93,9 @@ static void key_ioapics(unsigned char)
 
         console_say("IO-APIC at %#lx:\n", io->address);
         for (u32 pin = 0; pin < io->pins; pin++) {
-            u32 low, high;
-
             spin_lock(&irq_lock);
-            low = reg_read(io, REG_ENTRY + 2 * pin);
-            high = reg_read(io, REG_ENTRY + 2 * pin + 1);
+            u32 low = reg_read(io, REG_ENTRY + 2 * pin);
+            u32 high = reg_read(io, REG_ENTRY + 2 * pin + 1);
             spin_unlock(&irq_lock);
             if (low & 0xff)
                 console_say("  GSI %3u: vector %02x %s %s%s to APIC %02x\n", io->first_pin + pin,
@@ -115,7 +112,6 @@ __init void ioapic_init(void)
         const struct acpi_ioapic *said = &acpi.ioapics[i];
         struct ioapic *io = &ioapics[ioapic_count];
         u8 *window = map_io(paddr(said->address), 0x20, true);
-        u32 version;
 
         if (!window)
             continue;
@@ -123,7 +119,7 @@ __init void ioapic_init(void)
                               .index = (volatile u32 *)window,
                               .data = (volatile u32 *)(window + 0x10),
                               .first_pin = said->gsi_base};
-        version = reg_read(io, REG_VERSION);
+        u32 version = reg_read(io, REG_VERSION);
         io->pins = (version >> 16 & 0xff) + 1;
         if (version == ~0u || said->gsi_base >= MAX_GSI || io->pins > MAX_GSI - said->gsi_base) {
             printk(LOG_WARNING, "IO-APIC at %#lx: not usable (version %#x, first GSI %u)\n",

@@ -130,8 +130,6 @@ static void dispatch_irq(u32 vector)
 {
     struct binding bindings[SHARERS_MAX];
     struct irq *irq = NULL;
-    u32 n, bound;
-    bool level, guest;
 
     perfc_inc(irqs);
     spin_lock(&irq_lock);
@@ -143,10 +141,10 @@ static void dispatch_irq(u32 vector)
         spin_unlock(&irq_lock);
         return;
     }
-    n = vector_irq[vector] - 1u;
-    bound = irq->bound;
-    level = irq->level && !irq->msi;
-    guest = irq->guest;
+    u32 n = vector_irq[vector] - 1u;
+    u32 bound = irq->bound;
+    bool level = irq->level && !irq->msi;
+    bool guest = irq->guest;
     for (u32 i = 0; i < bound; i++)
         bindings[i] = irq->bindings[i];
     irq->count++;
@@ -211,20 +209,15 @@ void irq_dispatch(u32 vector)
 static int irq_bind(u32 n, irq_handler_t fn, void *arg, const cpumask_t *where, bool guest,
                     bool shareable)
 {
-    struct irq *irq;
-    int rc;
-
     spin_hold(&pci_lock);
     spin_hold(&irq_lock);
-    irq = irq_get(n);
+    struct irq *irq = irq_get(n);
     if (!irq)
         return -EINVAL;
     if (irq->bound &&
         (!guest || !irq->guest || !irq->shareable || !shareable || irq->bound == SHARERS_MAX))
         return -EBUSY;
-    rc = vector_assign(irq, n);
-    if (rc)
-        return rc;
+    TRY(vector_assign(irq, n));
     irq->bindings[irq->bound++] = (struct binding){fn, arg};
     irq->guest = guest;
     irq->configured = true;
@@ -251,12 +244,11 @@ int irq_bind_guest(u32 irq, irq_handler_t fn, void *arg, const cpumask_t *where,
 
 void irq_unbind_guest(u32 n, void *arg)
 {
-    struct irq *irq;
     u32 kept = 0;
 
     spin_hold(&pci_lock);
     spin_hold(&irq_lock);
-    irq = irq_get(n);
+    struct irq *irq = irq_get(n);
     if (!irq || !irq->guest)
         return;
     for (u32 i = 0; i < irq->bound; i++)
@@ -277,10 +269,8 @@ void irq_unbind_guest(u32 n, void *arg)
 
 static bool is_running(u32 n)
 {
-    const struct irq *irq;
-
     spin_hold(&irq_lock);
-    irq = irq_get(n);
+    const struct irq *irq = irq_get(n);
     return irq && irq->running;
 }
 
@@ -292,31 +282,26 @@ void irq_sync(u32 n)
 
 void irq_eoi(u32 n)
 {
-    struct irq *irq;
-
     spin_hold(&irq_lock);
-    irq = irq_get(n);
+    struct irq *irq = irq_get(n);
     if (irq && irq->owed && --irq->owed == 0 && irq->bound)
         ioapic_mask(irq->pin, false);
 }
 
 bool irq_needs_eoi(u32 n)
 {
-    const struct irq *irq;
-
     spin_hold(&irq_lock);
-    irq = irq_get(n);
+    const struct irq *irq = irq_get(n);
     return irq && irq->level && !irq->msi;
 }
 
 void irq_set_affinity(u32 n, const cpumask_t *where)
 {
     u32 cpu = choose_cpu(where);
-    struct irq *irq;
 
     spin_hold(&pci_lock);
     spin_hold(&irq_lock);
-    irq = irq_get(n);
+    struct irq *irq = irq_get(n);
     if (!irq || !irq->bound || cpu == irq->cpu)
         return;
     irq->cpu = cpu;
@@ -330,10 +315,8 @@ void irq_set_affinity(u32 n, const cpumask_t *where)
 
 int irq_setup_gsi(u32 gsi, bool level, bool active_low)
 {
-    struct irq *irq;
-
     spin_hold(&irq_lock);
-    irq = gsi < gsi_count ? irq_get(gsi) : NULL;
+    struct irq *irq = gsi < gsi_count ? irq_get(gsi) : NULL;
     if (!irq || irq->configured)
         return irq ? -EEXIST : -EINVAL;
     irq->level = level;
@@ -344,14 +327,11 @@ int irq_setup_gsi(u32 gsi, bool level, bool active_low)
 
 int irq_gsi_vector(u32 gsi)
 {
-    struct irq *irq;
-    int rc;
-
     spin_hold(&irq_lock);
-    irq = gsi < gsi_count ? irq_get(gsi) : NULL;
+    struct irq *irq = gsi < gsi_count ? irq_get(gsi) : NULL;
     if (!irq)
         return -EINVAL;
-    rc = vector_assign(irq, gsi);
+    int rc = vector_assign(irq, gsi);
     return rc ? rc : irq->vector;
 }
 
@@ -425,18 +405,13 @@ void *irq_next_msi(u32 *n)
  */
 static __init void pic_silence(void)
 {
-    enum { MASTER = 0x20, SLAVE = 0xa0 };
+    static const struct {
+        u8 port, value;
+    } steps[] __initconst = {{0x20, 0x11}, {0xa0, 0x11}, {0x21, 0x20}, {0xa1, 0x28}, {0x21, 0x04},
+                             {0xa1, 0x02}, {0x21, 0x01}, {0xa1, 0x01}, {0x21, 0xff}, {0xa1, 0xff}};
 
-    out8(MASTER, 0x11);
-    out8(SLAVE, 0x11);
-    out8(MASTER + 1, 0x20);
-    out8(SLAVE + 1, 0x28);
-    out8(MASTER + 1, 0x04);
-    out8(SLAVE + 1, 0x02);
-    out8(MASTER + 1, 0x01);
-    out8(SLAVE + 1, 0x01);
-    out8(MASTER + 1, 0xff);
-    out8(SLAVE + 1, 0xff);
+    for (u32 i = 0; i < ARRAY_SIZE(steps); i++)
+        out8(steps[i].port, steps[i].value);
 }
 
 static void key_interrupts(unsigned char)

@@ -74,15 +74,12 @@ static u8 find_capability(u32 sbdf, u8 wanted)
 /* Memory BAR of a device; 0 when it is none or not set up. */
 static u64 read_bar(u32 sbdf, u32 bar)
 {
-    u32 low;
-    u64 address;
-
     if (bar > 5)
         return 0;
-    low = pci_read_locked(sbdf, CONFIG_BAR0 + 4 * bar, 4);
+    u32 low = pci_read_locked(sbdf, CONFIG_BAR0 + 4 * bar, 4);
     if (low & 1) /* I/O ports */
         return 0;
-    address = low & ~0xfu;
+    u64 address = low & ~0xfu;
     if ((low & 6) == 4 && bar < 5)
         address |= (u64)pci_read_locked(sbdf, CONFIG_BAR0 + 4 * (bar + 1), 4) << 32;
     return address;
@@ -106,12 +103,10 @@ static void write_message(const struct msi *m)
 
 static void write_mask(const struct msi *m)
 {
-    u32 at;
-
     if (m->is_msix) {
         m->registers[3] = m->masked;
     } else if (m->maskable) {
-        at = m->capability + (m->wide ? 0x10u : 0x0cu);
+        u32 at = m->capability + (m->wide ? 0x10u : 0x0cu);
         pci_write_locked(m->sbdf, at, 4,
                          (pci_read_locked(m->sbdf, at, 4) & ~1u) | (m->masked ? 1 : 0));
     }
@@ -140,12 +135,10 @@ void msi_route(void *msi, u8 vector, u32 apic_id)
 
 static int setup_msi(struct msi *m)
 {
-    u32 control;
-
     m->capability = find_capability(m->sbdf, CAPABILITY_MSI);
     if (!m->capability)
         return -ENODEV;
-    control = pci_read_locked(m->sbdf, m->capability + MSI_CONTROL, 2);
+    u32 control = pci_read_locked(m->sbdf, m->capability + MSI_CONTROL, 2);
     m->wide = control & MSI_CONTROL_64BIT;
     m->maskable = control & MSI_CONTROL_MASKS;
     m->entry = 0;
@@ -154,20 +147,17 @@ static int setup_msi(struct msi *m)
 
 static int setup_msix(struct msi *m, u64 table_base)
 {
-    u32 control, table;
-    u64 bar, where;
-
     m->capability = find_capability(m->sbdf, CAPABILITY_MSIX);
     if (!m->capability)
         return -ENODEV;
-    control = pci_read_locked(m->sbdf, m->capability + MSIX_CONTROL, 2);
+    u32 control = pci_read_locked(m->sbdf, m->capability + MSIX_CONTROL, 2);
     if (m->entry > (control & MSIX_SIZE_MASK))
         return -EINVAL;
-    table = pci_read_locked(m->sbdf, m->capability + MSIX_TABLE, 4);
-    bar = read_bar(m->sbdf, table & 7);
+    u32 table = pci_read_locked(m->sbdf, m->capability + MSIX_TABLE, 4);
+    u64 bar = read_bar(m->sbdf, table & 7);
     if (!bar && pci_device_is_virtual(m->sbdf))
         bar = table_base; /* virtual functions have no BARs of their own to read */
-    where = bar + (table & ~7u) + (u64)m->entry * MSIX_ENTRY_SIZE;
+    u64 where = bar + (table & ~7u) + (u64)m->entry * MSIX_ENTRY_SIZE;
     if (!bar || where < bar || !memory_is_io(paddr(where), MSIX_ENTRY_SIZE))
         return -ENXIO;
     m->page = paddr_to_mfn(paddr(where));
@@ -228,10 +218,9 @@ int msi_enable(u32 sbdf, u32 entry, u64 table_base, bool msix, u32 count, u32 *i
 void msi_disable(u32 irq)
 {
     void *detached = NULL;
-    struct msi *m;
 
     spin_lock(&pci_lock);
-    m = irq_msi(irq);
+    struct msi *m = irq_msi(irq);
     if (m) {
         /* The device may be gone already: writes to nothing do no harm. */
         msi_mask(m, true);

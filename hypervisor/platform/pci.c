@@ -65,13 +65,11 @@ static u16 select_register(u32 sbdf, u32 reg)
 
 u32 pci_read_locked(u32 sbdf, u32 reg, u32 bytes)
 {
-    volatile void *p;
-
     if (!access_is_valid(reg, bytes))
         return ~0u;
     if (ports_reach(sbdf, reg))
         return port_in(select_register(sbdf, reg), bytes);
-    p = ecam_register(sbdf, reg);
+    volatile void *p = ecam_register(sbdf, reg);
     if (!p)
         return ~0u;
     return bytes == 1 ? *(volatile u8 *)p : bytes == 2 ? *(volatile u16 *)p : *(volatile u32 *)p;
@@ -79,15 +77,13 @@ u32 pci_read_locked(u32 sbdf, u32 reg, u32 bytes)
 
 void pci_write_locked(u32 sbdf, u32 reg, u32 bytes, u32 value)
 {
-    volatile void *p;
-
     if (!access_is_valid(reg, bytes))
         return;
     if (ports_reach(sbdf, reg)) {
         port_out(select_register(sbdf, reg), bytes, value);
         return;
     }
-    p = ecam_register(sbdf, reg);
+    volatile void *p = ecam_register(sbdf, reg);
     if (!p)
         return;
     if (bytes == 1)
@@ -124,10 +120,8 @@ static struct pci_device *device_find(u32 sbdf)
 
 int pci_device_add(u32 sbdf, bool virtual_function)
 {
-    struct pci_device *d;
-
     spin_hold(&pci_lock);
-    d = device_find(sbdf);
+    struct pci_device *d = device_find(sbdf);
     if (!d) {
         d = heap_alloc(sizeof(*d));
         if (!d)
@@ -141,10 +135,8 @@ int pci_device_add(u32 sbdf, bool virtual_function)
 
 int pci_device_remove(u32 sbdf)
 {
-    struct pci_device *d;
-
     spin_hold(&pci_lock);
-    d = device_find(sbdf);
+    struct pci_device *d = device_find(sbdf);
     if (!d)
         return -ENODEV;
     list_del(&d->link);

@@ -90,7 +90,7 @@ static const struct {
             {"triple", reset_triple_fault}};
 
 /* Names may be cut down to a letter; "warm" and "cold" make no difference to us. */
-static __init int parse_reboot(const char *value)
+static __init int parse_reboot(const char *value, void *)
 {
     char item[16];
     int more;
@@ -112,7 +112,7 @@ static __init int parse_reboot(const char *value)
     }
     return more;
 }
-CMDLINE_CUSTOM("reboot", parse_reboot);
+CMDLINE_CUSTOM("reboot", parse_reboot, NULL);
 
 void machine_restart(void)
 {

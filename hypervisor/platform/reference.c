@@ -34,14 +34,12 @@ static __init u64 hpet_read(void)
 
 static __init bool hpet_start(struct reference *r)
 {
-    u32 period;
-
     if (!acpi.hpet_address)
         return false;
     hpet = map_io(paddr(acpi.hpet_address), HPET_SIZE, true);
     if (!hpet)
         return false;
-    period = hpet[HPET_PERIOD];
+    u32 period = hpet[HPET_PERIOD];
     if (period == 0 || period > HPET_PERIOD_MAX)
         return false;
     hpet[HPET_CONFIG] |= HPET_ENABLE;
@@ -63,10 +61,8 @@ static __init bool pm_timer_start(struct reference *r)
 
 static __init u64 pit_read(void)
 {
-    u32 low;
-
     out8(PIT_COMMAND, 0x80); /* latch channel 2 */
-    low = in8(PIT_CHANNEL_2);
+    u32 low = in8(PIT_CHANNEL_2);
     return 0x10000u - (low | (u32)in8(PIT_CHANNEL_2) << 8); /* it counts down */
 }
 

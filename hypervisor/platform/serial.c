@@ -50,13 +50,12 @@ static __init bool item_number(const char *item, u64 max, u64 *value)
 static __init bool parse_baud(const char *item, struct serial_config *c)
 {
     const char *end;
-    u64 baud;
 
     if (strcmp(item, "auto") == 0) {
         c->baud = 0;
         return true;
     }
-    baud = parse_u64(item, &end);
+    u64 baud = parse_u64(item, &end);
     if (end == item || baud == 0 || baud > 4000000)
         return false;
     c->baud = (u32)baud;
@@ -140,9 +139,9 @@ static __init bool parse_named(const char *item, struct serial_config *c)
     return false;
 }
 
-__init int serial_parse(const char *value, struct serial_config *config)
+__init int serial_parse(const char *value, void *where)
 {
-    struct serial_config c = *config;
+    struct serial_config *config = where, c = *config;
     char item[32];
     int more;
 
@@ -160,17 +159,8 @@ __init int serial_parse(const char *value, struct serial_config *config)
     return 0;
 }
 
-static __init int parse_com1(const char *value)
-{
-    return serial_parse(value, &uarts[0].config);
-}
-CMDLINE_CUSTOM("com1", parse_com1);
-
-static __init int parse_com2(const char *value)
-{
-    return serial_parse(value, &uarts[1].config);
-}
-CMDLINE_CUSTOM("com2", parse_com2);
+CMDLINE_CUSTOM("com1", serial_parse, &uarts[0].config);
+CMDLINE_CUSTOM("com2", serial_parse, &uarts[1].config);
 
 u8 serial_line_control(const struct serial_config *c)
 {
@@ -184,7 +174,6 @@ __init bool serial_open(u32 port)
     struct uart *u = &uarts[port];
     const struct serial_config *c = &u->config;
     u16 base = c->io_base;
-    u32 divisor;
 
     /* The scratch register keeps what is written; an empty bus reads all ones. */
     out8(base + SCRATCH, 0x5a);
@@ -192,7 +181,7 @@ __init bool serial_open(u32 port)
         return false;
     out8(base + IER, 0);
     if (c->baud) {
-        divisor = MAX(c->clock / (c->baud * 16), 1u);
+        u32 divisor = MAX(c->clock / (c->baud * 16), 1u);
         out8(base + LCR, LCR_DLAB);
         out8(base + 0, (u8)divisor);
         out8(base + 1, (u8)(divisor >> 8));

@@ -14,6 +14,6 @@ struct serial_config {
 };
 
 /* Applies an option's value: 0, or -EINVAL with *config unchanged. Empty items keep a default. */
-int serial_parse(const char *value, struct serial_config *config);
+int serial_parse(const char *value, void *config);
 /* The line control register for it. */
 u8 serial_line_control(const struct serial_config *config);

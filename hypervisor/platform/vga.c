@@ -87,7 +87,6 @@ __init const struct screen_device *vga_open(void)
 {
     static const u32 rows = ROWS, columns = COLUMNS;
     static const struct screen_device device = {&rows, &columns, put, scroll, leave};
-    u16 seen;
 
     /* Graphics mode (a boot loader's or EFI's frame buffer) shows no text. */
     out8(GRAPHICS_INDEX, 6);
@@ -96,7 +95,7 @@ __init const struct screen_device *vga_open(void)
     cells = map_io(paddr(VGA_MEMORY), VGA_SIZE, true);
     if (!cells)
         return NULL;
-    seen = cells[0];
+    u16 seen = cells[0];
     cells[0] = 0x0a55;
     if (cells[0] != 0x0a55)
         return NULL;

@@ -31,10 +31,9 @@ static inline s64 batch_begin(struct batch *b, u64 list, u64 count, u64 done_poi
                         .done_pointer = done_pointer,
                         .count = (u32)count & ~COUNT_CONTINUED,
                         .size = size};
-    if (unlikely((count & COUNT_CONTINUED) && done_pointer &&
-                 guest_copy_in(&b->before, done_pointer, sizeof(b->before))))
-        return reject(-EFAULT, "count of what is done is not readable");
-    return 0;
+    return unlikely((count & COUNT_CONTINUED) && done_pointer)
+               ? guest_copy_in(&b->before, done_pointer, sizeof(b->before))
+               : 0;
 }
 
 /* Counts the last request, if it went well, and fetches the next. False: no more in this call. */
@@ -49,10 +48,9 @@ static inline bool batch_next(struct batch *b, void *request)
         return false;
     else if (b->done && hypercall_should_yield())
         b->error = -ERESTART_HYPERCALL;
-    else if (guest_copy_in_at(request, b->list, b->done, b->size))
-        b->error = reject(-EFAULT, "request is not readable");
     else
-        b->taken++;
+        b->error = guest_copy_in_at(request, b->list, b->done, b->size);
+    b->taken += !b->error;
     return !b->error;
 }
 
@@ -62,7 +60,7 @@ static inline s64 batch_end(const struct batch *b, u64 domain)
     u32 done = b->before + b->done;
 
     if (b->done_pointer && guest_copy_out(b->done_pointer, &done, sizeof(done)) && !b->error)
-        return reject(-EFAULT, "count of what is done is not writable");
+        return -EFAULT;
     if (b->error == -ERESTART_HYPERCALL)
         return hypercall_continue(b->list + (u64)b->done * b->size,
                                   (b->count - b->done) | COUNT_CONTINUED, b->done_pointer, domain,

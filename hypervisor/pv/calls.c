@@ -11,11 +11,10 @@
 #include "pv/traps.h"
 #include <xen/callback.h>
 
-s64 hypercall_set_trap_table(u64 list, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_set_trap_table(u64 list, u64, u64, u64, u64)
 {
     struct pv_vcpu *v = to_pv(current);
     struct trap_info trap;
-    (void)a1, (void)a2, (void)a3, (void)a4;
 
     if (!list) { /* the interface's way to clear it */
         memset(v->traps, 0, 256 * sizeof(trap));
@@ -23,8 +22,7 @@ s64 hypercall_set_trap_table(u64 list, u64 a1, u64 a2, u64 a3, u64 a4)
     }
     /* At most every vector once, however long the guest's list claims to be. */
     for (u32 i = 0; i <= 256; i++) {
-        if (guest_copy_in_at(&trap, list, i, sizeof(trap)))
-            return reject(-EFAULT, "trap table not readable");
+        TRY(guest_copy_in_at(&trap, list, i, sizeof(trap)));
         if (!trap.address)
             return 0;
         if (!address_canonical(trap.address))
@@ -80,8 +78,7 @@ s64 hypercall_callback_op(u64 op, u64 arg, u64 a2 __unused, u64 a3 __unused, u64
     switch (op) {
     case CALLBACKOP_register: {
         struct callback_register reg;
-        if (guest_copy_in(&reg, arg, sizeof(reg)))
-            return -EFAULT;
+        TRY(guest_copy_in(&reg, arg, sizeof(reg)));
         if (!address_canonical(reg.address))
             return reject(-EINVAL, "non-canonical callback");
         if (reg.type == CALLBACKTYPE_nmi) { /* an older name of trap 2 */
@@ -98,8 +95,7 @@ s64 hypercall_callback_op(u64 op, u64 arg, u64 a2 __unused, u64 a3 __unused, u64
     }
     case CALLBACKOP_unregister: {
         struct callback_unregister un;
-        if (guest_copy_in(&un, arg, sizeof(un)))
-            return -EFAULT;
+        TRY(guest_copy_in(&un, arg, sizeof(un)));
         if (callback_slot(v, un.type)) /* a kernel cannot do without these */
             return reject(-EINVAL, "callback cannot be unregistered");
         if (un.type != CALLBACKTYPE_nmi)
@@ -112,10 +108,9 @@ s64 hypercall_callback_op(u64 op, u64 arg, u64 a2 __unused, u64 a3 __unused, u64
     }
 }
 
-s64 hypercall_fpu_taskswitch(u64 set, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_fpu_taskswitch(u64 set, u64, u64, u64, u64)
 {
     struct pv_vcpu *v = to_pv(current);
-    (void)a1, (void)a2, (void)a3, (void)a4;
 
     v->cr0_ts = set ? 8 : 0;
     cpu_set_task_switched(set);
@@ -171,23 +166,19 @@ int pv_set_debugreg(u64 n, u64 value)
     }
 }
 
-s64 hypercall_set_debugreg(u64 n, u64 value, u64 a2, u64 a3, u64 a4)
+s64 hypercall_set_debugreg(u64 n, u64 value, u64, u64, u64)
 {
-    (void)a2, (void)a3, (void)a4;
     return pv_set_debugreg(n, value);
 }
 
-s64 hypercall_get_debugreg(u64 n, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_get_debugreg(u64 n, u64, u64, u64, u64)
 {
-    (void)a1, (void)a2, (void)a3, (void)a4;
     n = pv_debug_number(n);
     return n < 8 ? (s64)to_pv(current)->dr[n] : reject(-EINVAL, "no such debug register");
 }
 
-s64 hypercall_set_segment_base(u64 which, u64 base, u64 a2, u64 a3, u64 a4)
+s64 hypercall_set_segment_base(u64 which, u64 base, u64, u64, u64)
 {
-    (void)a2, (void)a3, (void)a4;
-
     if (which == SEGBASE_GS_USER_SEL) {
         cpu_load_gs_other_selector(base & 0xffff);
         return 0;
@@ -210,12 +201,11 @@ s64 hypercall_set_segment_base(u64 which, u64 base, u64 a2, u64 a3, u64 a4)
 }
 
 /* The frame is on the kernel's stack; xen-x86_64.h, struct iret_context. */
-s64 hypercall_iret(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+s64 hypercall_iret(u64, u64, u64, u64, u64)
 {
     struct pv_vcpu *v = to_pv(current);
     struct cpu_user_regs *regs = guest_regs();
     struct iret_context frame;
-    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4;
 
     if (guest_copy_in(&frame, regs->rsp, sizeof(frame))) {
         domain_crash(v->v.domain, "IRET frame not readable");

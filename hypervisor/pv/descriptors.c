@@ -79,11 +79,10 @@ static void put_page(mfn_t m)
 static int get_page(struct domain *d, u64 number)
 {
     struct frame *f = frame_get_from_guest(number, &d->frames);
-    int error;
 
     if (!f)
         return reject(-EINVAL, "descriptor table in no frame of the domain");
-    error = type_get(f, TYPE_SEGDESC);
+    int error = type_get(f, TYPE_SEGDESC);
     if (error)
         frame_put(f);
     return error;
@@ -203,40 +202,30 @@ s64 hypercall_set_gdt(u64 list, u64 entries, u64 a2 __unused, u64 a3 __unused, u
     entries = (u32)entries;
     if (entries > FIRST_RESERVED_GDT_ENTRY)
         return reject(-EINVAL, "GDT too long");
-    if (guest_copy_in(frames, list, (entries + PER_PAGE - 1) / PER_PAGE * sizeof(frames[0])))
-        return reject(-EFAULT, "list of GDT frames is not readable");
+    TRY(guest_copy_in(frames, list, (entries + PER_PAGE - 1) / PER_PAGE * sizeof(frames[0])));
     return pv_set_gdt(to_pv(current), frames, (u32)entries);
 }
 
-s64 hypercall_update_descriptor(u64 address, u64 descriptor, u64 a2, u64 a3, u64 a4)
+s64 hypercall_update_descriptor(u64 address, u64 descriptor, u64, u64, u64)
 {
     struct domain *d = current->domain;
-    struct frame *f = frame_from_guest(address >> PAGE_SHIFT);
-    bool in_use;
-    int error;
-    (void)a2, (void)a3, (void)a4;
+    struct frame *f __put_frame = frame_get_from_guest(address >> PAGE_SHIFT, &d->frames);
 
-    if (!f || (address & (sizeof(u64) - 1)) || !frame_get(f, &d->frames))
+    if (!f || (address & (sizeof(u64) - 1)))
         return reject(-EINVAL, "descriptor in no frame of the domain");
-    error = descriptor_check(&descriptor);
-    if (error) {
-        frame_put(f);
-        return error;
-    }
+    TRY(descriptor_check(&descriptor));
     /* In a table in use, or in one to be. */
-    in_use = (READ_ONCE(f->type) & (TYPE_MASK | TYPE_VALIDATED)) == (TYPE_SEGDESC | TYPE_VALIDATED);
+    bool in_use = (READ_ONCE(f->type) & (TYPE_MASK | TYPE_VALIDATED)) ==
+                  (TYPE_SEGDESC | TYPE_VALIDATED);
     if (in_use)
-        error = type_get(f, TYPE_SEGDESC);
+        TRY(type_get(f, TYPE_SEGDESC));
     else if (!frame_get_writable(f))
-        error = reject(-EINVAL, "descriptor in a frame in other use");
-    if (!error) {
-        atomic_store((u64 *)mfn_to_virt(frame_to_mfn(f)) + (address & ~PAGE_MASK) / sizeof(u64),
-                     descriptor);
-        if (in_use)
-            (void)type_put(f);
-        else
-            frame_put_writable(f);
-    }
-    frame_put(f);
-    return error;
+        return reject(-EINVAL, "descriptor in a frame in other use");
+    atomic_store((u64 *)mfn_to_virt(frame_to_mfn(f)) + (address & ~PAGE_MASK) / sizeof(u64),
+                 descriptor);
+    if (in_use)
+        (void)type_put(f);
+    else
+        frame_put_writable(f);
+    return 0;
 }

@@ -6,7 +6,6 @@
  * Reached only through guest_pv (core/guest.h). The caller holds what core/
  * says there; a vCPU whose context is set or read stands still.
  */
-#include "core/guest.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "pv/mm.h"
@@ -29,10 +28,9 @@ static u64 *table_behind(u64 entry)
 
 #define TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY)
 
-static int pv_domain_init(struct domain *domain, const struct xen_domctl_createdomain *config)
+static int pv_domain_init(struct domain *domain, const struct xen_domctl_createdomain *)
 {
     struct pv_domain *d = to_pv_domain(domain);
-    (void)config;
 
     d->window_l1 = heap_zalloc(domain->max_vcpus * sizeof(d->window_l1[0]));
     u64 *l3 = page_alloc(ALLOC_ZERO);
@@ -147,9 +145,8 @@ static void set_registers(struct pv_vcpu *v, const struct vcpu_guest_context *c)
 static int pv_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *c)
 {
     struct pv_vcpu *v = to_pv(vcpu);
-    int error = check_context(c);
-    if (error)
-        return error;
+
+    TRY(check_context(c));
 
     /* The frames it names, taken before anything is given up. */
     u64 frames[14] = {0};
@@ -159,10 +156,8 @@ static int pv_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *c)
     mfn_t kernel = mfn(xen_cr3_to_pfn(c->ctrlreg[3]));
     mfn_t user = c->ctrlreg[1] ? mfn(xen_cr3_to_pfn(c->ctrlreg[1])) : MFN_NONE;
 
-    error = pv_set_base_tables(v, kernel, user);
-    if (error)
-        return error;
-    error = pv_set_gdt(v, frames, c->gdt_ents);
+    TRY(pv_set_base_tables(v, kernel, user));
+    int error = pv_set_gdt(v, frames, c->gdt_ents);
     if (error) {
         pv_drop_base_tables(v);
         vcpu->initialised = false;

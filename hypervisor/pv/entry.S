@@ -19,16 +19,6 @@
 
     .section .text, "ax", @progbits
 
-/*
- * The frame ends at an address the processor aligns to 16 (TSS.rsp0), which
- * leaves its start 8 off: C wants rsp aligned at a call.
- */
-.macro call_c function
-    sub   $8, %rsp
-    call  \function
-    add   $8, %rsp
-.endm
-
 /* The frame from an rsp just past guest.ss; see above for what is where. */
 .macro save_syscall_frame vector cs
     mov   %rax, -16(%rsp)

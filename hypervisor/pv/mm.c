@@ -84,10 +84,8 @@ static bool take_pin(struct frame *f)
 
 int pv_pin_table(struct domain *d, mfn_t m, u32 level)
 {
-    int error = begin_use(d, m, level_type(level));
 
-    if (error)
-        return error;
+    TRY(begin_use(d, m, level_type(level)));
     struct frame *f = mfn_to_frame(m);
 
     if (atomic_fetch_or(&f->type, TYPE_PINNED) & TYPE_PINNED) {
@@ -105,16 +103,14 @@ int pv_pin_table(struct domain *d, mfn_t m, u32 level)
 
 int pv_unpin_table(struct domain *d, mfn_t m)
 {
-    struct frame *f = frame_get_from_guest(m.raw, &d->frames);
-    bool pinned;
+    struct frame *f __put_frame = frame_get_from_guest(m.raw, &d->frames);
 
     if (!f)
         return reject(-EINVAL, "unpin of no frame of the domain");
-    pinned = take_pin(f);
-    if (pinned)
-        end_use(f);
-    frame_put(f);
-    return pinned ? 0 : reject(-EINVAL, "table is not pinned");
+    if (!take_pin(f))
+        return reject(-EINVAL, "table is not pinned");
+    end_use(f);
+    return 0;
 }
 
 int pv_base_get(struct domain *d, mfn_t m)
@@ -139,12 +135,9 @@ void pv_drop_base_tables(struct pv_vcpu *v)
 
 int pv_set_base_tables(struct pv_vcpu *v, mfn_t kernel, mfn_t user)
 {
-    int error = pv_base_get(v->v.domain, kernel);
-
-    if (error)
-        return error;
+    TRY(pv_base_get(v->v.domain, kernel));
     if (!mfn_is_none(user)) {
-        error = pv_base_get(v->v.domain, user);
+        int error = pv_base_get(v->v.domain, user);
         if (error) {
             pv_base_put(kernel);
             return error;
@@ -257,18 +250,17 @@ static int update_upper(struct domain *d, struct frame *table, u32 level, u32 sl
 }
 
 /* A table that is none yet, or no more: the guest could write it itself. */
-static int update_plain(struct domain *d, struct frame *f, u32 slot, u64 value)
+static int update_plain(struct domain *d, u64 number, u32 slot, u64 value)
 {
-    if (!frame_get(f, &d->frames))
-        return reject(-EINVAL, "table of another domain");
-    bool writable = frame_get_writable(f);
+    struct frame *f __put_frame = frame_get_from_guest(number, &d->frames);
 
-    if (writable) {
-        atomic_store((u64 *)mfn_to_virt(frame_to_mfn(f)) + slot, value);
-        frame_put_writable(f);
-    }
-    frame_put(f);
-    return writable ? 0 : reject(-EINVAL, "entry of a frame in other use");
+    if (!f)
+        return reject(-EINVAL, "table of another domain");
+    if (!frame_get_writable(f))
+        return reject(-EINVAL, "entry of a frame in other use");
+    atomic_store((u64 *)mfn_to_virt(frame_to_mfn(f)) + slot, value);
+    frame_put_writable(f);
+    return 0;
 }
 
 int pv_update_entry(struct domain *d, struct domain *owner, u64 where, u64 value,
@@ -282,7 +274,7 @@ int pv_update_entry(struct domain *d, struct domain *owner, u64 where, u64 value
     u64 type = READ_ONCE(table->type);
 
     if (!(type & TYPE_COUNT_MASK) || !type_is_table(type))
-        return update_plain(d, table, slot, value);
+        return update_plain(d, where >> PAGE_SHIFT, slot, value);
     if (likely(type_level(type) == 1))
         return pv_update_l1(d, owner, table, slot, value, mode, expected);
     return update_upper(d, table, type_level(type), slot, value, mode);
@@ -327,7 +319,6 @@ static int relinquish_frame(struct frame *f)
 int pv_relinquish_tables(struct domain *d)
 {
     struct pv_domain *pd = to_pv_domain(d);
-    struct vcpu *v;
 
     if (!pd->relinquish_step) {
         for_each_vcpu (d, v) {

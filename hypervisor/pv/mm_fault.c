@@ -32,28 +32,25 @@ struct table_write {
 };
 
 /* Up to the end of the page if what lies behind it cannot be read. */
-u32 pv_fetch_code(void *ctx, u64 rip, u8 *bytes, u32 count)
+u32 pv_fetch_code(void *, u64 rip, u8 *bytes, u32 count)
 {
     u32 in_page = (u32)MIN((u64)count, PAGE_SIZE - (rip & ~PAGE_MASK));
-    (void)ctx;
 
     if (!copy_from_guest_va(bytes, guest_va(rip), count))
         return count;
     return copy_from_guest_va(bytes, guest_va(rip), in_page) ? 0 : in_page;
 }
 
-static int linear(void *ctx, enum segment segment, u64 offset, u32 size, bool write, u64 *address)
+static int linear(void *, enum segment segment, u64 offset, u32, bool, u64 *address)
 {
-    (void)ctx, (void)size, (void)write;
     *address = offset + (segment == SEGMENT_FS   ? cpu_fs_base()
                          : segment == SEGMENT_GS ? cpu_gs_base()
                                                  : 0);
     return 0;
 }
 
-static int read_guest(void *ctx, u64 address, u64 *value, u32 size)
+static int read_guest(void *, u64 address, u64 *value, u32 size)
 {
-    (void)ctx;
     *value = 0;
     return copy_from_guest_va(value, guest_va(address), size) ? -EFAULT : 0;
 }
@@ -75,14 +72,13 @@ static int exchange_part(struct table_write *w, u64 address, u64 *expected, u64 
 {
     u64 part = part_of_entry(w, address, size);
     u32 slot = (address & ~PAGE_MASK) / sizeof(u64), shift = address % sizeof(u64) * 8;
-    const u64 *where;
     int error;
 
     if (!w->table) /* nothing is written */
         return (address & PAGE_MASK) == w->page ? 0 : -EOPNOTSUPP;
     if (!part)
         return -EOPNOTSUPP;
-    where = (u64 *)mfn_to_virt(frame_to_mfn(w->table)) + slot;
+    const u64 *where = (u64 *)mfn_to_virt(frame_to_mfn(w->table)) + slot;
     do {
         u64 old = READ_ONCE(*where);
 

@@ -11,7 +11,6 @@
 #include "lib/string.h"
 #include "pv/batch.h"
 #include "pv/calls.h"
-#include "pv/mm.h"
 #include "pv/types.h"
 
 int pv_flush_vcpus(struct domain *d, u64 vcpus, enum flush_kind kind, u64 va)
@@ -24,8 +23,7 @@ int pv_flush_vcpus(struct domain *d, u64 vcpus, enum flush_kind kind, u64 va)
         for (u32 first = 0; first < d->max_vcpus; first += BITS_PER_LONG) {
             u64 bits;
 
-            if (guest_copy_in_at(&bits, vcpus, first / BITS_PER_LONG, sizeof(bits)))
-                return reject(-EFAULT, "vCPU bitmap is not readable");
+            TRY(guest_copy_in_at(&bits, vcpus, first / BITS_PER_LONG, sizeof(bits)));
             for (; bits; bits &= bits - 1) {
                 struct vcpu *v = domain_vcpu(d, first + (u32)__builtin_ctzl(bits));
 
@@ -48,10 +46,8 @@ static int new_kernel_base(struct pv_vcpu *v, mfn_t m)
         pv_load_cr3(v);
         return 0;
     }
-    int error = pv_base_get(v->v.domain, m);
 
-    if (error)
-        return error;
+    TRY(pv_base_get(v->v.domain, m));
     v->kernel_table = m;
     /* Out of use by the processor before it may be taken apart. */
     pv_load_cr3(v);
@@ -66,10 +62,8 @@ static int new_user_base(struct pv_vcpu *v, mfn_t m)
     if (mfn_equal(m, old))
         return 0;
     if (!mfn_is_none(m)) {
-        int error = pv_base_get(v->v.domain, m);
 
-        if (error)
-            return error;
+        TRY(pv_base_get(v->v.domain, m));
     }
     /* The kernel runs, so the user table is not loaded. */
     v->user_table = m;
@@ -90,23 +84,19 @@ static int clear_page(struct domain *d, u64 number)
 
 static int copy_page(struct domain *d, u64 to, u64 from)
 {
-    struct frame *source = frame_get_from_guest(from, &d->frames), *f;
-    int error;
+    struct frame *source __put_frame = frame_get_from_guest(from, &d->frames), *f;
 
     if (!source)
         return reject(-EINVAL, "page to copy is no frame of the domain");
-    error = domain_page_take(d, to, &f);
-    if (!error) {
-        memmove(mfn_to_virt(frame_to_mfn(f)), mfn_to_virt(frame_to_mfn(source)), PAGE_SIZE);
-        domain_page_drop(f);
-    }
-    frame_put(source);
-    return error ? reject(-EINVAL, "page to copy to is not writable memory") : 0;
+    if (domain_page_take(d, to, &f))
+        return reject(-EINVAL, "page to copy to is not writable memory");
+    memmove(mfn_to_virt(frame_to_mfn(f)), mfn_to_virt(frame_to_mfn(source)), PAGE_SIZE);
+    domain_page_drop(f);
+    return 0;
 }
 
-static void flush_caches_here(void *unused)
+static void flush_caches_here(void *)
 {
-    (void)unused;
     cpu_write_back_caches();
 }
 
@@ -191,18 +181,13 @@ s64 hypercall_mmuext_op(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a
     struct domain *owner;
     struct batch batch;
     struct mmuext_op op;
-    s64 error;
 
     if (unlikely(!pv_finish_tables()))
         return hypercall_continue(list, count, done_pointer, domain, 0);
-    error = batch_begin(&batch, list, count, done_pointer, sizeof(op));
-    if (error)
-        return error;
+    TRY(batch_begin(&batch, list, count, done_pointer, sizeof(op)));
     if ((u16)domain == DOMID_IO || (u16)domain == DOMID_XEN)
         return reject(-EPERM, "page tables of no guest");
-    error = pv_get_frame_owner((u16)domain, POLICY_PAGE_TABLES, &owner);
-    if (error)
-        return error;
+    TRY(pv_get_frame_owner((u16)domain, POLICY_PAGE_TABLES, &owner));
     while (batch_next(&batch, &op))
         batch.error = one_op(owner, &op);
     perfc_add(mmuext_ops, batch.done);

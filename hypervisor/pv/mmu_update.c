@@ -31,13 +31,11 @@ int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner)
         domain_get_again(idle_domain);
         return 0;
     }
-    int error = policy_target((domid_t)id, op, owner);
-
-    if (!error && (*owner)->is_hvm && op != POLICY_MAP_FOREIGN) {
-        pv_put_frame_owner(*owner);
-        error = reject(-EOPNOTSUPP, "frames of a translated guest by page tables");
-    }
-    return error;
+    TRY(policy_target((domid_t)id, op, owner));
+    if (!(*owner)->is_hvm || op == POLICY_MAP_FOREIGN)
+        return 0;
+    pv_put_frame_owner(*owner);
+    return reject(-EOPNOTSUPP, "frames of a translated guest by page tables");
 }
 
 /* Owners of the tables and of the frames that one call's entries name. */
@@ -49,10 +47,9 @@ static int get_parties(struct parties *p, u32 argument)
 {
     /* Low half: frames. High half: tables, one more than the domain's number, 0 the caller. */
     u32 tables = argument >> 16;
-    int error = pv_get_frame_owner(argument & 0xffff, POLICY_MAP_FOREIGN, &p->frames);
+    int error;
 
-    if (error)
-        return error;
+    TRY(pv_get_frame_owner(argument & 0xffff, POLICY_MAP_FOREIGN, &p->frames));
     p->tables = current->domain;
     if (likely(!tables))
         return 0;
@@ -67,11 +64,10 @@ static int get_parties(struct parties *p, u32 argument)
 
 /*
  * An entry that maps a translated domain's memory names its frame by that
- * domain's number. *held keeps the frame while the entry is made.
+ * domain's number. *held, NULL before, keeps the frame while the entry is made.
  */
 static int name_frame(struct domain *owner, u64 *value, struct frame **held)
 {
-    *held = NULL;
     if (likely(!owner || !owner->p2m) || !(*value & PTE_PRESENT))
         return 0;
     *held = domain_frame_get(owner, pte_mfn(*value).raw);
@@ -83,25 +79,20 @@ static int name_frame(struct domain *owner, u64 *value, struct frame **held)
 
 static int set_m2p(struct domain *owner, u64 number, u64 pfn)
 {
-    struct frame *f = owner ? frame_get_from_guest(number, &owner->frames) : NULL;
+    struct frame *f __put_frame = owner ? frame_get_from_guest(number, &owner->frames) : NULL;
 
     if (!f)
         return reject(-EINVAL, "machine-to-phys entry of another's frame");
     m2p_set(frame_to_mfn(f), pfn);
-    frame_put(f);
     return 0;
 }
 
 static int update_entry(const struct parties *p, u64 where, u64 value, enum entry_mode how)
 {
-    struct frame *held;
-    int error = name_frame(p->frames, &value, &held);
+    struct frame *held __put_frame = NULL;
 
-    if (!error)
-        error = pv_update_entry(p->tables, p->frames, where, value, how, 0);
-    if (unlikely(held != NULL))
-        frame_put(held);
-    return error;
+    TRY(name_frame(p->frames, &value, &held));
+    return pv_update_entry(p->tables, p->frames, where, value, how, 0);
 }
 
 static int one_update(const struct parties *p, const struct mmu_update *u)
@@ -125,16 +116,11 @@ s64 hypercall_mmu_update(u64 list, u64 count, u64 done_pointer, u64 domain, u64 
     struct parties parties;
     struct mmu_update update;
     struct batch batch;
-    s64 error;
 
     if (unlikely(!pv_finish_tables()))
         return hypercall_continue(list, count, done_pointer, domain, 0);
-    error = batch_begin(&batch, list, count, done_pointer, sizeof(update));
-    if (error)
-        return error;
-    error = get_parties(&parties, (u32)domain);
-    if (error)
-        return error;
+    TRY(batch_begin(&batch, list, count, done_pointer, sizeof(update)));
+    TRY(get_parties(&parties, (u32)domain));
     while (batch_next(&batch, &update))
         batch.error = one_update(&parties, &update);
     perfc_add(mmu_updates, batch.done);
@@ -175,32 +161,25 @@ static s64 update_va(u64 va, u64 value, u64 flags, struct domain *owner)
     if (!where)
         return reject(-EINVAL, "address without a level-1 table");
     /* The walk gave a frame of RAM; whether it is a table of ours is checked now. */
-    struct frame *held;
-    int error = name_frame(owner, &value, &held);
+    struct frame *held __put_frame = NULL;
 
-    if (!error)
-        error = pv_update_l1(d, owner, frame_from_guest(where >> PAGE_SHIFT),
-                             (where & ~PAGE_MASK) / sizeof(u64), value, ENTRY_SET, 0);
-    if (held)
-        frame_put(held);
-    return error ? error : flush_after_update(va, flags);
+    TRY(name_frame(owner, &value, &held));
+    TRY(pv_update_l1(d, owner, frame_from_guest(where >> PAGE_SHIFT),
+                     (where & ~PAGE_MASK) / sizeof(u64), value, ENTRY_SET, 0));
+    return flush_after_update(va, flags);
 }
 
-s64 hypercall_update_va_mapping(u64 va, u64 value, u64 flags, u64 a3, u64 a4)
+s64 hypercall_update_va_mapping(u64 va, u64 value, u64 flags, u64, u64)
 {
-    (void)a3, (void)a4;
     return update_va(va, value, flags, current->domain);
 }
 
-s64 hypercall_update_va_mapping_otherdomain(u64 va, u64 value, u64 flags, u64 domain, u64 a4)
+s64 hypercall_update_va_mapping_otherdomain(u64 va, u64 value, u64 flags, u64 domain, u64)
 {
     struct domain *owner;
-    s64 error = pv_get_frame_owner(domain & 0xffff, POLICY_MAP_FOREIGN, &owner);
-    (void)a4;
 
-    if (error)
-        return error;
-    error = update_va(va, value, flags, owner);
+    TRY(pv_get_frame_owner(domain & 0xffff, POLICY_MAP_FOREIGN, &owner));
+    s64 error = update_va(va, value, flags, owner);
     pv_put_frame_owner(owner);
     return error;
 }

@@ -162,10 +162,8 @@ static int check_descriptors(u64 *table)
 {
     for (u32 i = 0; i < TABLE_ENTRIES; i++) {
         u64 descriptor = table[i];
-        int error = descriptor_check(&descriptor);
 
-        if (error)
-            return error;
+        TRY(descriptor_check(&descriptor));
         if (descriptor != table[i])
             table[i] = descriptor;
     }

@@ -12,11 +12,12 @@ static bool flag;
 static u16 small;
 static u64 bytes;
 
-static int parse_list(const char *value)
+static int parse_list(const char *value, void *where)
 {
     char item[12];
     const char *cursor = value;
     int count = 0, result;
+    (void)where;
 
     while ((result = cmdline_item(&cursor, item, sizeof(item))) != 0)
         count += result;
@@ -27,7 +28,7 @@ CMDLINE_STRING("s", text);
 CMDLINE_BOOL("b", flag);
 CMDLINE_UINT("u", small);
 CMDLINE_SIZE("z", bytes);
-CMDLINE_CUSTOM("l", parse_list);
+CMDLINE_CUSTOM("l", parse_list, NULL);
 
 static void report(const char *word, const char *why)
 {

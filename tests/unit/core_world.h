@@ -288,7 +288,7 @@ const struct guest_ops guest_hvm = {
 };
 
 /* A PV domain's memory for hypercalls is the host's. */
-int guest_copy_out(u64 to, const void *from, size_t length)
+int guest_try_copy_out(u64 to, const void *from, size_t length)
 {
     return copy_to_guest_va(guest_va(to), from, length) ? -EFAULT : 0;
 }

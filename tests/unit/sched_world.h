@@ -271,11 +271,9 @@ static void start(u32 count)
 static void finish(void)
 {
     for (u32 i = 0; i < domain_count; i++) {
-        struct vcpu *v;
-
         sched_domain_free(domains[i]);
-        for_each_vcpu (domains[i], v)
-            free(v);
+        for (u32 id = 0; id < domains[i]->max_vcpus; id++)
+            free(domains[i]->vcpus[id]);
         free(domains[i]->vcpus);
         free(domains[i]);
     }

@@ -20,24 +20,25 @@ static char heard[64]; /* values that the custom parser got, each in brackets */
 static char reported[2 * CMDLINE_WORD_MAX];
 static int twice;
 
-static int parse_custom(const char *value)
+static int parse_custom(const char *value, void *where)
 {
+    (void)where;
     if (strcmp(value, "bad") == 0)
         return -EINVAL;
     sprintf(heard + strlen(heard), "[%s]", value);
     return 0;
 }
 
-static int parse_twice(const char *value)
+static int parse_twice(const char *value, void *where)
 {
-    (void)value;
+    (void)value, (void)where;
     twice++;
     return 0;
 }
 
-static int parse_twice_again(const char *value)
+static int parse_twice_again(const char *value, void *where)
 {
-    return parse_twice(value);
+    return parse_twice(value, where);
 }
 
 CMDLINE_STRING("text", text);
@@ -46,9 +47,9 @@ CMDLINE_BOOL("no-ise", noisy);
 CMDLINE_UINT("small", small);
 CMDLINE_UINT("number", number);
 CMDLINE_SIZE("bytes", bytes);
-CMDLINE_CUSTOM("custom", parse_custom);
-CMDLINE_CUSTOM("twice", parse_twice);
-CMDLINE_CUSTOM("twice", parse_twice_again);
+CMDLINE_CUSTOM("custom", parse_custom, NULL);
+CMDLINE_CUSTOM("twice", parse_twice, NULL);
+CMDLINE_CUSTOM("twice", parse_twice_again, NULL);
 
 static void report(const char *word, const char *why)
 {

@@ -89,7 +89,6 @@ static s64 handle(const char *name, u64 a0, u64 a1)
     return a0;
 }
 #define hypercall_multicall unused_multicall
-#define REFUSED(name)
 #define CALL(name, arguments, kinds)                              \
     s64 hypercall_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4); \
     s64 hypercall_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)  \
@@ -99,6 +98,16 @@ static s64 handle(const char *name, u64 a0, u64 a1)
     }
 #include "hypercall/calls.def"
 #undef hypercall_multicall
+
+/* All public ones: those with a handler, and those that are refused. */
+#undef CALL
+#define CALL(name, arguments, kinds) NAME(name),
+#define NAME(name)                   [__HYPERVISOR_##name] = #name
+static const char *const names[64] = {
+#include "hypercall/calls.def"
+    NAME(xsm_op),  NAME(nmi_op),  NAME(xenoprof_op), NAME(kexec_op),
+    NAME(tmem_op), NAME(argo_op), NAME(hypfs_op),
+};
 
 static int setup(void **state)
 {
@@ -126,15 +135,13 @@ static void table_is_complete(void **state)
         if (sscanf(line, "#define __HYPERVISOR_%63s %u", name, &number) != 2 ||
             !strncmp(name, "arch_", 5))
             continue;
-        assert_string_equal(hypercall_name(number), name);
+        assert_in_range(number, 0, 63);
+        assert_non_null(names[number]);
+        assert_string_equal(names[number], name);
         seen++;
     }
     fclose(header);
     assert_in_range(seen, 40, 60);
-    assert_string_equal(hypercall_name(__HYPERVISOR_mca), "mca");
-    assert_string_equal(hypercall_name(11), "unknown");
-    assert_string_equal(hypercall_name(64), "unknown");
-    assert_string_equal(hypercall_name(~0UL), "unknown");
 }
 
 static void numbers(void **state)

@@ -206,14 +206,14 @@ static void test_services(void **state)
     efi_init(&facts);
     assert_false(efi_runtime_usable());
     start(good, ARRAY_SIZE(good));
-    assert_int_equal(parse_efi("attr=no,no-rs"), 0);
+    assert_int_equal(parse_efi("attr=no,no-rs", NULL), 0);
     efi_init(&facts);
     assert_false(efi_runtime_usable());
     assert_int_equal(warnings, 0); /* as asked for */
-    assert_int_equal(parse_efi("rs=on"), 0);
+    assert_int_equal(parse_efi("rs=on", NULL), 0);
     assert_true(runtime_wanted);
-    assert_int_equal(parse_efi("rs=perhaps"), -EINVAL);
-    assert_int_equal(parse_efi("everything"), -EINVAL);
+    assert_int_equal(parse_efi("rs=perhaps", NULL), -EINVAL);
+    assert_int_equal(parse_efi("everything", NULL), -EINVAL);
     efi = (struct efi_facts){0};
     facts = (struct efi_facts){0};
     efi_init(&facts); /* a BIOS */

@@ -22,16 +22,12 @@ struct domain *domain_get_next(domid_t from)
 }
 void domain_pause(struct domain *d)
 {
-    struct vcpu *v;
-
     d->pause_count++;
     for_each_vcpu (d, v)
         sched_sleep_sync(v);
 }
 void domain_unpause(struct domain *d)
 {
-    struct vcpu *v;
-
     if (!--d->pause_count)
         for_each_vcpu (d, v)
             if (vcpu_runnable(v))

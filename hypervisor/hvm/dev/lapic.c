@@ -211,7 +211,6 @@ static bool signal(struct hvm_vcpu *to, u32 command)
 bool lapic_message(struct domain *d, u32 command, u32 destination)
 {
     bool taken = false;
-    struct vcpu *v;
 
     for_each_vcpu (d, v)
         if (addressed(to_hvm(v), command & ICR_LOGICAL, destination, false) &&
@@ -223,7 +222,6 @@ bool lapic_message(struct domain *d, u32 command, u32 destination)
 static void send(struct hvm_vcpu *from, u32 command, u32 destination)
 {
     u32 mode = command >> 8 & 7, shorthand = command >> 18 & 3;
-    struct vcpu *v;
 
     if (mode == 5 && (command & ICR_LEVEL) && !(command & ICR_ASSERT))
         return; /* INIT level de-assert: nothing on today's processors */

@@ -12,12 +12,6 @@
 
     .section .text, "ax", @progbits
 
-.macro call_c function
-    sub   $8, %rsp
-    call  \function
-    add   $8, %rsp
-.endm
-
 ENTRY(svm_resume)
     GET_CPU_LOCAL %rax
     mov   %rax, %rsp

@@ -12,6 +12,11 @@
 #include <xen/elfnote.h>
 #include <xen/features.h>
 
+/* Flags of a segment, which the loader does not look at. */
+#define ELF_PF_X            1
+#define ELF_PF_W            2
+#define ELF_PF_R            4
+
 #define SYNTHETIC_VIRT_BASE 0xffffffff80000000UL
 #define SYNTHETIC_PADDR     0x1000000UL
 #define SYNTHETIC_ENTRY     (SYNTHETIC_VIRT_BASE + SYNTHETIC_PADDR + 0x40)
