@@ -204,10 +204,9 @@ void domain_free(struct domain *d)
 /* The parts, each of which leaves nothing behind when it fails. */
 static int furnish(struct domain *d, const struct xen_domctl_createdomain *config)
 {
-    d->shared_info = page_alloc(ALLOC_ZERO);
+    d->shared_info = page_alloc_shared(&d->frames);
     if (!d->shared_info)
         return -ENOMEM;
-    frame_share(d->shared_info, &d->frames, true);
     for (u32 i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
         d->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
     TRY(event_init(d, d->max_evtchn));
@@ -368,6 +367,6 @@ void crash_describe_vcpu(void)
     else if (v->domain->is_idle)
         printk(LOG_ERROR, "Idle\n");
     else
-        printk(LOG_ERROR, "On behalf of d%dv%u, pause %x/%u/%u\n", v->domain->id, v->id,
-               v->pause_flags, v->pause_count, v->domain->pause_count);
+        printk(LOG_ERROR, "On behalf of d%dv%u, pause %x/%u\n", v->domain->id, v->id,
+               v->pause_flags, v->domain->pause_count);
 }

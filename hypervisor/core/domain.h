@@ -63,7 +63,6 @@ struct vcpu {
     bool initialised; /* has a context (VCPUOP_initialise, setvcpucontext, builder) */
     bool is_running;  /* its registers are on `cpu` now */
     u32 pause_flags;  /* PAUSE_*, atomic */
-    u32 pause_count;  /* nested pauses by control or by us, atomic; domain's pause_count adds */
     struct sched_vcpu sched;
 
     struct cpu_user_regs regs; /* while not running; on its CPU: cpu_local.guest */
@@ -259,7 +258,7 @@ static inline bool vcpu_runnable(const struct vcpu *v)
 
     if (paused == 1 && v->asks && READ_ONCE(v->domain->shutdown) == SHUTDOWN_PENDING)
         paused = 0;
-    return !(READ_ONCE(v->pause_flags) | READ_ONCE(v->pause_count) | paused);
+    return !(READ_ONCE(v->pause_flags) | paused);
 }
 
 void crash_describe_vcpu(void); /* one line about the current vCPU */

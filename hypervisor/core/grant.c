@@ -87,20 +87,10 @@ void grant_free(struct domain *d)
     d->grants = NULL;
 }
 
-/* A zeroed page of ours that d reads and writes. */
-static void *shared_page_new(struct domain *d)
-{
-    void *page = page_alloc(ALLOC_ZERO);
-
-    if (page)
-        frame_share(page, &d->frames, true);
-    return page;
-}
-
 static int status_grow(struct domain *d, struct grant_table *t)
 {
     while (t->status_frames < status_frames_for(t->frames)) {
-        void *page = shared_page_new(d);
+        void *page = page_alloc_shared(&d->frames);
 
         if (!page)
             return -ENOMEM;
@@ -124,7 +114,7 @@ static int grow_locked(struct domain *d, struct grant_table *t, u32 frames)
                 return -ENOMEM;
             t->chunks++;
         }
-        t->shared[n] = shared_page_new(d);
+        t->shared[n] = page_alloc_shared(&d->frames);
         if (!t->shared[n])
             return -ENOMEM;
         t->frames++;

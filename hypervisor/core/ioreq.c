@@ -85,15 +85,6 @@ static void goes_on(struct domain **d)
     domain_unpause(*d);
 }
 
-static void *page_shown(struct domain *d)
-{
-    void *page = page_alloc(ALLOC_ZERO);
-
-    if (page)
-        frame_share(page, &d->frames, true);
-    return page;
-}
-
 static void free_server(struct domain *d, struct ioreq_server *s)
 {
     for (u32 i = 0; i < d->max_vcpus; i++)
@@ -115,8 +106,8 @@ static int equip(struct domain *d, struct ioreq_server *s, u32 buffering)
 {
     int error = 0;
 
-    s->slots = page_shown(d);
-    s->buffer = buffering ? page_shown(d) : NULL;
+    s->slots = page_alloc_shared(&d->frames);
+    s->buffer = buffering ? page_alloc_shared(&d->frames) : NULL;
     s->rewinds = buffering == HVM_IOREQSRV_BUFIOREQ_ATOMIC;
     if (!s->slots || (buffering && !s->buffer))
         return -ENOMEM;

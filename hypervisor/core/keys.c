@@ -106,7 +106,7 @@ static void dump_vcpu(struct vcpu *v)
         LOG_INFO,
         "  v%u: %s cpu %u ran %lld ms; pause %x/%u; upcall pending %u masked %u; timer %lld ms\n",
         v->id, run_states[r.state], v->cpu, (ns_t)r.time[RUNSTATE_running] / NS_MS, v->pause_flags,
-        v->pause_count, v->info->evtchn_upcall_pending, v->info->evtchn_upcall_mask,
+        v->domain->pause_count, v->info->evtchn_upcall_pending, v->info->evtchn_upcall_mask,
         timer_is_active(&v->singleshot) ? (v->singleshot.when - clock_now()) / NS_MS : -1);
 }
 

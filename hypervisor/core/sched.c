@@ -455,7 +455,7 @@ void sched_sleep_nosync(struct vcpu *v)
 
     TRACE(TRC_SCHED_SLEEP, TRACE_IDS(v));
     if (!vcpu_runnable(v)) {
-        switch (v->sched.state) {
+        switch (v->sched.state) { /* LEAVING: the one who lets it go will see */
         case SCHED_WAITING:
             policy_remove(q, &v->sched);
             /* fall through */
@@ -467,8 +467,6 @@ void sched_sleep_nosync(struct vcpu *v)
         case SCHED_RUNNING:
             cpu_raise_work(v->cpu, WORK_SCHEDULE);
             break;
-        default:
-            break; /* LEAVING: the one who lets it go will see */
         }
     }
     spin_unlock(&q->lock);

@@ -3,7 +3,7 @@
  * A vCPU's life, why it does not run, and what it sees of itself in memory:
  * vcpu_info, run state, time.
  *
- * Locks: none of its own. pause_flags, pause_count and work are atomic words;
+ * Locks: none of its own. pause_flags and work are atomic words;
  * who clears the last reason not to run calls vcpu_wake, who sets one calls the
  * scheduler's sleep functions; the scheduler looks at them under its own lock,
  * so no wake is lost whatever the order. v->info changes once (registration).

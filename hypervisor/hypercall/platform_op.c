@@ -127,9 +127,7 @@ static s64 perform(struct xen_platform_op *op)
         return get_cpuinfo(&op->u.pcpu_info);
     case XENPF_get_cpu_version:
         return get_cpu_version(&op->u.pcpu_version);
-    case XENPF_add_memtype:
-    case XENPF_del_memtype:
-    case XENPF_read_memtype:
+    case XENPF_add_memtype ... XENPF_read_memtype:
         return reject(-EINVAL, "memory type registers are not shown");
     case XENPF_set_processor_pminfo:
         return reject(-ENODEV, "no processor power management");

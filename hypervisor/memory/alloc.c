@@ -323,6 +323,15 @@ void frame_share(void *page, struct frame_owner *owner, bool writable)
     store_release(&f->count, FRAME_HV | 1);
 }
 
+void *page_alloc_shared(struct frame_owner *owner)
+{
+    void *page = page_alloc(ALLOC_ZERO);
+
+    if (page)
+        frame_share(page, owner, true);
+    return page;
+}
+
 void frame_unshare(void *page)
 {
     struct frame *f = mfn_to_frame(virt_to_mfn(page));

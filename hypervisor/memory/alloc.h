@@ -66,6 +66,7 @@ static inline void heap_free_variable(void *p)
  * becomes writable. frame_unshare drops both; the page goes back to the
  * allocator when the domain's own uses end: never page_free() it. */
 void frame_share(void *page, struct frame_owner *owner, bool writable);
+void *page_alloc_shared(struct frame_owner *owner); /* a zeroed one that it also writes */
 void frame_unshare(void *page);
 
 /* Figures in frames. */

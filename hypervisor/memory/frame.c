@@ -69,14 +69,9 @@ void frame_get_again(struct frame *f)
 
 void frame_put(struct frame *f)
 {
-    frame_put_many(f, 1);
-}
+    u64 left = atomic_sub_return(&f->count, 1UL);
 
-void frame_put_many(struct frame *f, u64 n)
-{
-    u64 left = atomic_sub_return(&f->count, n);
-
-    ASSERT(((left + n) & FRAME_COUNT_MASK) >= n);
+    ASSERT(((left + 1) & FRAME_COUNT_MASK) != 0);
     if ((left & FRAME_COUNT_MASK) == 0)
         frame_give_back(f);
 }

@@ -115,9 +115,8 @@ struct frame_owner *frame_owner_of(const struct frame *f);
 __must_check bool frame_get(struct frame *f, const struct frame_owner *owner);
 /* Takes one more reference on a frame the caller already holds one of. */
 void frame_get_again(struct frame *f);
-/* Drops n references; the last one gives the frame back to the allocator. */
+/* Drops a reference; the last one gives the frame back to the allocator. */
 void frame_put(struct frame *f);
-void frame_put_many(struct frame *f, u64 n);
 /* Of a variable: the reference it has (if not NULL) is dropped at the end of its block. */
 #define __put_frame __attribute__((cleanup(frame_unhold_)))
 static inline void frame_unhold_(struct frame **f)

@@ -159,10 +159,7 @@ static int one_op(struct domain *owner, const struct mmuext_op *op)
     struct pv_vcpu *v = to_pv(current);
 
     switch (op->cmd) {
-    case MMUEXT_PIN_L1_TABLE:
-    case MMUEXT_PIN_L2_TABLE:
-    case MMUEXT_PIN_L3_TABLE:
-    case MMUEXT_PIN_L4_TABLE:
+    case MMUEXT_PIN_L1_TABLE ... MMUEXT_PIN_L4_TABLE:
         return pv_pin_table(owner, mfn(op->arg1.mfn), op->cmd - MMUEXT_PIN_L1_TABLE + 1);
     case MMUEXT_UNPIN_TABLE:
         return pv_unpin_table(owner, mfn(op->arg1.mfn));

@@ -380,7 +380,7 @@ static void wake_now(struct life *l)
 
 static bool gone(const struct life *l)
 {
-    return l->v->pause_count || l->v->domain->pause_count;
+    return (l->v->pause_flags & PAUSE_IO) || l->v->domain->pause_count;
 }
 
 static void note(struct life *l)

@@ -225,19 +225,20 @@ static void up_and_down(void **state)
     for (u32 i = 0; i < 40; i++) {
         struct life *l = &lives[4 + i % 2];
 
-        l->v->pause_count ^= 1;
-        if (l->v->pause_count)
+        l->v->pause_flags ^= PAUSE_IO;
+        if (l->v->pause_flags & PAUSE_IO)
             sched_sleep_nosync(l->v);
         else
             sched_wake(l->v);
         settle();
         forget();
         run(2 * NS_SECOND);
+        u32 down = !!(lives[4].v->pause_flags & PAUSE_IO) + !!(lives[5].v->pause_flags & PAUSE_IO);
         for (u32 n = 0; n < 4; n++)
             assert_share(&lives[n],
-                         lives[4].v->pause_count + lives[5].v->pause_count == 2   ? 0.5
-                         : lives[4].v->pause_count + lives[5].v->pause_count == 1 ? 0.4
-                                                                                  : 1.0 / 3,
+                         down == 2   ? 0.5
+                         : down == 1 ? 0.4
+                                     : 1.0 / 3,
                          2 * NS_SECOND, 0.05);
     }
     finish();
@@ -329,7 +330,7 @@ static void yielding(void **state)
     run(5 * NS_SECOND);
     assert_in_range(a->ran - b->ran + 100 * NS_MS, 0, 200 * NS_MS);
     /* Alone it just goes on. */
-    b->v->pause_count = 1;
+    b->v->pause_flags |= PAUSE_IO;
     sched_sleep_nosync(b->v);
     settle();
     sched_yield();

@@ -309,12 +309,12 @@ static void random_pools(u32 seed)
             (void)sched_set_affinity(l->v, rand() % 2 ? &m : NULL, &m);
             break;
         case 6: /* up and down */
-            if (l->v->pause_count) {
-                l->v->pause_count = 0;
+            if (l->v->pause_flags & PAUSE_IO) {
+                l->v->pause_flags &= ~(u32)PAUSE_IO;
                 if (vcpu_runnable(l->v))
                     sched_wake(l->v);
             } else {
-                l->v->pause_count = 1;
+                l->v->pause_flags |= PAUSE_IO;
                 sched_sleep_nosync(l->v);
             }
             break;
