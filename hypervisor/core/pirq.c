@@ -63,16 +63,13 @@ static void interrupt(u32 irq, void *arg)
 
 /* ---- numbers ---- */
 
-/* A run of free numbers; messages from the top, lines (one at a time) from the bottom. -1: none. */
-static int free_run(const struct domain *d, bool is_msi, u32 count)
+/* A free number: for messages from the top, for lines from the bottom. -1: none. */
+static int free_number(const struct domain *d, bool is_msi)
 {
-    u32 run = 0;
-
     for (u32 n = LOWEST_GIVEN; n < PIRQ_COUNT; n++) {
         u32 i = is_msi ? PIRQ_COUNT - 1 - (n - LOWEST_GIVEN) : n;
 
-        run = d->pirqs->slots[i] ? 0 : run + 1;
-        if (run == count)
+        if (!d->pirqs->slots[i])
             return (int)i;
     }
     return -1;
@@ -98,7 +95,7 @@ static struct pirq *put_in(struct domain *d, u32 number)
 int pirq_get_free(struct domain *d, int type, u32 *pirq)
 {
     spin_hold(&d->events->lock);
-    int number = d->pirqs ? free_run(d, type != MAP_PIRQ_TYPE_GSI, 1) : -1;
+    int number = d->pirqs ? free_number(d, type != MAP_PIRQ_TYPE_GSI) : -1;
     struct pirq *p = number < 0 ? NULL : put_in(d, (u32)number);
     if (!p)
         return reject(-ENOSPC, "no free pirq");
@@ -108,6 +105,20 @@ int pirq_get_free(struct domain *d, int type, u32 *pirq)
 }
 
 /* ---- mapping ---- */
+
+/* The wanted number, or if it is negative any free one. */
+static int choose(const struct domain *d, int number, bool is_msi)
+{
+    if (number < 0)
+        number = free_number(d, is_msi);
+    if (number < 0)
+        return reject(-ENOSPC, "no free pirq");
+    if (number >= PIRQ_COUNT)
+        return reject(-EINVAL, "pirq out of range");
+    const struct pirq *p = find(d, (u32)number);
+
+    return p && !p->reserved ? reject(-EEXIST, "pirq is in use") : number;
+}
 
 static int map_gsi(struct domain *d, struct physdev_map_pirq *op)
 {
@@ -125,15 +136,9 @@ static int map_gsi(struct domain *d, struct physdev_map_pirq *op)
         op->pirq = (int)p->number;
         return 0;
     }
+    number = choose(d, number, false);
     if (number < 0)
-        number = free_run(d, false, 1);
-    if (number < 0)
-        return reject(-ENOSPC, "no free pirq");
-    if (number >= PIRQ_COUNT)
-        return reject(-EINVAL, "pirq out of range");
-    p = find(d, (u32)number);
-    if (p && !p->reserved)
-        return reject(-EEXIST, "pirq is in use");
+        return number;
     p = put_in(d, (u32)number);
     if (!p)
         return -ENOMEM;
@@ -148,40 +153,23 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
     u32 sbdf = segment << 16 | ((u32)op->bus & 0xff) << 8 | ((u32)op->devfn & 0xff);
     u32 count = op->type == MAP_PIRQ_TYPE_MULTI_MSI ? (u32)op->entry_nr : 1;
     u32 entry = op->type == MAP_PIRQ_TYPE_MULTI_MSI ? 0 : (u32)op->entry_nr;
-    int number = op->pirq, error;
     u32 irq;
 
     if (count == 0 || count > 32)
         return reject(-EDOM, "no such number of messages");
+    int number = choose(d, op->pirq, true);
     if (number < 0)
-        number = free_run(d, true, count);
-    if (number < 0)
-        return reject(-ENOSPC, "no free pirqs");
-    for (u32 i = 0; i < count; i++) {
-        if ((u32)number + i >= PIRQ_COUNT)
-            return reject(-EINVAL, "pirq out of range");
-        struct pirq *p = find(d, (u32)number + i);
-        if (p && !p->reserved)
-            return reject(-EEXIST, "pirq is in use");
-    }
-    error = msi_enable(sbdf, entry, op->table_base, op->table_base != 0, count, &irq);
+        return number;
+    int error = msi_enable(sbdf, entry, op->table_base, op->table_base != 0, count, &irq);
     if (error)
         return reject(error, "message-signalled interrupt of the device");
-    for (u32 i = 0; i < count; i++) {
-        struct pirq *p = put_in(d, (u32)number + i);
-
-        if (!p) {
-            /* Takes back what was put in; irq stands for the whole block. */
-            while (i-- > 0) {
-                heap_free(d->pirqs->slots[(u32)number + i]);
-                d->pirqs->slots[(u32)number + i] = NULL;
-            }
-            msi_disable(irq);
-            return -ENOMEM;
-        }
-        p->irq = irq + i;
-        p->is_msi = i == 0; /* who gives the block back */
+    struct pirq *p = put_in(d, (u32)number);
+    if (!p) {
+        msi_disable(irq);
+        return -ENOMEM;
     }
+    p->irq = irq;
+    p->is_msi = true;
     op->pirq = number;
     return 0;
 }
