@@ -30,7 +30,7 @@ struct arguments {
 };
 
 struct desk {
-    u64 slice_start;       /* TSC at the first question in this call, 0: not asked yet */
+    u64 slice_end;         /* TSC from which on to yield; 0: not asked yet in this call */
     struct arguments args; /* of the continuation */
     bool in_multicall;
     bool narrow; /* HVM: the caller is 32-bit code */
@@ -120,11 +120,9 @@ bool hypercall_should_yield(void)
     if (cpu_has_work())
         return true;
     u64 now = __builtin_ia32_rdtsc();
-    if (own->slice_start == 0) {
-        own->slice_start = now;
-        return false;
-    }
-    return now - own->slice_start > clock_tsc_khz() / SLICE_FRACTION;
+    if (own->slice_end == 0)
+        own->slice_end = now + clock_tsc_khz() / SLICE_FRACTION;
+    return now > own->slice_end;
 }
 
 static __attribute__((noinline)) void trace_registers(const struct cpu_user_regs *regs)
@@ -157,7 +155,7 @@ void hypercall_pv(struct cpu_user_regs *regs)
         regs->rax = hypercall_iret(0, 0, 0, 0, 0);
         return;
     }
-    own->slice_start = 0;
+    own->slice_end = 0;
     own->in_multicall = false;
     s64 result = call_handler(PV, number, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8);
     if (likely(result != -ERESTART_HYPERCALL)) {
@@ -177,7 +175,7 @@ bool hypercall_hvm(struct cpu_user_regs *r, bool code64)
     u64 *const narrow[5] = {&r->rbx, &r->rcx, &r->rdx, &r->rsi, &r->rdi};
     u64 *const *at = code64 ? wide : narrow, args[5];
 
-    own->slice_start = 0;
+    own->slice_end = 0;
     own->in_multicall = false;
     own->narrow = !code64;
     for (u32 i = 0; i < 5; i++)

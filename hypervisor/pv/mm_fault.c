@@ -152,7 +152,8 @@ bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code)
               TRACE_LONG(address - ldt));
         return pv_ldt_fault(v, address - ldt);
     }
-    if (error_code & ~(PF_PRESENT | PF_WRITE | PF_USER | PF_FETCH))
+    /* What is not present is the guest's affair: no processor remembers that of an entry. */
+    if ((error_code & ~(PF_WRITE | PF_USER | PF_FETCH)) != PF_PRESENT)
         return false;
     if (!pv_walk_rights(v, v->kernel_mode, address, &entry, &rights) || !(rights & PTE_PRESENT))
         return false;
@@ -165,6 +166,5 @@ bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code)
         return true;
     }
     /* The stock hypervisor does this whether or not the guest asked by VMASST. */
-    return write && (error_code & PF_PRESENT) && v->kernel_mode &&
-           emulate_write(regs, address, entry);
+    return write && v->kernel_mode && emulate_write(regs, address, entry);
 }
