@@ -25,11 +25,6 @@
 #define RANGE_TYPES 3
 #define RANGES_MAX  256
 
-/* PCI configuration space by ports (PCI 2.2, 3.2.2.3.2). */
-#define CONFIG_ADDRESS 0xcf8U
-#define CONFIG_DATA    0xcfcU
-#define CONFIG_ENABLE  0x80000000U
-
 /* Memory that one only draws into. */
 #define VGA_FIRST 0xa0000UL
 #define VGA_LAST  0xbffffUL
@@ -53,8 +48,7 @@ struct ioreq_server {
 
 struct ioreq_table {
     struct ioreq_server *servers[IOREQ_SERVERS];
-    u32 config_address; /* last written to its port */
-    u32 memory_gone;    /* servers are to be told; atomic */
+    u32 memory_gone; /* servers are to be told; atomic */
 };
 
 #define for_each_server(t, s)                                  \
@@ -266,19 +260,6 @@ static struct ioreq_server *server_of(struct ioreq_table *t, u32 type, u64 first
     return NULL;
 }
 
-/* The address that an access to the data ports stands for, else it stays a port. */
-static bool config_access(const struct ioreq_table *t, u64 port, u64 *device, u64 *reg)
-{
-    u32 a = t->config_address;
-
-    if ((port & ~3UL) != CONFIG_DATA || !(a & CONFIG_ENABLE))
-        return false;
-    *device = a >> 8 & 0xffff;
-    /* Bits 24-27 are the upper ones of AMD's extended register numbers. */
-    *reg = (a & 0xfc) | (a >> 16 & 0xf00) | (port & 3);
-    return true;
-}
-
 /* False: no room, or not of this kind. */
 static bool buffer_write(struct ioreq_server *s, u64 address, u32 bytes, u64 value)
 {
@@ -335,20 +316,14 @@ enum ioreq_sent ioreq_send(u32 type, u64 address, u32 bytes, bool write, u64 val
 {
     struct ioreq_table *t = current->domain->ioreq;
     struct ioreq_server *s;
-    u64 device, reg;
 
     if (!t)
         return IOREQ_NOBODY;
-    if (type == IOREQ_TYPE_PIO && address == CONFIG_ADDRESS && bytes == 4 && write && !count)
-        t->config_address = (u32)value;
-    if (type == IOREQ_TYPE_PIO && config_access(t, address, &device, &reg)) {
-        s = server_of(t, XEN_DMOP_IO_RANGE_PCI, device, device);
-        type = IOREQ_TYPE_PCI_CONFIG;
-        address = device << 32 | reg;
-    } else {
+    if (type == IOREQ_TYPE_PCI_CONFIG)
+        s = server_of(t, XEN_DMOP_IO_RANGE_PCI, address >> 32, address >> 32);
+    else
         s = server_of(t, type == IOREQ_TYPE_PIO ? XEN_DMOP_IO_RANGE_PORT : XEN_DMOP_IO_RANGE_MEMORY,
                       address, address + bytes - 1);
-    }
     if (!s)
         return IOREQ_NOBODY;
     if (write && !count && type == IOREQ_TYPE_COPY && buffer_write(s, address, bytes, value))

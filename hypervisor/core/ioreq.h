@@ -34,7 +34,8 @@ int ioreq_destroy_all(struct domain *d);
 
 /* For the current vCPU, which has no question open. */
 enum ioreq_sent { IOREQ_NOBODY, IOREQ_TAKEN, IOREQ_ASKED };
-/* count: 0, value is what to write; else that many are at the guest-physical address value. */
+/* Configuration space is at device << 32 | register. count: 0, value is what to write; else that
+ * many are at the guest-physical address value. */
 enum ioreq_sent ioreq_send(u32 type, u64 address, u32 bytes, bool write, u64 value, u32 count);
 /* Its question is still open; else *value is the answer, ~0 if the server went away. */
 bool ioreq_waits(u64 *value);

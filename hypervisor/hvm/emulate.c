@@ -181,6 +181,22 @@ static u32 fetch(void *ctx, u64 rip, u8 *bytes, u32 count)
     return done;
 }
 
+static u8 code_bytes(const struct hvm_paging *p)
+{
+    return p->code64 ? 8 : p->code32 ? 4 : 2;
+}
+
+bool hvm_decode(struct hvm_vcpu *v, struct instruction *in)
+{
+    struct access a = {.v = v};
+    u8 bytes[INSTRUCTION_MAX];
+    u32 count;
+
+    hvm_machine->get_paging(v, &a.paging);
+    count = fetch(&a, guest_regs()->rip, bytes, sizeof(bytes));
+    return !instruction_decode(bytes, count, code_bytes(&a.paging), guest_regs(), in);
+}
+
 static int port(void *ctx, u64 *value, u32 size, bool out)
 {
     struct access *a = ctx;
@@ -246,7 +262,7 @@ static void emulate(struct hvm_vcpu *v, u64 fault)
     v->fault = fault;
     hvm_machine->get_paging(v, &a.paging);
     a.e.ctx = &a;
-    a.e.code_bytes = a.paging.code64 ? 8 : a.paging.code32 ? 4 : 2;
+    a.e.code_bytes = code_bytes(&a.paging);
     a.e.stack_bytes = hvm_machine->segment(v, SEGMENT_SS).attributes & SEGMENT_BIG ? 4 : 2;
     if (a.paging.code64)
         a.e.stack_bytes = 8;

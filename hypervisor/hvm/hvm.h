@@ -25,6 +25,7 @@ struct hvm_domain {
     u64 params[HVM_NR_PARAMS];
     u32 callback_vector;         /* of every vCPU's event upcalls; 0: none */
     u64 flush_generation;        /* advances when a right in the map is taken away */
+    u32 config_address;          /* of PCI configuration space, as last written to its port */
     struct hvm_devices *devices; /* its board, hvm/dev/; NULL: it has local APICs only */
     u64 relinquish_at;           /* guest frame that hvm_relinquish comes to next */
 };
@@ -130,7 +131,9 @@ void hvm_crash(struct hvm_vcpu *v, const char *why); /* ends the domain */
 void hvm_set_width(void); /* the current guest sets itself up for what it runs now */
 
 /* hvm/emulate.c: likewise. */
+struct instruction;
 void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a);
+bool hvm_decode(struct hvm_vcpu *v, struct instruction *in); /* what is at rip */
 void hvm_exit_page(struct hvm_vcpu *v, u64 address, bool write, bool fetch);
 
 /* hvm/interrupt.c */

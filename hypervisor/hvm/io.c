@@ -13,7 +13,12 @@
 #include "lib/atomic.h"
 #include "lib/log.h"
 
-#define DEBUG_PORT        0xe9
+#define DEBUG_PORT 0xe9
+
+/* PCI configuration space by ports (PCI 2.2, 3.2.2.3.2): the address stays here. */
+#define CONFIG_ADDRESS    0xcf8
+#define CONFIG_DATA       0xcfc
+#define CONFIG_ENABLE     BIT(31)
 
 #define WIDTH_MASK(bytes) (~0UL >> (64 - 8 * (bytes)))
 
@@ -50,8 +55,23 @@ static bool lapic_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write,
     return true;
 }
 
+static bool config_access(struct hvm_vcpu *v, u64 address, u32 bytes, bool write, u64 *value)
+{
+    u32 *held = &to_hvm_domain(v->v.domain)->config_address;
+
+    (void)address;
+    if (bytes != 4)
+        return false;
+    if (write)
+        *held = (u32)*value;
+    *value = *held;
+    return true;
+}
+
+/* What is used most comes first. */
 static const struct hvm_device devices[] = {
-    {DEBUG_PORT, DEBUG_PORT, true, false, debug_access},
+    {LAPIC_BASE, LAPIC_BASE + PAGE_SIZE - 1, false, false, lapic_access},
+    {CONFIG_ADDRESS, CONFIG_ADDRESS, true, true, config_access},
     {0x20, 0x21, true, true, pic_access},
     {0xa0, 0xa1, true, true, pic_access},
     {0x40, 0x43, true, true, pit_access},
@@ -62,7 +82,7 @@ static const struct hvm_device devices[] = {
     {PM_EVENTS_V1, PM_EVENTS_V1 + PM_TIMER + 3, true, true, pm_access},
     {IOAPIC_BASE, IOAPIC_BASE + 0xff, false, true, ioapic_access},
     {HPET_BASE, HPET_BASE + HPET_BYTES - 1, false, true, hpet_access},
-    {LAPIC_BASE, LAPIC_BASE + PAGE_SIZE - 1, false, false, lapic_access},
+    {DEBUG_PORT, DEBUG_PORT, true, false, debug_access},
 };
 
 static const struct hvm_device *find(const struct hvm_io_access *a)
@@ -77,6 +97,8 @@ static const struct hvm_device *find(const struct hvm_io_access *a)
 /* From the device model: 1; from nobody: 0; -EAGAIN. */
 static int outside(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
 {
+    u64 config = to_hvm_domain(v->v.domain)->config_address, address = a->address;
+    u32 type = a->port ? IOREQ_TYPE_PIO : IOREQ_TYPE_COPY;
     struct hvm_io *io = &v->io;
 
     if (io->answered) {
@@ -85,8 +107,13 @@ static int outside(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value
             *value = io->answer & WIDTH_MASK(a->bytes);
         return 1;
     }
-    if (ioreq_send(a->port ? IOREQ_TYPE_PIO : IOREQ_TYPE_COPY, a->address, a->bytes, a->write,
-                   *value, a->count) != IOREQ_ASKED)
+    if (a->port && (address & ~3UL) == CONFIG_DATA && (config & CONFIG_ENABLE)) {
+        type = IOREQ_TYPE_PCI_CONFIG;
+        /* Bits 24-27 are the upper ones of AMD's extended register numbers. */
+        address = (config & 0xffff00) << 24 | (config >> 16 & 0xf00) | (config & 0xfc) |
+                  (address & 3);
+    }
+    if (ioreq_send(type, address, a->bytes, a->write, *value, a->count) != IOREQ_ASKED)
         return 0;
     io->used = 0;
     io->question = *a;

@@ -20,6 +20,7 @@
 #include "cpu/percpu.h"
 #include "cpu/traps.h"
 #include "cpu/work.h"
+#include "emulate/decode.h"
 #include "hvm/svm/init.h"
 #include "hvm/svm/svm.h"
 #include "lib/bitmap.h"
@@ -137,6 +138,30 @@ static void want_window(struct vmcb *b, bool want)
                         : b->interrupt & ~(V_IRQ | V_IGNORE_TPR);
     b->intercepts = want ? b->intercepts | INTERCEPT(EXIT_VINTR)
                          : b->intercepts & ~INTERCEPT(EXIT_VINTR);
+    /* QEMU (10.0) aborts where CR8 is written while a virtual interrupt is pending. */
+    b->cr_intercepts = want ? BIT(EXIT_CR8_WRITE) : 0;
+}
+
+static void svm_instruction_done(struct hvm_vcpu *v, u32 length)
+{
+    guest_regs()->rip += length;
+    to_svm(v)->vmcb->shadow = 0;
+}
+
+static void exit_cr8_write(struct hvm_vcpu *v)
+{
+    struct instruction in;
+    u64 value;
+
+    if (!hvm_decode(v, &in) || in.opcode != 0x22)
+        return; /* it is another one by now */
+    value = register_read(guest_regs(), in.rm, 8, 0x40);
+    if (value > 15) {
+        hvm_raise(v, VECTOR_GP, 0);
+        return;
+    }
+    v->lapic.registers[LAPIC_REGISTER(0x80)] = (u32)value << 4;
+    svm_instruction_done(v, in.length);
 }
 
 static bool svm_interruptible(struct hvm_vcpu *v)
@@ -151,12 +176,6 @@ static bool svm_interruptible(struct hvm_vcpu *v)
 static bool svm_nmi_possible(struct hvm_vcpu *v)
 {
     return !(to_svm(v)->vmcb->shadow & 1);
-}
-
-static void svm_instruction_done(struct hvm_vcpu *v, u32 length)
-{
-    guest_regs()->rip += length;
-    to_svm(v)->vmcb->shadow = 0;
 }
 
 /* ---- exit ---- */
@@ -189,6 +208,9 @@ static void exit_port(struct hvm_vcpu *v, const struct vmcb *b)
 static void exit_other(struct hvm_vcpu *v, struct vmcb *b)
 {
     switch (b->exit_code) {
+    case EXIT_CR8_WRITE:
+        exit_cr8_write(v);
+        break;
     case EXIT_DR0_READ ... EXIT_DR3_WRITE:
         svm_load_debug(to_svm(v)); /* and the instruction runs again */
         break;

@@ -61,6 +61,7 @@ _Static_assert(offsetof(struct vmcb, next_rip) == 0xc8 && offsetof(struct vmcb, 
 /* intercepts, intercepts2: one bit for each; in the order of the exit codes from 0x60 on. */
 #define INTERCEPT(code) (1U << (((code)-0x60) % 32))
 enum {
+    EXIT_CR8_WRITE = 0x18,
     EXIT_DR0_READ = 0x20,
     EXIT_DR3_WRITE = 0x33,
     EXIT_EXCEPTION = 0x40,
