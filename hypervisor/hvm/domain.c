@@ -107,16 +107,23 @@ static void hvm_vcpu_free(struct vcpu *vcpu)
     hvm_machine->vcpu_free(to_hvm(vcpu));
 }
 
+/* For tools that answer a hypercall: the general registers. The rest is in the state records. */
 static int hvm_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-    (void)v, (void)c;
-    return reject(-EOPNOTSUPP, "PV context of a translated vCPU");
+    const struct cpu_user_regs *r = &c->user_regs;
+
+    if (v->domain == current->domain)
+        return reject(-EOPNOTSUPP, "PV context of a translated vCPU");
+    memcpy(&v->regs, r, offsetof(struct cpu_user_regs, error_code));
+    v->regs.rip = r->rip;
+    v->regs.rsp = r->rsp;
+    v->regs.rflags = r->rflags;
+    return 0;
 }
 
 static void hvm_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
-    (void)v;
-    memset(c, 0, sizeof(*c));
+    c->user_regs = v->regs;
 }
 
 static void hvm_vcpu_reset(struct vcpu *v)
