@@ -27,7 +27,8 @@ enum {
     VECTOR_UD = 6,
     VECTOR_NM,
     VECTOR_DF,
-    VECTOR_GP = 13,
+    VECTOR_SS = 12,
+    VECTOR_GP,
     VECTOR_PF,
     VECTOR_AC = 17,
     VECTOR_MC

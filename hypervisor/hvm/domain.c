@@ -123,7 +123,28 @@ static int hvm_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 
 static void hvm_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
+    struct hvm_hw_cpu s;
+
+    hvm_machine->get_state(to_hvm(v), &s);
+    bool kernel = !(s.ss_arbytes >> 5 & 3);
+    c->flags = VGCF_i387_valid | (kernel ? VGCF_in_kernel : 0);
+    fpu_get_legacy(v->fpu, &c->fpu_ctxt);
     c->user_regs = v->regs;
+    c->user_regs.cs = (u16)s.cs_sel;
+    c->user_regs.ss = (u16)s.ss_sel;
+    c->user_regs.ds = (u16)s.ds_sel;
+    c->user_regs.es = (u16)s.es_sel;
+    c->user_regs.fs = (u16)s.fs_sel;
+    c->user_regs.gs = (u16)s.gs_sel;
+    c->ctrlreg[0] = s.cr0;
+    c->ctrlreg[2] = s.cr2;
+    c->ctrlreg[3] = s.cr3;
+    c->ctrlreg[4] = s.cr4;
+    c->debugreg[6] = s.dr6;
+    c->debugreg[7] = s.dr7;
+    c->fs_base = s.fs_base;
+    c->gs_base_kernel = kernel ? s.gs_base : s.shadow_gs;
+    c->gs_base_user = kernel ? s.shadow_gs : s.gs_base;
 }
 
 static void hvm_vcpu_reset(struct vcpu *v)

@@ -14,14 +14,8 @@
 #include "lib/log.h"
 #include "lib/string.h"
 
-#define VECTOR_DB 1U
-#define VECTOR_SS 12U
-#define VECTOR_GP 13U
-#define VECTOR_PF 14U
-#define RFLAGS_TF BIT(8)
-#define RFLAGS_VM BIT(17)
-#define CR0_PE    BIT(0)
-#define DR6_BS    BIT(14)
+#define DR6_BS BIT(14)
+#define CR0_PE BIT(0)
 
 /* Attributes of a segment (Intel SDM vol. 3, 3.4.5). */
 #define SEGMENT_WRITABLE    BIT(1) /* of code: readable */
@@ -237,14 +231,12 @@ static const struct emulate_ops ops = {
     .round = complete,
 };
 
-/* An instruction, or a round of it, has run; tf: it was to be single-stepped. */
-static void finish(struct hvm_vcpu *v, u32 length, bool tf)
+void hvm_instruction_done(struct hvm_vcpu *v, u32 length)
 {
     struct hvm_hw_cpu s;
 
-    hvm_io_complete(v);
     hvm_machine->instruction_done(v, length);
-    if (unlikely(tf)) {
+    if (unlikely(guest_regs()->rflags & RFLAGS_TF)) {
         hvm_machine->get_state(v, &s);
         s.dr6 |= DR6_BS;
         hvm_machine->set_state(v, &s);
@@ -256,7 +248,6 @@ static void emulate(struct hvm_vcpu *v, u64 fault)
 {
     struct cpu_user_regs *r = guest_regs();
     struct access a = {.v = v, .e = {.regs = r, .ops = &ops, .rounds = STRING_ROUNDS}};
-    bool tf = r->rflags & RFLAGS_TF;
     int status;
 
     v->fault = fault;
@@ -272,7 +263,8 @@ static void emulate(struct hvm_vcpu *v, u64 fault)
         return;
     }
     if (!status) {
-        finish(v, 0, tf);
+        hvm_io_complete(v);
+        hvm_instruction_done(v, 0);
         return;
     }
     hvm_io_complete(v);
@@ -304,7 +296,8 @@ void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a)
     }
     if (a->in)
         register_write(r, 0, a->bytes, 0x40, value);
-    finish(v, (u32)(a->next_rip - r->rip), r->rflags & RFLAGS_TF);
+    hvm_io_complete(v);
+    hvm_instruction_done(v, (u32)(a->next_rip - r->rip));
 }
 
 void hvm_exit_page(struct hvm_vcpu *v, u64 address, bool write, bool fetched)

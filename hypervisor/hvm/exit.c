@@ -14,9 +14,6 @@
 
 #include <xen/sched.h>
 
-#define VECTOR_GP 13U
-#define RFLAGS_IF BIT(9)
-
 void hvm_crash(struct hvm_vcpu *v, const char *why)
 {
     struct hvm_hw_cpu s;
@@ -54,7 +51,7 @@ void hvm_exit_cpuid(struct hvm_vcpu *v)
     r->rbx = out[1];
     r->rcx = out[2];
     r->rdx = out[3];
-    hvm_machine->instruction_done(v, 2);
+    hvm_instruction_done(v, 2);
 }
 
 void hvm_exit_msr(struct hvm_vcpu *v, bool write)
@@ -70,12 +67,12 @@ void hvm_exit_msr(struct hvm_vcpu *v, bool write)
         r->rax = (u32)value;
         r->rdx = value >> 32;
     }
-    hvm_machine->instruction_done(v, 2);
+    hvm_instruction_done(v, 2);
 }
 
 void hvm_exit_halt(struct hvm_vcpu *v)
 {
-    hvm_machine->instruction_done(v, 1);
+    hvm_instruction_done(v, 1);
     if (guest_regs()->rflags & RFLAGS_IF)
         vcpu_block();
     else if (!READ_ONCE(v->v.nmi_pending)) /* nothing but NMI or INIT ends this */
@@ -93,7 +90,7 @@ void hvm_exit_xsetbv(struct hvm_vcpu *v)
         fpu_set_xcr0(v->v.fpu, value))
         hvm_raise(v, VECTOR_GP, 0);
     else
-        hvm_machine->instruction_done(v, 3);
+        hvm_instruction_done(v, 3);
 }
 
 void hvm_exit_hypercall(struct hvm_vcpu *v, u32 length)
@@ -104,9 +101,9 @@ void hvm_exit_hypercall(struct hvm_vcpu *v, u32 length)
     hvm_machine->get_paging(v, &p);
     if (p.privilege) {
         r->rax = (u64)(s64)reject(-EPERM, "hypercall from user mode");
-        hvm_machine->instruction_done(v, length);
+        hvm_instruction_done(v, length);
         return;
     }
     if (hypercall_hvm(r, p.code64))
-        hvm_machine->instruction_done(v, length);
+        hvm_instruction_done(v, length);
 }

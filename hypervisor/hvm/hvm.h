@@ -121,6 +121,8 @@ extern const struct hvm_machine *hvm_machine; /* NULL: this processor cannot */
 void hvm_init(void);                          /* boot */
 
 /* hvm/exit.c: what the machine's exits become. */
+/* The instruction at rip has run, or a round of it (length 0): on, and the trap of who steps. */
+void hvm_instruction_done(struct hvm_vcpu *v, u32 length);
 void hvm_exit_cpuid(struct hvm_vcpu *v);
 void hvm_exit_msr(struct hvm_vcpu *v, bool write);
 void hvm_exit_halt(struct hvm_vcpu *v);

@@ -15,10 +15,6 @@
 #include "hvm/hvm.h"
 #include "lib/atomic.h"
 
-#define VECTOR_NMI 2U
-#define VECTOR_DF  8U
-#define VECTOR_PF  14U
-
 /* #DE, #TS, #NP, #SS, #GP; #PF apart (Intel SDM vol. 3, table 6-5). */
 static bool contributory(u32 vector)
 {

@@ -23,7 +23,6 @@
 #define CR4_SMAP      BIT(21)
 #define EFER_LMA      BIT(10)
 #define EFER_NXE      BIT(11)
-#define RFLAGS_AC     BIT(18)
 
 #define ERROR_PRESENT 1U
 #define ERROR_WRITE   2U

@@ -161,7 +161,7 @@ static void exit_cr8_write(struct hvm_vcpu *v)
         return;
     }
     v->lapic.registers[LAPIC_REGISTER(0x80)] = (u32)value << 4;
-    svm_instruction_done(v, in.length);
+    hvm_instruction_done(v, in.length);
 }
 
 static bool svm_interruptible(struct hvm_vcpu *v)
@@ -233,7 +233,7 @@ static void exit_other(struct hvm_vcpu *v, struct vmcb *b)
         break;
     case EXIT_INVD:
     case EXIT_WBINVD: /* caches are coherent, and devices the host's */
-        svm_instruction_done(v, 2);
+        hvm_instruction_done(v, 2);
         break;
     case EXIT_RDPMC:
         hvm_raise(v, VECTOR_GP, 0);
