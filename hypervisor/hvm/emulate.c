@@ -300,6 +300,13 @@ void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a)
     hvm_instruction_done(v, (u32)(a->next_rip - r->rip));
 }
 
+static void crash_at(struct hvm_vcpu *v, const char *why, u64 address, struct p2m_entry e)
+{
+    printk(LOG_INFO, "d%dv%d: guest-physical %lx, mapping of kind %u, event %x\n", v->v.domain->id,
+           v->v.id, address, e.kind, v->event.valid ? v->event.vector | v->event.type << 8 : 0);
+    hvm_crash(v, why);
+}
+
 void hvm_exit_page(struct hvm_vcpu *v, u64 address, bool write, bool fetched)
 {
     struct p2m_entry e = p2m_lookup(v->v.domain->p2m, address >> PAGE_SHIFT);
@@ -309,9 +316,9 @@ void hvm_exit_page(struct hvm_vcpu *v, u64 address, bool write, bool fetched)
     if (e.kind == P2M_RAM || e.kind == P2M_LOGDIRTY)
         return; /* or it has come meanwhile */
     if (fetched || (e.kind != P2M_NONE && !write))
-        hvm_crash(v, "runs code where there is no memory");
+        crash_at(v, "runs code where there is no memory", address, e);
     else if (v->event.valid)
-        hvm_crash(v, "delivers an event through what is no memory");
+        crash_at(v, "delivers an event through what is no memory", address, e);
     else
         emulate(v, address);
 }
