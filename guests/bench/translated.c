@@ -150,9 +150,12 @@ static void set_up(void)
 static void sleep_for(u64 ns)
 {
     struct vcpu_set_singleshot_timer timer = {.timeout_abs_ns = system_time() + ns};
+    u32 before = upcalls;
 
     vmcall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, &timer);
-    __asm__ volatile("sti; hlt; cli" ::: "memory");
+    do
+        __asm__ volatile("sti; hlt; cli" ::: "memory");
+    while (upcalls == before);
 }
 
 static void measure_exits(void)
