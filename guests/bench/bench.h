@@ -7,6 +7,7 @@
 #pragma once
 
 #include "build.h"
+#include "translated.h"
 
 #define BATCHES 5
 #define GRANTS  32
@@ -64,7 +65,4 @@ void wait_port(u32 port);
 void notify(u32 port);
 
 extern char peer_entry[];
-/* Where a translated domain's vCPUs begin, in 64-bit mode on tables that dom0 made in its image. */
-__noreturn void translated_main(u64 vcpu);
-extern u64 translated_gdt[4];
-extern u64 translated_idt[512];
+__noreturn void translated_main(u64 vcpu); /* where a translated domain's vCPUs begin */

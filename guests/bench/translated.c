@@ -16,50 +16,8 @@
 #define IO_APIC       0xfec00000UL
 #define HPET          0xfed00000UL
 
-u64 translated_gdt[4] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0};
-u64 __aligned_to(4096) translated_idt[512];
 static volatile u32 upcalls, selves;
 static volatile u32 to_second, to_first;
-
-#define vmcall(number, a, b, c)                                        \
-    ({                                                                 \
-        s64 result_;                                                   \
-        u64 a_ = (u64)(a), b_ = (u64)(b), c_ = (u64)(c);               \
-        __asm__ volatile("vmmcall"                                     \
-                         : "=a"(result_), "+D"(a_), "+S"(b_), "+d"(c_) \
-                         : "0"((u64)(number))                          \
-                         : "memory");                                  \
-        result_;                                                       \
-    })
-
-static void wrmsr(u32 msr, u64 value)
-{
-    __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
-}
-static u64 rdmsr(u32 msr)
-{
-    u32 low, high;
-    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
-    return (u64)high << 32 | low;
-}
-static u8 in(u16 port)
-{
-    u8 value;
-    __asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-static void out(u16 port, u8 value)
-{
-    __asm__ volatile("out %0, %1" ::"a"(value), "Nd"(port));
-}
-static u32 read32(u64 address)
-{
-    return *(volatile u32 *)address;
-}
-static void write32(u64 address, u32 value)
-{
-    *(volatile u32 *)address = value;
-}
 
 static void nothing_pending(void)
 {
@@ -82,14 +40,6 @@ static __attribute__((interrupt)) void on_self(struct interrupt_frame *frame)
     (void)frame;
     wrmsr(0x80b, 0);
     selves++;
-}
-
-static void gate(u32 vector, const void *handler)
-{
-    u64 at = (u64)handler;
-
-    translated_idt[2 * vector] = (at & 0xffff) | 8 << 16 | 0x8e00UL << 32 | (at & 0xffff0000) << 32;
-    translated_idt[2 * vector + 1] = at >> 32;
 }
 
 static void tell(u32 port)
@@ -133,8 +83,8 @@ static void set_up(void)
     vmcall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &shared, 0);
     shared_info = (void *)(VIRT_BASE + SHARED_PAGE * PAGE_SIZE);
     vmcall(__HYPERVISOR_hvm_op, HVMOP_set_param, &callback, 0);
-    gate(UPCALL_VECTOR, on_upcall);
-    gate(SELF_VECTOR, on_self);
+    translated_gate(UPCALL_VECTOR, on_upcall);
+    translated_gate(SELF_VECTOR, on_self);
     to_first = bind_ipi(0);
     to_second = bind_ipi(1);
 }

@@ -14,13 +14,21 @@
 
 #include <xen/sched.h>
 
-void hvm_crash(struct hvm_vcpu *v, const char *why)
+static void tell_state(struct hvm_vcpu *v, const char *what)
 {
+    const struct cpu_user_regs *r = guest_regs();
     struct hvm_hw_cpu s;
 
     hvm_machine->get_state(v, &s);
-    printk(LOG_INFO, "d%dv%d at %x:%lx, cr0 %lx cr3 %lx cr4 %lx efer %lx\n", v->v.domain->id,
-           v->v.id, s.cs_sel, guest_regs()->rip, s.cr0, s.cr3, s.cr4, s.msr_efer);
+    printk(LOG_INFO,
+           "d%dv%d: %s at %x:%lx, rsp %lx rflags %lx cr0 %lx cr2 %lx cr3 %lx cr4 %lx efer %lx\n",
+           v->v.domain->id, v->v.id, what, s.cs_sel, r->rip, r->rsp, r->rflags, s.cr0, s.cr2, s.cr3,
+           s.cr4, s.msr_efer);
+}
+
+void hvm_crash(struct hvm_vcpu *v, const char *why)
+{
+    tell_state(v, why);
     domain_crash(v->v.domain, why);
 }
 
@@ -36,7 +44,7 @@ void hvm_exit_triple_fault(struct hvm_vcpu *v)
 {
     struct domain *d = v->v.domain;
 
-    printk(LOG_INFO, "d%dv%d: triple fault at %lx\n", d->id, v->v.id, guest_regs()->rip);
+    tell_state(v, "triple fault");
     v->event.valid = false;
     domain_shutdown(d, (u32)to_hvm_domain(d)->params[HVM_PARAM_TRIPLE_FAULT_REASON]);
 }

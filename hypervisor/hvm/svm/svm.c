@@ -251,7 +251,8 @@ static void exit_other(struct hvm_vcpu *v, struct vmcb *b)
     case EXIT_RDPRU:
         hvm_raise(v, VECTOR_UD, -1);
         break;
-    case ~0UL:
+    case EXIT_INVALID:
+    case (u32)EXIT_INVALID: /* emulators */
         hvm_crash(v, "processor state that cannot be");
         break;
     default:

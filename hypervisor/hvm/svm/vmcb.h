@@ -95,6 +95,7 @@ enum {
     EXIT_XSETBV,
     EXIT_RDPRU,
     EXIT_NPF = 0x400,
+    EXIT_INVALID = ~0UL,
 };
 
 /* exit_info1 of EXIT_IOIO */
