@@ -302,8 +302,9 @@ void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a)
 
 static void crash_at(struct hvm_vcpu *v, const char *why, u64 address, struct p2m_entry e)
 {
-    printk(LOG_INFO, "d%dv%d: guest-physical %lx, mapping of kind %u, event %x\n", v->v.domain->id,
-           v->v.id, address, e.kind, v->event.valid ? v->event.vector | v->event.type << 8 : 0);
+    printk_guest(LOG_INFO, "d%dv%d: guest-physical %lx, mapping of kind %u, event %x\n",
+                 v->v.domain->id, v->v.id, address, e.kind,
+                 v->event.valid ? v->event.vector | v->event.type << 8 : 0);
     hvm_crash(v, why);
 }
 
