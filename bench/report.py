@@ -4,6 +4,7 @@
 A figure is (title, unit, {"stock": value, "tenon": value}) under a name; values that were not measured are None or not there."""
 import dataclasses
 import html
+import itertools
 import json
 
 
@@ -44,16 +45,17 @@ def table(title, rows, pairs):
     return "\n".join(out) + "\n"
 
 
+def compared(figures):
+    """(heading, its figures) of those that both have."""
+    return itertools.groupby((figure for figure in figures if figure.ratio is not None), key=lambda figure: figure.part)
+
+
 def markdown(figures):
     """The same as lines of a document, each part under its heading."""
-    out, part = [], None
-    for figure in figures:
-        if figure.ratio is None:
-            continue
-        if figure.part != part:
-            part = figure.part
-            out += ["", f"| {part} | stock | Tenon | ratio |", "|---|---:|---:|---:|"]
-        out.append(f"| {figure.title} | {number(figure.values['stock'])} | {number(figure.values['tenon'])} | {figure.ratio:.2f} |")
+    out = []
+    for part, its in compared(figures):
+        out += ["", f"| {part} | stock | Tenon | ratio |", "|---|---:|---:|---:|"]
+        out += [f"| {f.title} | {number(f.values['stock'])} | {number(f.values['tenon'])} | {f.ratio:.2f} |" for f in its]
     return "\n".join(out[1:]) + "\n"
 
 
@@ -88,14 +90,9 @@ ROW, LABEL, BAR, TOP = 17, 430, 400, 30
 
 def chart(figures, title):
     """SVG: for each figure that both have Tenon's share of stock's as a bar, and a line where they are the same."""
-    rows, part = [], None
-    for figure in figures:
-        if figure.ratio is None:
-            continue
-        if figure.part != part:
-            part = figure.part
-            rows.append((part, None))
-        rows.append((figure.title, figure.ratio))
+    rows = []
+    for part, its in compared(figures):
+        rows += [(part, None), *((figure.title, figure.ratio) for figure in its)]
     height, out = TOP + ROW * len(rows) + 24, []
     for index, (text, ratio) in enumerate(rows):
         y = TOP + ROW * index

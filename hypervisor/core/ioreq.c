@@ -164,8 +164,7 @@ int ioreq_destroy(struct domain *d, u16 id)
     struct ioreq_server *s;
 
     stand_still(d);
-    if (find(d, id, &s))
-        return -ENOENT;
+    TRY(find(d, id, &s));
     d->ioreq->servers[id] = NULL;
     free_server(d, s);
     wake_all(d);
@@ -177,8 +176,7 @@ int ioreq_enable(struct domain *d, u16 id, bool enable)
     struct ioreq_server *s;
 
     stand_still(d);
-    if (find(d, id, &s))
-        return -ENOENT;
+    TRY(find(d, id, &s));
     s->enabled = enable;
     wake_all(d);
     return 0;
@@ -194,8 +192,7 @@ int ioreq_claim(struct domain *d, u16 id, u32 type, u64 first, u64 last, bool cl
     if (first > last)
         return reject(-EINVAL, "range of a device model ends before it begins");
     stand_still(d);
-    if (find(d, id, &s))
-        return -ENOENT;
+    TRY(find(d, id, &s));
     r = &s->ranges[type];
     if (claim && rangeset_overlaps(r, first, last))
         return reject(-EEXIST, "range is the device model's already");
@@ -211,8 +208,7 @@ int ioreq_buffer_port(struct domain *d, u16 id, u32 *port)
     struct ioreq_server *s;
 
     spin_hold(&d->lock);
-    if (find(d, id, &s))
-        return -ENOENT;
+    TRY(find(d, id, &s));
     *port = s->buffer_port;
     return 0;
 }
@@ -223,8 +219,7 @@ int ioreq_frame(struct domain *d, u32 id, u64 which, mfn_t *frame)
     void *page;
 
     spin_hold(&d->lock);
-    if (find(d, id, &s))
-        return -ENOENT;
+    TRY(find(d, id, &s));
     page = which == XENMEM_resource_ioreq_server_frame_bufioreq ? (void *)s->buffer : s->slots;
     if (!page)
         return reject(-ENOENT, "no such page of a device model");

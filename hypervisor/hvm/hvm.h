@@ -121,8 +121,6 @@ extern const struct hvm_machine *hvm_machine; /* NULL: this processor cannot */
 void hvm_init(void);                          /* boot */
 
 /* hvm/exit.c: what the machine's exits become. */
-/* The instruction at rip has run, or a round of it (length 0): on, and the trap of who steps. */
-void hvm_instruction_done(struct hvm_vcpu *v, u32 length);
 void hvm_exit_cpuid(struct hvm_vcpu *v);
 void hvm_exit_msr(struct hvm_vcpu *v, bool write);
 void hvm_exit_halt(struct hvm_vcpu *v);
@@ -133,6 +131,8 @@ void hvm_crash(struct hvm_vcpu *v, const char *why); /* ends the domain */
 void hvm_set_width(void); /* the current guest sets itself up for what it runs now */
 
 /* hvm/emulate.c: likewise. */
+/* The instruction at rip has run, or a round of it (length 0): on, and the trap of who steps. */
+void hvm_instruction_done(struct hvm_vcpu *v, u32 length);
 struct instruction;
 void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a);
 bool hvm_decode(struct hvm_vcpu *v, struct instruction *in); /* what is at rip */

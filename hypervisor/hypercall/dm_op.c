@@ -145,8 +145,7 @@ static s64 track_screen(struct dm_call *c)
     const struct xen_dm_op_track_dirty_vram *op = &c->op.u.track_dirty_vram;
     const struct xen_dm_op_buf *b = &c->buffers[1];
     u64 bytes = (op->nr + 7UL) / 8;
-    unsigned long *dirty;
-    s64 error = 0;
+    unsigned long *dirty __heap_freed = NULL;
 
     if (op->pad || op->nr > SCREEN_MAX || beyond_map(op->first_pfn, op->nr))
         return reject(-EINVAL, "no such memory of a screen");
@@ -157,10 +156,7 @@ static s64 track_screen(struct dm_call *c)
         return -ENOMEM;
     p2m_log_screen(c->d->p2m, op->first_pfn, op->nr, dirty);
     domain_flush(c->d); /* before it reads what it is told of */
-    if (guest_copy_out(handle_address(b->h), dirty, bytes))
-        error = reject(-EFAULT, "bitmap not writable");
-    heap_free(dirty);
-    return error;
+    return guest_copy_out(handle_address(b->h), dirty, bytes);
 }
 
 /* From the last extent to the first: what is left to do, or is wrong, stands in the operation. */
