@@ -28,7 +28,7 @@ __asm__(".pushsection .rodata\n"
         "on_syscall: pop %rcx; pop %r11; push $0x100; push %rcx; push %r11; push %rax\n"
         "mov $23, %eax; syscall; ud2\n");
 extern char user_text[], user_text_end[], user_syscalls[], user_interrupts[], user_faults[],
-    user_back[], on_syscall[], trap_200[], trap_201[], trap_202[];
+    user_back[], on_syscall[], trap_200[], trap_202[];
 
 struct frame { /* struct iret_context of xen-x86_64.h */
     u64 rax, r11, rcx, flags, rip, cs, rflags, rsp, ss;
@@ -249,12 +249,7 @@ static void measure_events(void)
     MEASURE("pv-timer", 20, sleep_for(100000));
     CHECK(upcalls >= 20 * BATCHES);
 
-    u64 cr3;
-    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
-    kernel_context(&context, second_vcpu, (u64)second_stack + sizeof(second_stack) - 8, cr3);
-    context.event_callback_eip = (u64)trap_200;
-    context.failsafe_callback_eip = (u64)trap_202;
-    context.syscall_callback_eip = (u64)trap_201;
+    kernel_context_here(&context, second_vcpu, (u64)second_stack + sizeof(second_stack) - 8);
     CHECK_EQUAL(call3(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, &context), 0);
     CHECK_EQUAL(call3(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0), 0);
     MEASURE("pv-ping-pong", 50, ping_pong());

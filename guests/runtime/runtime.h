@@ -140,6 +140,19 @@ static inline void kernel_context(struct vcpu_guest_context *c, const void *entr
     c->ctrlreg[0] = 0x8005003b;
     c->ctrlreg[3] = cr3;
 }
+/* The same on the caller's tables, with the traps and events that traps_install gives vCPU 0. */
+static inline void kernel_context_here(struct vcpu_guest_context *c, const void *entry,
+                                       u64 stack_end)
+{
+    extern char trap_200[], trap_201[], trap_202[];
+    u64 cr3;
+
+    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+    kernel_context(c, entry, stack_end, cr3);
+    c->event_callback_eip = (u64)trap_200;
+    c->failsafe_callback_eip = (u64)trap_202;
+    c->syscall_callback_eip = (u64)trap_201;
+}
 void events_off(void);
 void events_on(void);
 u64 system_time(void);        /* ns, from vcpu_time_info */

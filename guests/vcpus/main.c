@@ -64,18 +64,10 @@ static void second_main(void)
         call2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
 }
 
-extern char trap_200[], trap_202[], trap_201[];
-
 static void fill_context(void)
 {
-    u64 cr3;
-
-    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
     /* Not VGCF_online: that would start it at once. */
-    kernel_context(&context, second_main, (u64)second_stack + sizeof(second_stack) - 8, cr3);
-    context.event_callback_eip = (u64)trap_200;
-    context.failsafe_callback_eip = (u64)trap_202;
-    context.syscall_callback_eip = (u64)trap_201;
+    kernel_context_here(&context, second_main, (u64)second_stack + sizeof(second_stack) - 8);
 }
 
 static bool wait_for(volatile u32 *counter, u32 value)
