@@ -163,6 +163,14 @@ endif
 test-hvm: all image guests
 	@TENON_SLOW=1 $(PYTHON) -m pytest -q tests/system/test_hvm.py
 
+# Guests that want to break the hypervisor, for so long, from this seed on; what fails names the pair's seed.
+SECONDS ?= 60
+SEED ?= 1
+.PHONY: fuzz-guest
+fuzz-guest: all guests
+	@$(PYTHON) tests/micro/micro.py --smp 2 --append guest_loglvl=none --deadline $$((3 * $(SECONDS) + 60)) \
+		--words "seconds=$(SECONDS) seed=$(SEED)" fuzz
+
 # docs/guide.md, every command of it, on a Debian disk that is built once and kept. About half an hour.
 .PHONY: test-guide
 test-guide: setup deb

@@ -7,7 +7,7 @@ GUEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-pie 
 	-mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-jump-tables -Ihypervisor -Iguests/runtime
 GUEST_RUNTIME := guests/runtime/start.S guests/runtime/runtime.c guests/runtime/build.c \
-	guests/runtime/translated.c \
+	guests/runtime/translated.c guests/runtime/random.c \
 	hypervisor/lib/printf.c hypervisor/lib/string.c
 
 .PHONY: guests

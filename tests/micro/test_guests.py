@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each micro guest as dom0, on machines that differ. TENON_HYPERVISOR=PATH tests another hypervisor: the stock one is what the
-guests' expectations were taken from, and passes too, but for `exits`: under this emulator it ends PVH guests for instructions
-that a processor would have run."""
+guests' expectations were taken from, and passes too, but for `exits` and `fuzz`: under this emulator it ends PVH guests for
+instructions that a processor would have run."""
 import pytest
 
 import micro
@@ -21,9 +21,16 @@ def hypervisor():
         pytest.exit(f"{micro.HYPERVISOR} is missing: run make", returncode=2)
 
 
-@pytest.mark.parametrize("name, smp", [(name, smp) for name in NAMES for smp in (1, 2) if (name, smp) != ("bench", 2)])  # it counts on one
+@pytest.mark.parametrize("name, smp", [(name, smp) for name in NAMES for smp in (1, 2)
+                                       if name != "fuzz" and (name, smp) != ("bench", 2)])  # it counts on one
 def test_guest(name, smp):
     check(name, smp=smp)
+
+
+@pytest.mark.parametrize("smp", [1, 2])
+def test_guests_that_want_to_break_it(smp):
+    """What `make fuzz-guest` runs for longer; each run of the tests has the same seeds."""
+    check("fuzz", smp=smp, words="seconds=30", append="guest_loglvl=none", deadline=micro.DEADLINE + 60)
 
 
 @pytest.mark.parametrize("name", ["traps", "iret"])
