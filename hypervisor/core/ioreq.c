@@ -25,10 +25,6 @@
 #define RANGE_TYPES 3
 #define RANGES_MAX  256
 
-/* Memory that one only draws into. */
-#define VGA_FIRST 0xa0000UL
-#define VGA_LAST  0xbffffUL
-
 /* The header's pointers, which are read and written together. */
 union pointers {
     struct {
@@ -262,7 +258,7 @@ static bool buffer_write(struct ioreq_server *s, u64 address, u32 bytes, u64 val
     u32 n = bytes == 8 ? 2 : 1;
     union pointers *at, seen, back;
 
-    if (!b || address < VGA_FIRST || address + bytes - 1 > VGA_LAST)
+    if (!b || !vga_memory(address) || !vga_memory(address + bytes - 1))
         return false;
     at = (union pointers *)b;
     seen.both = READ_ONCE(at->both);
@@ -307,29 +303,30 @@ static void ask(struct ioreq_server *s, const struct ioreq *question)
     cpu_raise_work(this_cpu_id(), WORK_SCHEDULE);
 }
 
-enum ioreq_sent ioreq_send(u32 type, u64 address, u32 bytes, bool write, u64 value, u32 count)
+enum ioreq_sent ioreq_send(const struct ioreq *q)
 {
+    static const u8 ranges[] = {
+        [IOREQ_TYPE_PIO] = XEN_DMOP_IO_RANGE_PORT,
+        [IOREQ_TYPE_COPY] = XEN_DMOP_IO_RANGE_MEMORY,
+        [IOREQ_TYPE_PCI_CONFIG] = XEN_DMOP_IO_RANGE_PCI,
+    };
     struct ioreq_table *t = current->domain->ioreq;
+    u64 first = q->addr, last = first + q->size - 1;
     struct ioreq_server *s;
 
-    if (!t)
-        return IOREQ_NOBODY;
-    if (type == IOREQ_TYPE_PCI_CONFIG)
-        s = server_of(t, XEN_DMOP_IO_RANGE_PCI, address >> 32, address >> 32);
-    else
-        s = server_of(t, type == IOREQ_TYPE_PIO ? XEN_DMOP_IO_RANGE_PORT : XEN_DMOP_IO_RANGE_MEMORY,
-                      address, address + bytes - 1);
+    if (q->type == IOREQ_TYPE_PCI_CONFIG)
+        first = last = q->addr >> 32;
+    else if (q->type == IOREQ_TYPE_COPY && q->df)
+        first -= (q->count - 1UL) * q->size;
+    else if (q->type == IOREQ_TYPE_COPY)
+        last += (q->count - 1UL) * q->size;
+    s = server_of(t, ranges[q->type], first, last);
     if (!s)
         return IOREQ_NOBODY;
-    if (write && !count && type == IOREQ_TYPE_COPY && buffer_write(s, address, bytes, value))
+    if (q->dir == IOREQ_WRITE && q->count == 1 && q->type == IOREQ_TYPE_COPY && !q->data_is_ptr &&
+        buffer_write(s, q->addr, q->size, q->data))
         return IOREQ_TAKEN;
-    ask(s, &(struct ioreq){.addr = address,
-                           .data = value,
-                           .count = count ? count : 1,
-                           .data_is_ptr = count != 0,
-                           .size = bytes,
-                           .dir = write ? IOREQ_WRITE : IOREQ_READ,
-                           .type = (u8)type});
+    ask(s, q);
     return IOREQ_ASKED;
 }
 

@@ -16,6 +16,12 @@
 
 #define IOREQ_SERVERS 8
 
+/* Memory that one only draws into. */
+static inline bool vga_memory(u64 address)
+{
+    return address >> 17 == 0xa0000 >> 17;
+}
+
 /*
  * Control, by another domain than d. d's vCPUs stand still meanwhile; LOCK_DOMAIN
  * is taken. -ENOENT: no such server; -EINVAL, -EEXIST, -ENOMEM, -ENOSPC.
@@ -34,9 +40,9 @@ int ioreq_destroy_all(struct domain *d);
 
 /* For the current vCPU, which has no question open. */
 enum ioreq_sent { IOREQ_NOBODY, IOREQ_TAKEN, IOREQ_ASKED };
-/* Configuration space is at device << 32 | register. count: 0, value is what to write; else that
- * many are at the guest-physical address value. */
-enum ioreq_sent ioreq_send(u32 type, u64 address, u32 bytes, bool write, u64 value, u32 count);
+/* What is to be done but the state and the port. Configuration space is at device << 32 |
+ * register. */
+enum ioreq_sent ioreq_send(const struct ioreq *question);
 /* Its question is still open; else *value is the answer, ~0 if the server went away. */
 bool ioreq_waits(u64 *value);
 /* d's memory has gone from some of its addresses: servers are to forget what they mapped. */

@@ -377,23 +377,40 @@ static int string_round(struct emulation *e, u32 op)
     return 0;
 }
 
-/* Several rounds of INS or OUTS at once, rising addresses: how many, 0: one by one. */
-static int string_many(struct emulation *e, bool out, u64 count)
+/* Several rounds at once, of those that do no more than move: how many, 0: one by one. */
+static int string_many(struct emulation *e, u32 op, u64 count)
 {
-    u32 bytes = e->in.operand_bytes, index = out ? 6 : 7;
-    u64 address, offset = register_read(e->regs, index, e->in.address_bytes, 0x40);
+    bool down = e->regs->rflags & FLAG_DF, used[] = {op == OUTS || op == MOVS, op != OUTS};
+    u32 bytes = e->in.operand_bytes;
+    u64 offset[2], at[2] = {0}; /* of source and target */
     int done;
 
-    if (!e->ops->ports || count < 2 || (e->regs->rflags & (FLAG_DF | FLAG_TF)))
+    if (!e->ops->many || e->regs->rflags & FLAG_TF ||
+        (op != INS && op != OUTS && op != MOVS && op != STOS))
         return 0;
-    count = MIN(count, (PAGE_SIZE - (offset & ~PAGE_MASK)) / bytes);
-    if (!count || e->ops->linear(e->ctx, out ? e->in.segment : SEGMENT_ES, offset,
-                                 (u32)count * bytes, !out, &address))
+    for (u32 i = 0; i < 2; i++) {
+        u64 within, room;
+
+        offset[i] = register_read(e->regs, 6 + i, e->in.address_bytes, 0x40);
+        within = offset[i] & ~PAGE_MASK;
+        room = (PAGE_SIZE - within) / bytes;
+        if (used[i])
+            count = MIN(count, down && room ? within / bytes + 1 : room);
+    }
+    if (count < 2)
         return 0;
-    done = e->ops->ports(e->ctx, address, bytes, count, out);
-    if (done > 0)
-        register_write(e->regs, index, e->in.address_bytes, 0x40,
-                       (offset + (u64)done * bytes) & size_mask(e->in.address_bytes));
+    for (u32 i = 0; i < 2; i++) {
+        u64 rest = down ? (count - 1) * bytes : 0;
+
+        if (used[i] && e->ops->linear(e->ctx, i ? SEGMENT_ES : e->in.segment, offset[i] - rest,
+                                      (u32)count * bytes, i, &at[i]))
+            return 0;
+        at[i] += rest;
+    }
+    done = e->ops->many(e->ctx, at[0], at[1], bytes, count);
+    for (u32 i = 0; i < 2; i++)
+        if (used[i] && done > 0)
+            advance(e, 6 + i, (u32)done * bytes);
     return done;
 }
 
@@ -417,7 +434,7 @@ static int execute_string(struct emulation *e, u32 op)
             return 0;
         if (round && (round >= e->rounds || r->rflags & FLAG_TF))
             return UNFINISHED;
-        int many = repeated && (op == INS || op == OUTS) ? string_many(e, op == OUTS, count) : 0;
+        int many = repeated ? string_many(e, op, count) : 0;
         int status = many > 0 ? 0 : many ? many : string_round(e, op);
         if (status)
             return round && status != -EAGAIN ? UNFINISHED : status;

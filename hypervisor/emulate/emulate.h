@@ -26,9 +26,9 @@ struct emulate_ops {
     int (*exchange)(void *ctx, u64 address, u64 *expected, u64 value, u32 size);
     /* INS and OUTS, at the port in DX. NULL: these are not for the emulator. */
     int (*port)(void *ctx, u64 *value, u32 size, bool out);
-    /* Up to count of them at once, from address on, which has room for one: how many, 0: one by
-     * one. May be NULL. */
-    int (*ports)(void *ctx, u64 address, u32 size, u64 count, bool out);
+    /* Up to count rounds of INS, OUTS, MOVS or STOS at once, from where the first one's source and
+     * target are, within a page of each: how many, 0: one by one. May be NULL. */
+    int (*many)(void *ctx, u64 source, u64 target, u32 size, u64 count);
     /* A round of a string instruction is complete and will not be done again. May be NULL. */
     void (*round)(void *ctx);
 };

@@ -10,12 +10,13 @@
  */
 #include "emulate/emulate.h"
 
+#include "core/ioreq.h"
 #include "hvm/hvm.h"
 #include "lib/log.h"
 #include "lib/string.h"
 
-#define DR6_BS BIT(14)
 #define CR0_PE BIT(0)
+#define DR6_BS BIT(14)
 
 /* Attributes of a segment (Intel SDM vol. 3, 3.4.5). */
 #define SEGMENT_WRITABLE    BIT(1) /* of code: readable */
@@ -117,7 +118,8 @@ static int reach(struct access *a, u64 physical, void *bytes, u32 size, bool wri
     if (size & (size - 1))
         return -EOPNOTSUPP;
     memcpy(&value, bytes, size);
-    status = hvm_io(a->v, &(struct hvm_io_access){physical, (u8)size, false, write, 0}, &value);
+    status =
+        hvm_io(a->v, &(struct hvm_io_access){physical, (u8)size, false, write, false, 1}, &value);
     if (!status && !write)
         memcpy(bytes, &value, size);
     return status;
@@ -195,24 +197,60 @@ static int port(void *ctx, u64 *value, u32 size, bool out)
 {
     struct access *a = ctx;
 
-    return hvm_io(a->v, &(struct hvm_io_access){(u16)a->e.regs->rdx, (u8)size, true, out, 0},
+    return hvm_io(a->v, &(struct hvm_io_access){(u16)a->e.regs->rdx, (u8)size, true, out, false, 1},
                   value);
 }
 
-/* As many as are in one page of memory. */
-static int ports(void *ctx, u64 address, u32 size, u64 count, bool out)
+/* What is at the first of many items, and *count no more than are in its page. */
+static enum p2m_kind reach_many(struct access *a, u64 address, u32 size, bool write, u64 *count,
+                                u64 *physical)
 {
-    struct access *a = ctx;
-    u64 physical, room = (PAGE_SIZE - (address & ~PAGE_MASK)) / size;
-    struct hvm_io_access access = {(u16)a->e.regs->rdx, (u8)size, true, out, (u16)MIN(count, room)};
+    u64 within = address & ~PAGE_MASK, room = (PAGE_SIZE - within) / size;
     struct hvm_fault fault;
 
-    if (!room ||
-        hvm_translate(a->v, address, rights(a) | (out ? HVM_READ : HVM_WRITE), &physical, &fault))
-        return 0; /* the next single one tells the guest */
-    if (p2m_lookup(a->v->v.domain->p2m, physical >> PAGE_SHIFT).kind != P2M_RAM)
+    *count = MIN(*count, a->e.regs->rflags & RFLAGS_DF && room ? within / size + 1 : room);
+    if (hvm_translate(a->v, address, rights(a) | (write ? HVM_WRITE : HVM_READ), physical, &fault))
+        return P2M_KINDS; /* the next single one tells the guest */
+    return p2m_lookup(a->v->v.domain->p2m, *physical >> PAGE_SHIFT).kind;
+}
+
+/*
+ * In one go with memory on one side. On both sides there may be that of a screen, as it is one
+ * device's: whoever draws there moves lines.
+ */
+static int many(void *ctx, u64 source, u64 target, u32 size, u64 count)
+{
+    struct access *a = ctx;
+    u32 op = a->e.in.opcode & 0xfe; /* INS, OUTS, MOVS or STOS */
+    enum p2m_kind from = P2M_RAM, to = P2M_RAM;
+    struct hvm_io_access access = {(u16)a->e.regs->rdx, (u8)size, op < 0x70, op == 0x6e, true, 0};
+    u64 data = 0;
+    int status;
+
+    if (op == 0x6e || op == 0xa4)
+        from = reach_many(a, source, size, false, &count, &source);
+    if (op != 0x6e)
+        to = reach_many(a, target, size, true, &count, &target);
+    if (op == 0x6c || op == 0x6e) {
+        data = op == 0x6c ? target : source;
+    } else if (to == P2M_NONE && from == P2M_RAM) {
+        access.address = target;
+        access.write = true;
+        access.memory = op == 0xa4;
+        data = access.memory ? source : register_read(a->e.regs, 0, size, 0x40);
+        to = P2M_RAM;
+    } else if (from == P2M_NONE && (to == P2M_RAM || (vga_memory(source) && vga_memory(target)))) {
+        access.address = source;
+        data = target;
+        from = to = P2M_RAM;
+    } else {
         return 0;
-    return hvm_io_many(a->v, &access, physical);
+    }
+    if (from != P2M_RAM || to != P2M_RAM || count < 2)
+        return 0;
+    access.count = a->e.regs->rflags & RFLAGS_DF ? -(s32)count : (s32)count;
+    status = hvm_io_many(a->v, &access, data);
+    return status > 0 ? (int)count : status;
 }
 
 static void complete(void *ctx)
@@ -227,7 +265,7 @@ static const struct emulate_ops ops = {
     .write = write,
     .exchange = exchange,
     .port = port,
-    .ports = ports,
+    .many = many,
     .round = complete,
 };
 
@@ -290,7 +328,7 @@ void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a)
         return;
     }
     v->port = *a;
-    if (hvm_io(v, &(struct hvm_io_access){a->port, a->bytes, true, !a->in, 0}, &value)) {
+    if (hvm_io(v, &(struct hvm_io_access){a->port, a->bytes, true, !a->in, false, 1}, &value)) {
         v->io.again = HVM_AGAIN_PORT;
         return;
     }

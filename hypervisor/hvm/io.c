@@ -12,6 +12,7 @@
 #include "hvm/hvm.h"
 #include "lib/atomic.h"
 #include "lib/log.h"
+#include "lib/string.h"
 
 #define DEBUG_PORT 0xe9
 
@@ -113,7 +114,14 @@ static int outside(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value
         address = (config & 0xffff00) << 24 | (config >> 16 & 0xf00) | (config & 0xfc) |
                   (address & 3);
     }
-    if (ioreq_send(type, address, a->bytes, a->write, *value, a->count) != IOREQ_ASKED)
+    if (ioreq_send(&(struct ioreq){.addr = address,
+                                   .data = *value,
+                                   .count = (u32)(a->count < 0 ? -a->count : a->count),
+                                   .size = a->bytes,
+                                   .data_is_ptr = a->memory,
+                                   .dir = a->write ? IOREQ_WRITE : IOREQ_READ,
+                                   .df = a->count < 0,
+                                   .type = (u8)type}) != IOREQ_ASKED)
         return 0;
     io->used = 0;
     io->question = *a;
@@ -122,8 +130,7 @@ static int outside(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value
 
 static bool same(const struct hvm_io_access *a, const struct hvm_io_access *b)
 {
-    return a->address == b->address && a->bytes == b->bytes && a->port == b->port &&
-           a->write == b->write && a->count == b->count;
+    return !memcmp(a, b, sizeof(*a));
 }
 
 int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
@@ -153,16 +160,13 @@ int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
     return 0;
 }
 
-int hvm_io_many(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 memory)
+int hvm_io_many(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 data)
 {
-    int status;
-
     if (find(a))
         return 0;
     if (unlikely(v->io.answered && !same(&v->io.question, a)))
         hvm_io_complete(v);
-    status = outside(v, a, &memory);
-    return status > 0 ? a->count : status;
+    return outside(v, a, &data);
 }
 
 void hvm_io_complete(struct hvm_vcpu *v)

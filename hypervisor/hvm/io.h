@@ -17,7 +17,8 @@ struct hvm_io_access {
     u64 address; /* guest-physical, or a port */
     u8 bytes;    /* 1, 2, 4, 8; a port's: up to 4 */
     bool port, write;
-    u16 count; /* of hvm_io_many */
+    bool memory; /* what is moved is in memory: hvm_io_many */
+    s32 count;   /* of items; below 0: each lies below the one before */
 };
 
 #define HVM_IO_STEPS 4 /* accesses in one step: a string move has two, each may be split in two */
@@ -39,9 +40,12 @@ struct hvm_io {
  * accesses again when hvm_before_entry calls for it.
  */
 int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value);
-/* a->count items between one port and memory that begins at a guest-physical address. How many
- * were moved: all, or 0 if they are to go one by one; or -EAGAIN. */
-int hvm_io_many(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 memory);
+/*
+ * Many items at once, at most to the end of a page: the same value to each of them, or, to or from
+ * a port that stays the same or a device's memory, what memory has from guest-physical address
+ * `data` on. 1; 0: they are to go one by one; or -EAGAIN.
+ */
+int hvm_io_many(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 data);
 /* Before an entry: true: the vCPU waits for device models, and nothing is to be decided. */
 bool hvm_io_waits(struct hvm_vcpu *v);
 /* Supplied by the emulator: the step that stopped at a question (hvm_io.again), once more. */

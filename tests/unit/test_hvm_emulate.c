@@ -41,7 +41,8 @@ static struct {
     u32 count, waits;
     bool slow, port;
     bool takes_many, asked;
-    u64 many, pieces, memory; /* items, and the place where the next piece is to begin */
+    u64 many, pieces, data; /* items in pieces; of the last piece: */
+    struct hvm_io_access last;
 } device;
 
 void reject_record(const char *why, const char *file, int line, int error)
@@ -109,22 +110,26 @@ int hvm_io(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 *value)
     return 0;
 }
 
-int hvm_io_many(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 memory)
+/* Asked twice where the device takes its time; the second time it is done. */
+int hvm_io_many(struct hvm_vcpu *v, const struct hvm_io_access *a, u64 data)
 {
+    u64 count = (u64)labs(a->count), low = data - (a->count < 0 ? (count - 1) * a->bytes : 0);
+
     (void)v;
+    assert_in_range(count, 2, PAGE_SIZE);
     if (!device.takes_many)
         return 0;
-    assert_true(a->port && a->count);
-    assert_true((memory & ~PAGE_MASK) + (u64)a->count * a->bytes <= PAGE_SIZE);
-    assert_int_equal(memory, device.memory);
+    if (a->memory)
+        assert_true((low & ~PAGE_MASK) + count * a->bytes <= PAGE_SIZE);
     device.asked = !device.asked;
     if (device.asked && device.slow)
         return -EAGAIN;
     device.asked = false;
-    device.many += a->count;
-    device.memory += (u64)a->count * a->bytes;
+    device.last = *a;
+    device.data = data;
+    device.many += count;
     device.pieces++;
-    return a->count;
+    return 1;
 }
 
 void hvm_io_complete(struct hvm_vcpu *v)
@@ -401,29 +406,105 @@ static void test_ports(void **state)
 
         r = BEGIN(4, slow, "\xf3\x6d"); /* by the page, where the device can */
         device.takes_many = true;
-        device.memory = 0x2ff0;
-        r->rdi = device.memory;
+        r->rdx = 0x1f0;
+        r->rdi = 0x2ff0;
         r->rcx = 0x10 / 4 + 0x400 + 3;
         hvm_exit_port(&vcpu, &a);
         settle();
         assert_int_equal(device.many, 0x10 / 4 + 0x400 + 3);
         assert_int_equal(device.pieces, 3);
+        assert_int_equal(device.data, 0x4000);
+        assert_true(device.last.port && device.last.memory && !device.last.write);
+        assert_int_equal(device.last.address, 0x1f0);
         assert_int_equal(device.count, 0);
         assert_int_equal(r->rcx, 0);
         assert_int_equal(r->rdi, 0x4000 + 12);
         assert_int_equal(r->rip, CODE + 2);
 
-        r = BEGIN(4, slow, "\xf3\x6f"); /* downwards one by one */
+        r = BEGIN(4, slow, "\xf3\x6f"); /* downwards */
         device.takes_many = true;
         r->rflags |= BIT(10);
         r->rsi = 0x2008;
-        r->rcx = 3;
+        r->rcx = 4;
         hvm_exit_port(&vcpu, &a);
         settle();
-        assert_int_equal(device.many, 0);
-        assert_int_equal(device.count, 3);
-        assert_int_equal(r->rsi, 0x1ffc);
+        assert_int_equal(device.many, 3);
+        assert_int_equal(device.last.count, -3);
+        assert_int_equal(device.data, 0x2008);
+        assert_int_equal(device.count, 1); /* the one that is alone in its page */
+        assert_int_equal(r->rsi, 0x1ff8);
+        assert_int_equal(r->rcx, 0);
     }
+}
+
+#define SCREEN 0xa0000UL
+
+/* REP MOVS and STOS on device memory: which pieces, and what is left to be done one by one. */
+static void test_moves_by_the_page(void **state)
+{
+    static const struct {
+        const char *code; /* of 2 bytes and a prefix for the size */
+        u64 source, target, items;
+        bool down;
+        u64 pieces, many; /* of the latter, how many at once */
+        u64 address, data;
+        bool write, memory;
+    } cases[] = {
+        {"\xf3\x48\xab", 0, DEVICE, 512, false, 1, 512, DEVICE, 0x5a5a, true, false},
+        {"\xf3\x48\xab", 0, DEVICE + 0xff8, 2, false, 0, 0, 0, 0, false, false},
+        {"\xf3\x48\xab", 0, DEVICE + 0xff0, 4, true, 1, 4, DEVICE + 0xff0, 0x5a5a, true, false},
+        {"\xf3\x48\xa5", 0x2010, DEVICE, 16, false, 1, 16, DEVICE, 0x2010, true, true},
+        {"\xf3\x48\xa5", DEVICE + 8, 0x2010, 16, false, 1, 16, DEVICE + 8, 0x2010, false, true},
+        {"\xf3\x48\xa5", DEVICE + 16, 0x2010, 3, true, 1, 3, DEVICE + 16, 0x2010, false, true},
+        {"\xf3\x48\xa5", 0x2ff0, DEVICE, 12, false, 2, 12, DEVICE + 16, 0x3000, true, true},
+        {"\xf3\x48\xa5", SCREEN + 160, SCREEN, 9, false, 1, 9, SCREEN + 160, SCREEN, false, true},
+        {"\xf3\x48\xa5", DEVICE + 160, DEVICE, 9, false, 0, 0, 0, 0, false, false},
+        {"\xf3\x48\xad", DEVICE, 0, 3, false, 0, 0, 0, 0, false, false},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+        u32 n = i / 2, stos = cases[n].code[2] == '\xab', lods = cases[n].code[2] == '\xad';
+        struct cpu_user_regs *r = begin(8, i & 1, cases[n].code, 3);
+        s64 moved = (s64)cases[n].items * (cases[n].down ? -8 : 8);
+
+        device.takes_many = true;
+        r->rflags |= cases[n].down ? BIT(10) : 0;
+        r->rax = 0x5a5a;
+        r->rsi = cases[n].source;
+        r->rdi = cases[n].target;
+        r->rcx = cases[n].items;
+        page_fault(cases[n].pieces ? cases[n].address : DEVICE, true);
+        assert_int_equal(device.pieces, cases[n].pieces);
+        assert_int_equal(device.many, cases[n].many);
+        assert_int_equal(!device.count, cases[n].items == cases[n].many);
+        if (device.many) {
+            assert_int_equal(device.last.address, cases[n].address);
+            assert_int_equal(device.data, cases[n].data);
+            assert_int_equal(device.last.write, cases[n].write);
+            assert_int_equal(device.last.memory, cases[n].memory);
+            assert_int_equal(device.last.count < 0, cases[n].down);
+        }
+        assert_int_equal(r->rcx, 0);
+        assert_int_equal(r->rsi, cases[n].source + (stos ? 0 : (u64)moved));
+        assert_int_equal(r->rdi, cases[n].target + (lods ? 0 : (u64)moved));
+        assert_int_equal(r->rip, CODE + 3);
+        assert_int_equal(raised.count, 0);
+    }
+    /* Behind the segment's end, what is before it has been done. */
+    struct cpu_user_regs *r = BEGIN(4, true, "\xf3\xab");
+
+    segments[SEGMENT_ES].limit = DEVICE + 11;
+    device.takes_many = true;
+    r->rdi = DEVICE;
+    r->rcx = 5;
+    page_fault(DEVICE, true);
+    assert_int_equal(device.count, 3);
+    assert_int_equal(r->rcx, 2);
+    assert_int_equal(r->rdi, DEVICE + 12);
+    page_fault(DEVICE + 12, true);
+    assert_int_equal(raised.vector, 13);
+    assert_int_equal(r->rcx, 2);
 }
 
 /* Single-stepping; what cannot be emulated; a page that may only be read. */
@@ -476,11 +557,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_loads_and_stores),
-        TEST(test_real_mode),
-        TEST(test_segment_rights),
-        TEST(test_ports),
-        TEST(test_ends),
+        TEST(test_loads_and_stores),  TEST(test_real_mode),
+        TEST(test_segment_rights),    TEST(test_ports),
+        TEST(test_moves_by_the_page), TEST(test_ends),
     };
 
     fake_memory_init();

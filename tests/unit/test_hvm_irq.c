@@ -14,6 +14,8 @@
 
 #include "host/board_world.h"
 
+#include <xen/hvm/dm_op.h>
+
 #define LEVEL  0x8000U
 #define MASKED 0x10000U
 #define D      (&world_domain.d)
@@ -488,16 +490,49 @@ static void external(void **state)
     assert_true(lapic_takes_external(&world_vcpus[0]));
 }
 
+/* The address stays here; a device model gets a device and a register. */
+static void configuration_space(void **state)
+{
+    (void)state;
+    world_access(0xcf8, 4, true, true, 0x81001944);
+    assert_int_equal(in(0xcf8, 4), 0x81001944);
+    world_access(0xcfe, 2, true, true, 0xbeef);
+    assert_int_equal(world_asked.type, IOREQ_TYPE_PCI_CONFIG);
+    assert_int_equal(world_asked.addr, (u64)XEN_DMOP_PCI_SBDF(0, 0, 3, 1) << 32 | 0x146);
+    assert_int_equal(world_asked.data, 0xbeef);
+    assert_int_equal(world_asked.count, 1);
+    assert_int_equal(world_asked.dir, IOREQ_WRITE);
+    world_access(0xcf9, 1, true, true, 6); /* another device's */
+    assert_int_equal(world_asked.type, IOREQ_TYPE_PIO);
+    assert_int_equal(world_asked.addr, 0xcf9);
+    world_access(0xcf8, 4, true, true, 0x1944);
+    assert_int_equal(in(0xcfc, 4), ~0U);
+    assert_int_equal(world_asked.type, IOREQ_TYPE_PIO);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(pic_basics),       TEST(pic_mask),     TEST(pic_second),
-        TEST(pic_spurious),     TEST(pic_levels),   TEST(pic_rotation),
-        TEST(pic_poll),         TEST(pic_single),   TEST(ioapic_edges),
-        TEST(ioapic_registers), TEST(ioapic_modes), TEST(ioapic_levels),
-        TEST(ioapic_nobody),    TEST(links),        TEST(no_such_line),
-        TEST(upcalls),          TEST(messages),     TEST(external),
+        TEST(configuration_space),
+        TEST(pic_basics),
+        TEST(pic_mask),
+        TEST(pic_second),
+        TEST(pic_spurious),
+        TEST(pic_levels),
+        TEST(pic_rotation),
+        TEST(pic_poll),
+        TEST(pic_single),
+        TEST(ioapic_edges),
+        TEST(ioapic_registers),
+        TEST(ioapic_modes),
+        TEST(ioapic_levels),
+        TEST(ioapic_nobody),
+        TEST(links),
+        TEST(no_such_line),
+        TEST(upcalls),
+        TEST(messages),
+        TEST(external),
     };
 
     return cmocka_run_group_tests_name("hvm_irq", tests, NULL, NULL);

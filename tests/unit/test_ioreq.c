@@ -70,6 +70,16 @@ static struct model begin(struct domain *d, u32 buffering)
     return m;
 }
 
+static enum ioreq_sent send(u8 type, u64 address, u32 bytes, bool write, u64 value)
+{
+    return ioreq_send(&(struct ioreq){.type = type,
+                                      .addr = address,
+                                      .size = bytes,
+                                      .count = 1,
+                                      .dir = write ? IOREQ_WRITE : IOREQ_READ,
+                                      .data = value});
+}
+
 static bool told(u32 port)
 {
     bool pending = bit_test(dom0->shared_info->evtchn_pending, port);
@@ -96,16 +106,14 @@ static void question_and_answer(void **state)
     (void)state;
     assert_int_equal(ioreq_claim(d, m.id, XEN_DMOP_IO_RANGE_PORT, 0x60, 0x64, true), 0);
     world_as(v);
-    assert_int_equal(ioreq_send(IOREQ_TYPE_PIO, 0x60, 1, false, 0, 0),
-                     IOREQ_NOBODY); /* not enabled */
+    assert_int_equal(send(IOREQ_TYPE_PIO, 0x60, 1, false, 0), IOREQ_NOBODY); /* not enabled */
     world_as(dom0->vcpus[0]);
     assert_int_equal(ioreq_enable(d, m.id, true), 0);
     world_as(v);
-    assert_int_equal(ioreq_send(IOREQ_TYPE_PIO, 0x65, 1, false, 0, 0), IOREQ_NOBODY);
-    assert_int_equal(ioreq_send(IOREQ_TYPE_PIO, 0x64, 2, false, 0, 0),
-                     IOREQ_NOBODY); /* not all of it */
-    assert_int_equal(ioreq_send(IOREQ_TYPE_COPY, 0x60, 1, false, 0, 0), IOREQ_NOBODY);
-    assert_int_equal(ioreq_send(IOREQ_TYPE_PIO, 0x60, 1, false, 0, 0), IOREQ_ASKED);
+    assert_int_equal(send(IOREQ_TYPE_PIO, 0x65, 1, false, 0), IOREQ_NOBODY);
+    assert_int_equal(send(IOREQ_TYPE_PIO, 0x64, 2, false, 0), IOREQ_NOBODY); /* not all of it */
+    assert_int_equal(send(IOREQ_TYPE_COPY, 0x60, 1, false, 0), IOREQ_NOBODY);
+    assert_int_equal(send(IOREQ_TYPE_PIO, 0x60, 1, false, 0), IOREQ_ASKED);
     assert_true(v->pause_flags & PAUSE_IO);
     assert_true(told(m.ports[1]));
     assert_false(told(m.ports[0]));
@@ -141,8 +149,8 @@ static void configuration_space(void **state)
     world_as(d->vcpus[0]);
     u64 at = (u64)XEN_DMOP_PCI_SBDF(0, 0, 3, 1) << 32 | 0x46;
 
-    assert_int_equal(ioreq_send(IOREQ_TYPE_PIO, 0xcfc, 4, false, 0, 0), IOREQ_NOBODY);
-    assert_int_equal(ioreq_send(IOREQ_TYPE_PCI_CONFIG, at, 2, true, 0xbeef, 0), IOREQ_ASKED);
+    assert_int_equal(send(IOREQ_TYPE_PIO, 0xcfc, 4, false, 0), IOREQ_NOBODY);
+    assert_int_equal(send(IOREQ_TYPE_PCI_CONFIG, at, 2, true, 0xbeef), IOREQ_ASKED);
     assert_int_equal(m.slots[0].type, IOREQ_TYPE_PCI_CONFIG);
     assert_int_equal(m.slots[0].addr, at);
     assert_int_equal(m.slots[0].dir, IOREQ_WRITE);
@@ -150,8 +158,7 @@ static void configuration_space(void **state)
     answer(&m, 0, 0);
     world_as(d->vcpus[0]);
     assert_false(ioreq_waits(&value));
-    assert_int_equal(ioreq_send(IOREQ_TYPE_PCI_CONFIG, at + (1UL << 32), 4, false, 0, 0),
-                     IOREQ_NOBODY);
+    assert_int_equal(send(IOREQ_TYPE_PCI_CONFIG, at + (1UL << 32), 4, false, 0), IOREQ_NOBODY);
     world_destroy(d);
 }
 
@@ -167,8 +174,7 @@ static void drawing_does_not_wait(void **state)
     world_as(d->vcpus[0]);
     /* Far more than the ring has, with pointers that must not come round by themselves. */
     for (u32 round = 0; round < 40; round++) {
-        while (ioreq_send(IOREQ_TYPE_COPY, 0xb8000 + sent % 4096, 2, true, sent & 0xffff, 0) ==
-               IOREQ_TAKEN)
+        while (send(IOREQ_TYPE_COPY, 0xb8000 + sent % 4096, 2, true, sent & 0xffff) == IOREQ_TAKEN)
             sent++;
         assert_true(told(m.buffer_port));
         assert_int_equal(m.slots[0].state, STATE_IOREQ_READY); /* the one that had no room */
@@ -187,22 +193,21 @@ static void drawing_does_not_wait(void **state)
         assert_true(m.buffer->write_pointer < 3 * IOREQ_BUFFER_SLOT_NUM);
     }
     /* Reads are asked, in order behind what was drawn; so is what lies elsewhere. */
-    assert_int_equal(ioreq_send(IOREQ_TYPE_COPY, 0xb8000, 2, false, 0, 0), IOREQ_ASKED);
+    assert_int_equal(send(IOREQ_TYPE_COPY, 0xb8000, 2, false, 0), IOREQ_ASKED);
     m.slots[0].state = STATE_IOREQ_NONE;
     /* Two entries for 8 bytes. */
     m.buffer->read_pointer = m.buffer->write_pointer;
-    assert_int_equal(ioreq_send(IOREQ_TYPE_COPY, 0xa0010, 8, true, 0x1122334455667788, 0),
-                     IOREQ_TAKEN);
+    assert_int_equal(send(IOREQ_TYPE_COPY, 0xa0010, 8, true, 0x1122334455667788), IOREQ_TAKEN);
     assert_int_equal(m.buffer->write_pointer - m.buffer->read_pointer, 2);
     assert_int_equal(m.buffer->buf_ioreq[(m.buffer->read_pointer + 1) % IOREQ_BUFFER_SLOT_NUM].data,
                      0x11223344);
     /* Pointers that make no sense harm nobody. */
     m.buffer->read_pointer = 0x80000000;
     m.buffer->write_pointer = 7;
-    assert_int_equal(ioreq_send(IOREQ_TYPE_COPY, 0xa0010, 8, true, 0, 0), IOREQ_ASKED);
+    assert_int_equal(send(IOREQ_TYPE_COPY, 0xa0010, 8, true, 0), IOREQ_ASKED);
     m.buffer->read_pointer = ~0U;
     m.buffer->write_pointer = ~0U;
-    ioreq_send(IOREQ_TYPE_COPY, 0xa0010, 8, true, 0, 0);
+    send(IOREQ_TYPE_COPY, 0xa0010, 8, true, 0);
     world_destroy(d);
 }
 
@@ -220,7 +225,7 @@ static void a_server_that_goes_leaves_nobody_waiting(void **state)
         assert_int_equal(ioreq_claim(d, m.id, XEN_DMOP_IO_RANGE_MEMORY, 0, ~0UL, true), 0);
         assert_int_equal(ioreq_enable(d, m.id, true), 0);
         world_as(d->vcpus[0]);
-        assert_int_equal(ioreq_send(IOREQ_TYPE_COPY, 0xfed00000, 4, false, 0, 0), IOREQ_ASKED);
+        assert_int_equal(send(IOREQ_TYPE_COPY, 0xfed00000, 4, false, 0), IOREQ_ASKED);
         world_as(dom0->vcpus[0]);
         if (how == 0)
             assert_int_equal(ioreq_destroy(d, m.id), 0);

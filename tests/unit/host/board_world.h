@@ -162,10 +162,11 @@ static __unused u32 world_run(ns_t length)
     return calls;
 }
 
-/* There is no device model. */
-enum ioreq_sent ioreq_send(u32 type, u64 address, u32 bytes, bool write, u64 value, u32 count)
+/* There is no device model; what it would have been asked. */
+static struct ioreq world_asked;
+enum ioreq_sent ioreq_send(const struct ioreq *question)
 {
-    (void)type, (void)address, (void)bytes, (void)write, (void)value, (void)count;
+    world_asked = *question;
     return IOREQ_NOBODY;
 }
 bool ioreq_waits(u64 *value)
@@ -184,7 +185,7 @@ void hvm_io_again(struct hvm_vcpu *v)
 
 static void world_access(u64 address, u32 bytes, bool port, bool write, u64 value)
 {
-    struct hvm_io_access a = {address, (u8)bytes, port, write, 0};
+    struct hvm_io_access a = {address, (u8)bytes, port, write, false, 1};
 
     world_value = value;
     ASSERT(!hvm_io(&world_vcpus[0], &a, &world_value));
