@@ -207,11 +207,13 @@ static enum p2m_kind reach_many(struct access *a, u64 address, u32 size, bool wr
 {
     u64 within = address & ~PAGE_MASK, room = (PAGE_SIZE - within) / size;
     struct hvm_fault fault;
+    enum p2m_kind kind;
 
     *count = MIN(*count, a->e.regs->rflags & RFLAGS_DF && room ? within / size + 1 : room);
     if (hvm_translate(a->v, address, rights(a) | (write ? HVM_WRITE : HVM_READ), physical, &fault))
         return P2M_KINDS; /* the next single one tells the guest */
-    return p2m_lookup(a->v->v.domain->p2m, *physical >> PAGE_SHIFT).kind;
+    kind = p2m_lookup(a->v->v.domain->p2m, *physical >> PAGE_SHIFT).kind;
+    return !write && (kind == P2M_READONLY || kind == P2M_LOGDIRTY) ? P2M_RAM : kind;
 }
 
 /*

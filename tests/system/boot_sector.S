@@ -31,7 +31,7 @@ start:
     mov   $ticks, %si
     call  say
 
-    /* There by the 16-bit instruction, back byte by byte. */
+    /* There and on by the 16-bit instruction, back byte by byte. */
     cld
     mov   $0xb800, %ax
     mov   %ax, %es
@@ -39,8 +39,15 @@ start:
     mov   $pattern, %si
     mov   $4, %cx
     rep movsw
+    push  %ds
+    push  %es
+    pop   %ds
+    xor   %si, %si
+    mov   $4, %cx
+    rep movsw
+    pop   %ds
     mov   $pattern, %si
-    xor   %di, %di
+    mov   $8, %di
     mov   $8, %cx
     repe cmpsb
     mov   $same, %si
