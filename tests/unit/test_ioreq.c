@@ -311,7 +311,7 @@ static void shutdown_waits_for_the_answer(void **state)
     vcpu_up(v);
     world_work();
     assert_ptr_equal(current, v);
-    assert_int_equal(ioreq_send(IOREQ_TYPE_PIO, 0x60, 1, false, 0, 0), IOREQ_ASKED);
+    assert_int_equal(send(IOREQ_TYPE_PIO, 0x60, 1, false, 0), IOREQ_ASKED);
     world_work();
     assert_ptr_not_equal(current, v);
     domain_shutdown(d, SHUTDOWN_suspend);
