@@ -15,6 +15,8 @@ enum deed {
     DEEDS
 };
 
+#define TSC_KHZ 1000000U /* where it is emulated, in the HVM guest */
+
 /* In the image: dom0 writes the deed, the guest the rest. */
 struct report {
     u32 deed;

@@ -142,6 +142,80 @@ static void registers_of_the_model(void)
     CHECK(rdmsr(0x10) > before);
 }
 
+static u64 tsc(bool with_aux, u32 *aux)
+{
+    u32 low, high;
+
+    if (with_aux)
+        __asm__ volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(*aux));
+    else
+        __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (u64)high << 32 | low;
+}
+
+static void time_stamps(void)
+{
+    u32 a, b, c, d, aux = 0;
+    u64 was, adjust = rdmsr(0x3b);
+
+    __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(0x40000003), "2"(0));
+    CHECK_EQUAL(b, report.hvm);
+    CHECK(!report.hvm || ((a & 1) && c == TSC_KHZ));
+    CHECK(tsc(false, NULL) < 1UL << 40); /* it has begun with this guest */
+    wrmsr(0xc0000103, 0x4321);
+    was = tsc(true, &aux);
+    CHECK_EQUAL(aux, 0x4321);
+    CHECK(rdmsr(0x10) > was);
+    wrmsr(0x10, 1UL << 50);
+    was = tsc(true, &aux);
+    CHECK(was >= 1UL << 50 && was < (1UL << 50) + (1UL << 40));
+    was = rdmsr(0x3b);
+    CHECK(was - adjust > 1UL << 49);
+    wrmsr(0x3b, was + (1UL << 51));
+    was = tsc(false, NULL);
+    CHECK(was >= 3UL << 50 && was < (3UL << 50) + (1UL << 40));
+    wrmsr(0x3b, adjust);
+    CHECK(tsc(false, NULL) < 1UL << 40);
+}
+
+/* Moves by the string instructions where no memory is, in both directions and over a page's end. */
+static void strings(void)
+{
+    static u8 bytes[1024];
+    static const u64 from[] = {NOTHING + 4096 - 40, NOTHING + 4096 + 40};
+    u64 a, b, count;
+
+    for (u32 down = 0; down < 2; down++) {
+        a = from[down];
+        b = (u64)bytes + (down ? 1000 : 24);
+        count = 100;
+        __asm__ volatile("push %3\n popf\n rep movsl\n cld"
+                         : "+S"(a), "+D"(b), "+c"(count)
+                         : "r"(2UL | (u64)down << 10)
+                         : "memory", "cc");
+        CHECK_EQUAL(count, 0);
+        CHECK_EQUAL(a, down ? from[1] - 400 : from[0] + 400);
+        CHECK_EQUAL(b, (u64)bytes + (down ? 600 : 424));
+    }
+    for (u32 i = 0; i < sizeof(bytes); i++)
+        if (bytes[i] != ((i >= 24 && i < 424) || (i >= 604 && i < 1004) ? 0xff : 0))
+            CHECK_EQUAL(i, ~0U);
+    a = (u64)bytes;
+    b = NOTHING + 4090;
+    count = 200;
+    __asm__ volatile("rep movsb" : "+S"(a), "+D"(b), "+c"(count)::"memory");
+    CHECK(a == (u64)bytes + 200 && b == NOTHING + 4290 && !count);
+    count = 50;
+    __asm__ volatile("rep stosq" : "+D"(b), "+c"(count) : "a"(0) : "memory");
+    CHECK(b == NOTHING + 4690 && !count);
+    count = 50;
+    a = NOTHING + 8190;
+    __asm__ volatile("rep movsw" : "+S"(a), "+D"(b), "+c"(count)::"memory");
+    CHECK(a == NOTHING + 8290 && b == NOTHING + 4790 && !count);
+    /* The first page is there, the next is not: as far as it goes. */
+    ENDS("mov $0xfffffff0, %%esi\n mov $0xd0000000, %%edi\n mov $8, %%ecx\n rep movsl", 14);
+}
+
 static void extended_state(void)
 {
     u32 c, a, d;
@@ -257,6 +331,8 @@ __noreturn void inside_main(u64 vcpu)
         instructions();
         control_registers();
         registers_of_the_model();
+        time_stamps();
+        strings();
         extended_state();
         debugging();
         ports_and_memory();

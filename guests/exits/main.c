@@ -27,6 +27,13 @@ static void run(bool hvm, enum deed deed, u32 expected)
     static struct report its;
     u32 domain = translated_create(hvm, 1);
 
+    struct xen_domctl tsc = {.u.tsc_info = {.tsc_mode = hvm, .gtsc_khz = TSC_KHZ}};
+
+    CHECK_EQUAL(domctl(XEN_DOMCTL_settscinfo, domain, &tsc), 0); /* default, or emulated */
+    tsc = (struct xen_domctl){0};
+    CHECK_EQUAL(domctl(XEN_DOMCTL_gettscinfo, domain, &tsc), 0);
+    CHECK_EQUAL(tsc.u.tsc_info.tsc_mode, hvm);
+    CHECK(!hvm || tsc.u.tsc_info.gtsc_khz == TSC_KHZ);
     translated_tables();
     build_translated(domain);
     *(struct report *)build_page(domain, virt_to_pfn(&report)) =

@@ -349,7 +349,7 @@ u64 cpu_policy_xcr0(const struct domain *d)
 /* xen/arch-x86/cpuid.h describes these leaves. */
 static void hypervisor_leaf(const struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_leaf *out)
 {
-    const struct clock_scale *scale;
+    struct clock_scale scale;
 
     switch (leaf - HYPERVISOR_LEAF) {
     case 0:
@@ -368,15 +368,16 @@ static void hypervisor_leaf(const struct vcpu *v, u32 leaf, u32 subleaf, struct 
         break;
     case 3:
         if (subleaf == 0) {
-            out->a = feature_test(&cpu_policy_host, XEN_X86_FEATURE_ITSC) << 1 |
+            out->a = (v->domain->tsc_khz != 0) |
+                     feature_test(&cpu_policy_host, XEN_X86_FEATURE_ITSC) << 1 |
                      feature_test(&cpu_policy_host, XEN_X86_FEATURE_RDTSCP) << 2;
             out->b = v->domain->tsc_mode;
             out->c = v->domain->cpu_policy->tsc.khz;
             out->d = v->domain->cpu_policy->tsc.incarnation;
         } else if (subleaf == 1) {
-            scale = clock_scale(); /* the guest reads the host's TSC: no offset */
-            out->c = scale->mul;
-            out->d = (u8)scale->shift;
+            scale = domain_tsc_scale(v->domain); /* no offset that would be all vCPUs' */
+            out->c = scale.mul;
+            out->d = (u8)scale.shift;
         } else if (subleaf == 2) {
             out->a = clock_tsc_khz();
         }

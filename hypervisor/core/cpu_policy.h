@@ -64,6 +64,7 @@ bool cpu_policy_rdmsr(struct vcpu *v, u32 msr, u64 *value);
 bool cpu_policy_wrmsr(struct vcpu *v, u32 msr, u64 value);
 
 /* What CPUID and the toolstack say of a domain's TSC (XEN_DOMCTL_get/settscinfo). */
+enum { TSC_DEFAULT, TSC_ALWAYS_EMULATED, TSC_NEVER_EMULATED, TSC_MODES };
 struct cpu_policy_tsc {
     u32 mode, khz, incarnation;
     u64 elapsed_ns;

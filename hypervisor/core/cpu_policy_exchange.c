@@ -5,6 +5,7 @@
  * and what the toolstack says of a domain's TSC.
  */
 #include "core/cpu_policy_private.h"
+#include "core/guest.h"
 
 #include "core/domain.h"
 
@@ -208,12 +209,24 @@ void cpu_policy_tsc_get(const struct domain *d, struct cpu_policy_tsc *tsc)
 {
     *tsc = d->cpu_policy->tsc;
     tsc->mode = d->tsc_mode;
+    tsc->elapsed_ns += (u64)clock_now();
+    if (tsc->mode == TSC_NEVER_EMULATED)
+        tsc->khz = 0, tsc->elapsed_ns = 0;
 }
 
 void cpu_policy_tsc_set(struct domain *d, const struct cpu_policy_tsc *tsc)
 {
-    d->cpu_policy->tsc = *tsc;
-    /* The guest reads the machine's TSC, whatever frequency its last host had. */
-    d->cpu_policy->tsc.khz = clock_tsc_khz();
+    u32 host = clock_tsc_khz(), khz = tsc->khz ? tsc->khz : host;
+    /* By default where its last host ran at another rate, by more than guests correct anyhow. */
+    bool differs = MAX(khz, host) - MIN(khz, host) > host >> 12;
+
     d->tsc_mode = tsc->mode;
+    d->tsc_khz = 0;
+    if (d->is_hvm && (tsc->mode == TSC_ALWAYS_EMULATED || (tsc->mode == TSC_DEFAULT && differs)))
+        d->tsc_khz = khz;
+    d->cpu_policy->tsc = (struct cpu_policy_tsc){.khz = d->tsc_khz ? khz : host,
+                                                 .incarnation = tsc->incarnation + 1,
+                                                 .elapsed_ns = tsc->elapsed_ns - (u64)clock_now()};
+    if (d->ops->tsc_changed)
+        d->ops->tsc_changed(d);
 }

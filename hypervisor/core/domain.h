@@ -14,6 +14,7 @@
 #include "core/reject.h"
 #include "core/sched.h"
 #include "core/timer.h"
+#include "platform/scale.h"
 #include "cpu/cpumask.h"
 #include "cpu/fpu.h"
 #include "cpu/lock.h"
@@ -123,6 +124,7 @@ struct domain {
     cpumask_t dirty_cpus; /* CPUs that may hold TLB entries of it */
     ns_t wall_offset;     /* time_offset_seconds etc. of this guest's clock */
     u32 tsc_mode;
+    u32 tsc_khz; /* of an emulated TSC; 0: it runs as the machine's */
 
     struct event_table *events;
     struct grant_table *grants;
@@ -230,6 +232,11 @@ void vcpu_register_runstate(struct vcpu *v, u64 guest_address);
 void vcpu_register_time(struct vcpu *v, u64 guest_address);
 void vcpu_update_runstate(struct vcpu *v, int state, ns_t now); /* RUNSTATE_*; scheduler only */
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
+/* From ticks of its TSC to nanoseconds. */
+static inline struct clock_scale domain_tsc_scale(const struct domain *d)
+{
+    return d->tsc_khz ? scale_from_hz(d->tsc_khz * 1000UL) : *clock_scale();
+}
 void vcpu_update_time(struct vcpu *v);                 /* writes vcpu_time_info if it changed */
 void domain_set_narrow(struct domain *d, bool narrow); /* as the code is that sets it up */
 void domain_update_wallclock(struct domain *d);

@@ -32,10 +32,13 @@ struct guest_ops {
     /* NULL for PV. */
     int (*copy)(u64 address, void *buffer, u64 length, bool write); /* current's memory, -EFAULT */
     u64 (*cr4)(const struct vcpu *v);                               /* current's */
-    bool (*wakes)(struct vcpu *v);   /* something other than an event ends its sleep */
-    void (*upcall)(struct vcpu *v);  /* evtchn_upcall_pending has come on */
-    void (*dump)(struct vcpu *v);    /* a line of its own for the key that shows domains */
-    void (*flush)(struct domain *d); /* a right in the guest-physical map was taken away */
+    bool (*wakes)(struct vcpu *v);  /* something other than an event ends its sleep */
+    void (*upcall)(struct vcpu *v); /* evtchn_upcall_pending has come on */
+    void (*dump)(struct vcpu *v);   /* a line of its own for the key that shows domains */
+    /* What its TSC says when the machine's says that. */
+    u64 (*tsc)(const struct vcpu *v, u64 machine);
+    void (*tsc_changed)(struct domain *d); /* d->tsc_khz; d stands still */
+    void (*flush)(struct domain *d);       /* a right in the guest-physical map was taken away */
 };
 
 extern const struct guest_ops guest_pv;  /* supplied by pv/ */

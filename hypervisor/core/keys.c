@@ -290,7 +290,8 @@ static void key_clocks(unsigned char)
 
 static bool show_tsc(struct domain *d)
 {
-    return say("  d%u: tsc_mode %u, native\n", d->id, d->tsc_mode);
+    return say("  d%u: tsc_mode %u, %s %u kHz\n", d->id, d->tsc_mode,
+               d->tsc_khz ? "emulated" : "native", d->tsc_khz ? d->tsc_khz : clock_tsc_khz());
 }
 
 static void key_tsc(unsigned char)

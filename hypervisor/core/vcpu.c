@@ -340,9 +340,9 @@ static void write_runstate(struct vcpu *v)
 /* Stable: the same on every CPU. The boot CPU's scale is what others are compared with. */
 static struct clock_scale common_scale;
 
-static struct vcpu_time_info time_now(void)
+static struct vcpu_time_info time_now(const struct vcpu *v)
 {
-    const struct clock_scale *s = clock_scale();
+    const struct clock_scale *s = clock_scale(), its = domain_tsc_scale(v->domain);
 
     if (!common_scale.mul)
         common_scale = *s;
@@ -350,10 +350,10 @@ static struct vcpu_time_info time_now(void)
                 s->mul == common_scale.mul && s->shift == common_scale.shift;
 
     return (struct vcpu_time_info){
-        .tsc_timestamp = s->base_tsc,
+        .tsc_timestamp = v->ops->tsc ? v->ops->tsc(v, s->base_tsc) : s->base_tsc,
         .system_time = s->base_ns,
-        .tsc_to_system_mul = s->mul,
-        .tsc_shift = s->shift,
+        .tsc_to_system_mul = its.mul,
+        .tsc_shift = its.shift,
         .flags = same ? XEN_PVCLOCK_TSC_STABLE_BIT : 0,
     };
 }
@@ -368,7 +368,7 @@ static bool same_time(const struct vcpu_time_info *a, const struct vcpu_time_inf
 
 void vcpu_update_time(struct vcpu *v)
 {
-    struct vcpu_time_info *shown = &v->info->time, t = time_now();
+    struct vcpu_time_info *shown = &v->info->time, t = time_now(v);
 
     if (v->info == &dummy_info || same_time(shown, &t))
         return;
@@ -385,7 +385,7 @@ void vcpu_update_time(struct vcpu *v)
 /* The second copy, which processes of the guest read (vDSO). */
 static void write_time_area(struct vcpu *v)
 {
-    struct vcpu_time_info t = time_now();
+    struct vcpu_time_info t = time_now(v);
     u64 at = v->time_guest;
 
     t.version = v->time_version | 1;

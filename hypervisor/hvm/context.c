@@ -79,7 +79,7 @@ static u32 cpu_get(struct hvm_vcpu *v, void *record)
     fpu_get_legacy(v->v.fpu, s->fpu_regs);
     s->flags = XEN_X86_FPU_INITIALISED;
     s->msr_tsc_aux = v->tsc_aux;
-    s->tsc = __builtin_ia32_rdtsc() + v->tsc_offset;
+    s->tsc = hvm_tsc_at(&v->v, to_hvm_domain(v->v.domain)->moment);
     if (v->event.valid) {
         s->pending_vector = v->event.vector;
         s->pending_type = v->event.type;
@@ -101,9 +101,8 @@ static int cpu_set(struct hvm_vcpu *v, const void *record, u32 length)
     if (s->flags & XEN_X86_FPU_INITIALISED)
         fpu_set_legacy(v->v.fpu, s->fpu_regs);
     v->tsc_aux = (u32)s->msr_tsc_aux;
-    /* A domain just built says 0: it starts with the machine's time. */
-    v->tsc_offset = s->tsc ? s->tsc - __builtin_ia32_rdtsc() : 0;
-    hvm_machine->set_tsc_offset(v, v->tsc_offset);
+    hvm_set_tsc_offset(v, v->tsc_offset + s->tsc -
+                              hvm_tsc_at(&v->v, to_hvm_domain(v->v.domain)->moment));
     v->event = (struct hvm_event){.vector = s->pending_vector,
                                   .type = s->pending_type,
                                   .valid = s->pending_valid,
@@ -266,11 +265,13 @@ static u8 *put(u8 *at, u16 code, u16 instance, u32 length)
 
 u32 hvm_context_get(struct domain *d, void *buffer)
 {
-    struct hvm_save_header header = {
-        .magic = HVM_FILE_MAGIC, .version = HVM_FILE_VERSION, .gtsc_khz = clock_tsc_khz()};
+    struct hvm_save_header header = {.magic = HVM_FILE_MAGIC,
+                                     .version = HVM_FILE_VERSION,
+                                     .gtsc_khz = d->tsc_khz ? d->tsc_khz : clock_tsc_khz()};
     u8 *at = buffer;
     u32 leaf[4];
 
+    to_hvm_domain(d)->moment = __builtin_ia32_rdtsc();
     cpu_policy_host_leaf(1, 0, leaf);
     header.cpuid = leaf[0];
     memcpy(at + sizeof(struct hvm_save_descriptor), &header, sizeof(header));
@@ -319,6 +320,7 @@ int hvm_context_set(struct domain *d, const void *buffer, u32 size)
     struct hvm_save_descriptor s;
     bool first = true;
 
+    to_hvm_domain(d)->moment = __builtin_ia32_rdtsc();
     for (;; first = false) {
         int error = 0;
 

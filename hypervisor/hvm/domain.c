@@ -217,6 +217,12 @@ static void hvm_flush(struct domain *d)
     cpu_call(&running, out_of_guest, NULL);
 }
 
+static void hvm_tsc_changed(struct domain *d)
+{
+    for_each_vcpu (d, v)
+        hvm_machine->set_tsc(to_hvm(v));
+}
+
 const struct guest_ops guest_hvm = {
     .name = "HVM",
     .domain_size = sizeof(struct hvm_domain),
@@ -237,5 +243,7 @@ const struct guest_ops guest_hvm = {
     .wakes = hvm_wakes,
     .upcall = hvm_upcall,
     .dump = hvm_dump,
+    .tsc = hvm_tsc_at,
+    .tsc_changed = hvm_tsc_changed,
     .flush = hvm_flush,
 };

@@ -8,6 +8,7 @@
 #include "core/cpu_policy.h"
 #include "core/event.h"
 #include "cpu/perfc.h"
+#include "emulate/decode.h"
 #include "hvm/hvm.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -76,6 +77,22 @@ void hvm_exit_msr(struct hvm_vcpu *v, bool write)
         r->rdx = value >> 32;
     }
     hvm_instruction_done(v, 2);
+}
+
+/* The processor need not tell which of the two it is. */
+void hvm_exit_tsc(struct hvm_vcpu *v)
+{
+    struct cpu_user_regs *r = guest_regs();
+    struct instruction in;
+    u64 value = hvm_tsc(v);
+
+    if (!hvm_decode(v, &in) || !in.map || (in.opcode != 0x31 && in.opcode != 0x01))
+        return; /* it is another one by now */
+    r->rax = (u32)value;
+    r->rdx = value >> 32;
+    if (in.opcode == 0x01)
+        r->rcx = v->tsc_aux;
+    hvm_instruction_done(v, in.length);
 }
 
 void hvm_exit_halt(struct hvm_vcpu *v)

@@ -28,6 +28,7 @@ struct hvm_domain {
     u32 config_address;          /* of PCI configuration space, as last written to its port */
     struct hvm_devices *devices; /* its board, hvm/dev/; NULL: it has local APICs only */
     u64 relinquish_at;           /* guest frame that hvm_relinquish comes to next */
+    u64 moment;                  /* the machine's TSC at which all records of state are */
 };
 
 /* Something to deliver at the next entry. */
@@ -111,7 +112,7 @@ struct hvm_machine {
     void (*set_cr2)(struct hvm_vcpu *v, u64 address);
     bool (*get_msr)(struct hvm_vcpu *v, u32 msr, u64 *value); /* false: not held here */
     bool (*set_msr)(struct hvm_vcpu *v, u32 msr, u64 value, bool *refused);
-    void (*set_tsc_offset)(struct hvm_vcpu *v, u64 offset);
+    void (*set_tsc)(struct hvm_vcpu *v); /* by its offset and its domain's rate */
     void (*inject)(struct hvm_vcpu *v, const struct hvm_event *e); /* at the next entry */
     bool (*interruptible)(struct hvm_vcpu *v); /* else it will exit when it is */
     bool (*nmi_possible)(struct hvm_vcpu *v);  /* likewise */
@@ -120,9 +121,34 @@ struct hvm_machine {
 extern const struct hvm_machine *hvm_machine; /* NULL: this processor cannot */
 void hvm_init(void);                          /* boot */
 
+/*
+ * A guest's time-stamp counter when the machine's says that: the same, or, where its domain has a
+ * rate of its own, made from system time (then reading it exits); with the vCPU's offset, as guests
+ * can write it. Offsets are the vCPU's own, or of tools while it stands still.
+ */
+static inline u64 hvm_tsc_at(const struct vcpu *v, u64 machine)
+{
+    const struct clock_scale *s = clock_scale();
+    u64 khz = v->domain->tsc_khz, ns = s->base_ns + scale_delta(s, machine - s->base_tsc);
+
+    if (khz)
+        machine = ns / NS_SECOND * khz * 1000 + ns % NS_SECOND * khz / 1000000;
+    return machine + ((const struct hvm_vcpu *)v)->tsc_offset;
+}
+static inline u64 hvm_tsc(const struct hvm_vcpu *v)
+{
+    return hvm_tsc_at(&v->v, __builtin_ia32_rdtsc());
+}
+static inline void hvm_set_tsc_offset(struct hvm_vcpu *v, u64 offset)
+{
+    v->tsc_offset = offset;
+    hvm_machine->set_tsc(v);
+}
+
 /* hvm/exit.c: what the machine's exits become. */
 void hvm_exit_cpuid(struct hvm_vcpu *v);
 void hvm_exit_msr(struct hvm_vcpu *v, bool write);
+void hvm_exit_tsc(struct hvm_vcpu *v); /* RDTSC, RDTSCP */
 void hvm_exit_halt(struct hvm_vcpu *v);
 void hvm_exit_hypercall(struct hvm_vcpu *v, u32 length);
 void hvm_exit_xsetbv(struct hvm_vcpu *v);

@@ -92,6 +92,7 @@ static void start_up(struct hvm_vcpu *v)
         hvm_reset_state(&state, signals & 0xff);
         if (hvm_start_at(v, &state))
             hvm_crash(v, "start-up state refused");
+        hvm_set_tsc_offset(v, to_hvm(v->v.domain->vcpus[0])->tsc_offset);
         v->lapic.waits = false;
     } else if (signals & LAPIC_INIT) {
         atomic_or(&v->v.pause_flags, PAUSE_DOWN);

@@ -70,7 +70,7 @@ bool hvm_read_msr(struct hvm_vcpu *v, u32 msr, u64 *value)
     }
     switch (msr) {
     case MSR_TSC:
-        *value = __builtin_ia32_rdtsc() + v->tsc_offset;
+        *value = hvm_tsc(v);
         return true;
     case MSR_TSC_ADJUST:
         *value = v->tsc_adjust;
@@ -88,9 +88,8 @@ bool hvm_read_msr(struct hvm_vcpu *v, u32 msr, u64 *value)
 
 static void set_tsc(struct hvm_vcpu *v, u64 change)
 {
-    v->tsc_offset += change;
     v->tsc_adjust += change;
-    hvm_machine->set_tsc_offset(v, v->tsc_offset);
+    hvm_set_tsc_offset(v, v->tsc_offset + change);
     vcpu_update_time(&v->v);
 }
 
@@ -127,7 +126,7 @@ bool hvm_write_msr(struct hvm_vcpu *v, u32 msr, u64 value)
     }
     switch (msr) {
     case MSR_TSC:
-        set_tsc(v, value - (__builtin_ia32_rdtsc() + v->tsc_offset));
+        set_tsc(v, value - hvm_tsc(v));
         return true;
     case MSR_TSC_ADJUST:
         set_tsc(v, value - v->tsc_adjust);

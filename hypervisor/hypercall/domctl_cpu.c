@@ -53,7 +53,7 @@ s64 domctl_settscinfo(struct domain *d, struct xen_domctl *op)
     const struct cpu_policy_tsc tsc = {info->tsc_mode, info->gtsc_khz, info->incarnation,
                                        info->elapsed_nsec};
 
-    if (tsc.mode > 2) /* default, always emulated, never emulated */
+    if (tsc.mode >= TSC_MODES)
         return reject(-EINVAL, "no such TSC mode");
     cpu_policy_tsc_set(d, &tsc);
     return 0;

@@ -50,6 +50,10 @@ u64 fpu_xcr0_supported(void)
 {
     return supported_states;
 }
+ns_t clock_now(void)
+{
+    return 5 * NS_SECOND;
+}
 u32 clock_tsc_khz(void)
 {
     return 2000000;
@@ -288,6 +292,62 @@ static void refusals(void **state)
     assert_int_equal(cpu_policy_system(6, &leaf, &nr, &msr, &nr_msrs), -EINVAL);
 }
 
+static u32 tsc_changes;
+static void tsc_changed(struct domain *d)
+{
+    assert_ptr_equal(d, &domain);
+    tsc_changes++;
+}
+
+/* When a TSC is emulated, at which rate, and what tools read of it afterwards. */
+static void tsc_modes(void **state)
+{
+    static const struct guest_ops ops = {
+        .name = "HVM", .cr4 = read_cr4, .tsc_changed = tsc_changed};
+    static const struct {
+        bool hvm;
+        u32 mode, khz, emulated, read;
+    } cases[] = {
+        {true, TSC_DEFAULT, 0, 0, 2000000},
+        {true, TSC_DEFAULT, 2000400, 0, 2000000},
+        {true, TSC_DEFAULT, 1999600, 0, 2000000},
+        {true, TSC_DEFAULT, 2000500, 2000500, 2000500},
+        {true, TSC_DEFAULT, 1, 1, 1},
+        {true, TSC_ALWAYS_EMULATED, 0, 2000000, 2000000},
+        {true, TSC_ALWAYS_EMULATED, 3000000, 3000000, 3000000},
+        {true, TSC_NEVER_EMULATED, 3000000, 0, 0},
+        {false, TSC_ALWAYS_EMULATED, 3000000, 0, 2000000},
+    };
+    struct cpu_policy_tsc tsc;
+    u32 out[4];
+    (void)state;
+
+    for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
+        domain.is_hvm = cases[i].hvm;
+        domain.ops = cases[i].hvm ? &ops : &pv_ops;
+        tsc_changes = 0;
+        cpu_policy_tsc_set(&domain, &(struct cpu_policy_tsc){cases[i].mode, cases[i].khz, 7, 900});
+        assert_int_equal(tsc_changes, cases[i].hvm);
+        assert_int_equal(domain.tsc_khz, cases[i].emulated);
+        cpu_policy_tsc_get(&domain, &tsc);
+        assert_int_equal(tsc.mode, cases[i].mode);
+        assert_int_equal(tsc.khz, cases[i].read);
+        assert_int_equal(tsc.incarnation, 8);
+        assert_int_equal(tsc.elapsed_ns, cases[i].read ? 900 : 0);
+        cpu_policy_cpuid(&vcpu, 0x40000003, 0, out);
+        assert_int_equal(out[0] & 1, cases[i].emulated != 0);
+        assert_int_equal(out[1], cases[i].mode);
+        assert_int_equal(out[2], cases[i].emulated ? cases[i].emulated : 2000000);
+        cpu_policy_cpuid(&vcpu, 0x40000003, 1, out);
+        assert_int_equal(out[2], cases[i].emulated == 3000000   ? 0xaaaaaaaa
+                                 : cases[i].emulated == 1       ? 0xf4240000
+                                 : cases[i].emulated == 2000500 ? 0xffef9ebe
+                                                                : 0x80000000);
+    }
+    domain.is_hvm = false;
+    domain.ops = NULL;
+}
+
 /* Random policies: whatever is accepted stays within the maximum. */
 static void hostile_policies(void **state)
 {
@@ -436,6 +496,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(hypervisor_leaves, setup, teardown),
         cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(tsc_modes, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_policies, setup, teardown),
         cmocka_unit_test_setup_teardown(wild_machine, setup, teardown),
         cmocka_unit_test_setup_teardown(masks_match_header, setup, teardown),

@@ -115,6 +115,35 @@ static void round_trip(void **state)
     world_check();
 }
 
+/* The counters of all vCPUs are of one moment, and go on from there together. */
+static void one_moment(void **state)
+{
+    struct hvm_hw_cpu *a, *b;
+    u64 apart = 1UL << 40, now;
+    u32 length;
+
+    (void)state;
+    for (u32 khz = 0; khz <= 3000000; khz += 3000000) {
+        world_domain.d.tsc_khz = khz;
+        world_vcpus[0].tsc_offset = 0;
+        world_vcpus[1].tsc_offset = apart;
+        length = world_get(list);
+        a = RECORD(list, CPU, 0);
+        b = RECORD(list, CPU, 1);
+        a->tsc = 1000;
+        b->tsc = 1000 + apart;
+        assert_int_equal(world_set(list, length), 0);
+        assert_int_equal(world_vcpus[1].tsc_offset - world_vcpus[0].tsc_offset, apart);
+        assert_int_equal(world_tsc_offset[1], world_vcpus[1].tsc_offset);
+        now = hvm_tsc(&world_vcpus[0]);
+        assert_true(now >= 1000 && now < apart);
+        assert_int_equal(hvm_context_get(&world_domain.d, list), length);
+        assert_int_equal(RECORD(list, CPU, 1)->tsc - RECORD(list, CPU, 0)->tsc, apart);
+        assert_int_equal(RECORD(list, HEADER, 0)->gtsc_khz, khz ? khz : 2000000);
+        assert_true(RECORD(list, CPU, 0)->tsc >= now);
+    }
+}
+
 /* One that is down has no CPU record, and stays down. */
 static void one_is_down(void **state)
 {
@@ -346,9 +375,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),     TEST(one_is_down),   TEST(without_xsave),
-        TEST(cut_short),      TEST(wrong_records), TEST(wrong_headers),
-        TEST(wrong_contents), TEST(board),         TEST(damaged),
+        TEST(round_trip), TEST(one_moment),    TEST(one_is_down),   TEST(without_xsave),
+        TEST(cut_short),  TEST(wrong_records), TEST(wrong_headers), TEST(wrong_contents),
+        TEST(board),      TEST(damaged),
     };
 
     return cmocka_run_group_tests_name("hvm_context", tests, NULL, NULL);

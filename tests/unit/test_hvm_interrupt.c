@@ -52,6 +52,12 @@ static bool may_nmi(struct hvm_vcpu *to)
     (void)to;
     return nmi_possible;
 }
+static u32 tsc_set;
+static void set_tsc(struct hvm_vcpu *of)
+{
+    (void)of;
+    tsc_set++;
+}
 static void set_cr2(struct hvm_vcpu *to, u64 address)
 {
     (void)to;
@@ -63,6 +69,7 @@ static const struct hvm_machine machine = {
     .interruptible = may_interrupt,
     .nmi_possible = may_nmi,
     .set_cr2 = set_cr2,
+    .set_tsc = set_tsc,
 };
 const struct hvm_machine *hvm_machine = &machine;
 
@@ -356,6 +363,7 @@ static void start_up(void **state)
     v.lapic.signals = LAPIC_SIPI | 0x9a;
     assert_int_equal(enter(), -1);
     assert_int_equal(started.cs_base, 0x9a000);
+    assert_int_equal(tsc_set, 1);
     assert_false(v.lapic.waits);
     /* Both at once: it goes on at the new place and is not down. */
     v.lapic.signals = LAPIC_INIT | LAPIC_SIPI | 0x12;

@@ -55,6 +55,11 @@ bool cpu_policy_wrmsr(struct vcpu *of, u32 msr, u64 value)
     asked = POLICY;
     return policy_allows;
 }
+static const struct clock_scale clock = {1000000, 777777, 1U << 31, 0}; /* 2 GHz */
+const struct clock_scale *clock_scale(void)
+{
+    return &clock;
+}
 void vcpu_update_time(struct vcpu *of)
 {
     assert_ptr_equal(of, &v.v);
@@ -94,13 +99,12 @@ static bool set_msr(struct hvm_vcpu *of, u32 msr, u64 value, bool *refused)
     *refused = value & 1;
     return true;
 }
-static void set_tsc_offset(struct hvm_vcpu *of, u64 offset)
+static void set_tsc(struct hvm_vcpu *of)
 {
-    assert_int_equal(offset, of->tsc_offset);
-    machine_offset = offset;
+    machine_offset = of->tsc_offset;
 }
 static const struct hvm_machine machine = {
-    .name = "test", .get_msr = get_msr, .set_msr = set_msr, .set_tsc_offset = set_tsc_offset};
+    .name = "test", .get_msr = get_msr, .set_msr = set_msr, .set_tsc = set_tsc};
 const struct hvm_machine *hvm_machine = &machine;
 
 static int setup(void **state)
@@ -200,6 +204,32 @@ static void time_stamps(void **state)
     assert_int_equal(time_updates, 4);
 }
 
+/* A rate of its own: made from system time, in proportion. */
+static void own_rate(void **state)
+{
+    static const u32 rates[] = {1, 999999, 2000000, 2900000, ~0U};
+    const u64 moments[] = {clock.base_tsc, clock.base_tsc + 1000, clock.base_tsc + (1UL << 58)};
+
+    (void)state;
+    v.tsc_offset = 12345;
+    for (u32 i = 0; i < ARRAY_SIZE(moments); i++)
+        assert_int_equal(hvm_tsc_at(&v.v, moments[i]), moments[i] + 12345);
+    for (u32 r = 0; r < ARRAY_SIZE(rates); r++)
+        for (u32 i = 0; i < ARRAY_SIZE(moments); i++) {
+            u64 ns = clock.base_ns + (moments[i] - clock.base_tsc) / 2;
+            long double real = (long double)ns * rates[r] / 1000000;
+            u64 value;
+
+            domain.tsc_khz = rates[r];
+            value = hvm_tsc_at(&v.v, moments[i]) - 12345;
+            if (real < 1.8e19L)
+                assert_true(value <= real && real - value < 1);
+        }
+    assert_true(put(0x10, 5)); /* its own counter, whatever rate it has */
+    assert_true(get(0x10) >= 5 && get(0x10) < 1UL << 44);
+    domain.tsc_khz = 0;
+}
+
 static void hypercall_stubs(void **state)
 {
     const u8 *page = mfn_to_virt(mfn(77));
@@ -227,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup(whose_it_is, setup),
         cmocka_unit_test_setup(memory_types_are_kept, setup),
         cmocka_unit_test_setup(time_stamps, setup),
+        cmocka_unit_test_setup(own_rate, setup),
         cmocka_unit_test_setup(hypercall_stubs, setup),
     };
 

@@ -278,13 +278,14 @@ static void timer_start(struct lapic *l)
 
 static void deadline_set(struct hvm_vcpu *v, u64 deadline)
 {
-    u64 now = __builtin_ia32_rdtsc() + v->tsc_offset, ticks = deadline > now ? deadline - now : 0;
+    u64 now = hvm_tsc(v), ticks = deadline > now ? deadline - now : 0;
+    struct clock_scale scale = domain_tsc_scale(v->v.domain);
 
     v->lapic.tsc_deadline = deadline;
     timer_stop(&v->lapic.timer);
     if (deadline) /* beyond some decades: never */
         timer_set(&v->lapic.timer,
-                  ticks >> 62 ? NS_NEVER : clock_now() + (ns_t)scale_delta(clock_scale(), ticks));
+                  ticks >> 62 ? NS_NEVER : clock_now() + (ns_t)scale_delta(&scale, ticks));
 }
 
 static void timer_over(void *arg)

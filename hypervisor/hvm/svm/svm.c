@@ -228,6 +228,10 @@ static void exit_other(struct hvm_vcpu *v, struct vmcb *b)
         b->shadow = 1; /* not before the IRET has run */
         v->nmi_masked = false;
         break;
+    case EXIT_RDTSC:
+    case EXIT_RDTSCP:
+        hvm_exit_tsc(v);
+        break;
     case EXIT_XSETBV:
         hvm_exit_xsetbv(v);
         break;
@@ -363,9 +367,15 @@ static void svm_set_cr2(struct hvm_vcpu *v, u64 address)
     to_svm(v)->vmcb->cr2 = address;
 }
 
-static void svm_set_tsc_offset(struct hvm_vcpu *v, u64 offset)
+static void svm_set_tsc(struct hvm_vcpu *v)
 {
-    to_svm(v)->vmcb->tsc_offset = offset;
+    struct vmcb *b = to_svm(v)->vmcb;
+    bool exits = v->v.domain->tsc_khz;
+
+    b->tsc_offset = v->tsc_offset;
+    b->intercepts &= ~INTERCEPT(EXIT_RDTSC);
+    b->intercepts |= exits ? INTERCEPT(EXIT_RDTSC) : 0;
+    b->intercepts2 = ALWAYS2 | (exits ? INTERCEPT(EXIT_RDTSCP) : 0);
 }
 
 static const struct hvm_machine svm = {
@@ -383,7 +393,7 @@ static const struct hvm_machine svm = {
     .set_cr2 = svm_set_cr2,
     .get_msr = svm_get_msr,
     .set_msr = svm_set_msr,
-    .set_tsc_offset = svm_set_tsc_offset,
+    .set_tsc = svm_set_tsc,
     .inject = svm_inject,
     .interruptible = svm_interruptible,
     .nmi_possible = svm_nmi_possible,

@@ -88,6 +88,7 @@ enum {
     EXIT_STGI,
     EXIT_CLGI,
     EXIT_SKINIT,
+    EXIT_RDTSCP,
     EXIT_WBINVD = 0x89,
     EXIT_MONITOR,
     EXIT_MWAIT,

@@ -169,9 +169,10 @@ static int world_set_state(struct hvm_vcpu *v, const struct hvm_hw_cpu *s)
     world_state[v->v.id] = *s;
     return 0;
 }
-static void world_set_tsc_offset(struct hvm_vcpu *v, u64 offset)
+static u64 world_tsc_offset[WORLD_VCPUS];
+static void world_set_tsc(struct hvm_vcpu *v)
 {
-    ASSERT(v->tsc_offset == offset);
+    world_tsc_offset[v->v.id] = v->tsc_offset;
 }
 static bool world_set_msr(struct hvm_vcpu *v, u32 msr, u64 value, bool *refused)
 {
@@ -185,7 +186,7 @@ static const struct hvm_machine world_machine = {
     .name = "test",
     .get_state = world_get_state,
     .set_state = world_set_state,
-    .set_tsc_offset = world_set_tsc_offset,
+    .set_tsc = world_set_tsc,
     .set_msr = world_set_msr,
 };
 const struct hvm_machine *hvm_machine = &world_machine;
