@@ -6,6 +6,9 @@
  */
 #include "exits.h"
 
+#include <xen/hvm/hvm_vcpu.h>
+#include <xen/vcpu.h>
+
 #define NOTHING 0xd0000000UL /* guest-physical, and here linear */
 #define LAPIC   0xfee00000UL
 #define NONE    99U
@@ -216,6 +219,78 @@ static void strings(void)
     ENDS("mov $0xfffffff0, %%esi\n mov $0xd0000000, %%edi\n mov $8, %%ecx\n rep movsl", 14);
 }
 
+/* What vCPUs say that were started: 1 in 64-bit mode, 2 in 32-bit mode without paging. */
+static volatile u64 second_says, second_tsc;
+static volatile u32 third_says;
+__noreturn static void second_main(u64 says)
+{
+    second_tsc = tsc(false, NULL);
+    second_says = says;
+    for (;;)
+        __asm__ volatile("cli\n hlt");
+}
+__asm__(".code32\n"
+        "third_main:\n mov %ds:(%ecx), %eax\n mov %eax, %ds:(%ebx)\n"
+        "1: cli\n hlt\n jmp 1b\n"
+        ".code64\n");
+
+static void more_processors(void)
+{
+    static u8 stack[4096] __aligned_to(16);
+    static const u32 word = 0x32323232;
+    extern char third_main[];
+    struct vcpu_hvm_context c = {.mode = 2};
+    u64 before = tsc(false, NULL);
+
+#define INITIALISE(vcpu) vmcall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, vcpu, &c)
+    CHECK_EQUAL(INITIALISE(3), -ENOENT);
+    CHECK_EQUAL(INITIALISE(0), -EEXIST);
+    CHECK_EQUAL(INITIALISE(1), -EINVAL);
+    c.mode = VCPU_HVM_MODE_64B;
+    CHECK_EQUAL(INITIALISE(1), -EINVAL);
+    CHECK_EQUAL(vmcall(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0), -EINVAL);
+    struct vcpu_hvm_x86_64 *r = &c.cpu_regs.x86_64;
+    r->rip = (u64)second_main;
+    r->rsp = (u64)stack + sizeof(stack) - 8;
+    r->rdi = 0x123456789abc;
+    r->rflags = 2;
+    __asm__("mov %%cr0, %0" : "=r"(r->cr0));
+    __asm__("mov %%cr3, %0" : "=r"(r->cr3));
+    __asm__("mov %%cr4, %0" : "=r"(r->cr4));
+    r->efer = 0x500;
+    CHECK_EQUAL(INITIALISE(1), 0);
+    CHECK_EQUAL(INITIALISE(1), -EEXIST);
+    CHECK_EQUAL(vmcall(__HYPERVISOR_vcpu_op, VCPUOP_is_up, 1, 0), 0);
+    CHECK_EQUAL(vmcall(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0), 0);
+    while (tsc(false, NULL) - before < 1UL << 34 && !second_says)
+        vmcall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
+    CHECK_EQUAL(second_says, 0x123456789abc);
+    CHECK(second_tsc > before && second_tsc < tsc(false, NULL));
+
+    c = (struct vcpu_hvm_context){.mode = VCPU_HVM_MODE_32B};
+    CHECK_EQUAL(INITIALISE(2), -EINVAL);
+    c.cpu_regs.x86_32 = (struct vcpu_hvm_x86_32){.eip = (u32)((u64)third_main - VIRT_BASE),
+                                                 .ebx = (u32)((u64)&third_says - VIRT_BASE),
+                                                 .ecx = (u32)((u64)&word - VIRT_BASE),
+                                                 .eflags = 2,
+                                                 .cr0 = 0x11,
+                                                 .cs_limit = ~0U,
+                                                 .ds_limit = ~0U,
+                                                 .ss_limit = ~0U,
+                                                 .es_limit = ~0U,
+                                                 .tr_limit = 0x67,
+                                                 .cs_ar = 0xc9b,
+                                                 .ds_ar = 0xc93,
+                                                 .ss_ar = 0xc93,
+                                                 .es_ar = 0xc93,
+                                                 .tr_ar = 0x8b};
+    CHECK_EQUAL(INITIALISE(2), 0);
+    CHECK_EQUAL(vmcall(__HYPERVISOR_vcpu_op, VCPUOP_up, 2, 0), 0);
+    while (tsc(false, NULL) - before < 2UL << 34 && !third_says)
+        vmcall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
+    CHECK_EQUAL(third_says, word);
+}
+
 static void extended_state(void)
 {
     u32 c, a, d;
@@ -333,6 +408,7 @@ __noreturn void inside_main(u64 vcpu)
         registers_of_the_model();
         time_stamps();
         strings();
+        more_processors();
         extended_state();
         debugging();
         ports_and_memory();

@@ -16,6 +16,7 @@
 #include "hvm/io.h"
 #include "memory/p2m.h"
 
+#include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
 #include <xen/hvm/save.h>
 
@@ -62,7 +63,8 @@ struct hvm_vcpu {
     struct hvm_hw_mtrr mtrr; /* kept for the guest to read back: memory is write-back anyhow */
     char debug_line[96];     /* what it has written to the debug port */
     u32 debug_length;
-    struct hvm_port_access port; /* under way: what hvm_io_again makes again */
+    struct hvm_port_access port;   /* under way: what hvm_io_again makes again */
+    struct vcpu_hvm_context start; /* what LAPIC_START means */
     u64 fault; /* guest-physical address of the emulated access that faulted; HVM_NO_FAULT */
 };
 #define HVM_NO_FAULT ~0UL
@@ -193,6 +195,10 @@ void hvm_mtrr_reset(struct hvm_hw_mtrr *m);
 /* hvm/context.c */
 void hvm_reset_state(struct hvm_hw_cpu *state, u32 rip_page); /* as INIT leaves it; SIPI page */
 int hvm_start_at(struct hvm_vcpu *v, const struct hvm_hw_cpu *state);
+
+/* hvm/start.c: -EINVAL: a state that cannot be */
+int hvm_start_state(const struct vcpu_hvm_context *c, struct hvm_hw_cpu *s);
+int hvm_initialise(struct vcpu *v, const struct vcpu_hvm_context *c);
 
 /* Supplied by hypercall/: false: the call is to be made again, its arguments are rewritten. */
 bool hypercall_hvm(struct cpu_user_regs *regs, bool code64);

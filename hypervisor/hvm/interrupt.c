@@ -73,7 +73,7 @@ void hvm_upcall(struct vcpu *vcpu)
         lapic_set(v, v->upcall_vector, false);
 }
 
-/* INIT and start-up IPIs, by the vCPU itself (lapic.c). */
+/* INIT and start-up IPIs (lapic.c), and a first state from another vCPU (start.c), by itself. */
 static void start_up(struct hvm_vcpu *v)
 {
     u32 signals = atomic_xchg(&v->lapic.signals, 0);
@@ -88,9 +88,11 @@ static void start_up(struct hvm_vcpu *v)
         v->nmi_masked = false;
         v->lapic.waits = true;
     }
-    if (signals & LAPIC_SIPI) {
-        hvm_reset_state(&state, signals & 0xff);
-        if (hvm_start_at(v, &state))
+    if (signals & (LAPIC_SIPI | LAPIC_START)) {
+        if (signals & LAPIC_SIPI)
+            hvm_reset_state(&state, signals & 0xff);
+        if ((!(signals & LAPIC_SIPI) && hvm_start_state(&v->start, &state)) ||
+            hvm_start_at(v, &state))
             hvm_crash(v, "start-up state refused");
         hvm_set_tsc_offset(v, to_hvm(v->v.domain->vcpus[0])->tsc_offset);
         v->lapic.waits = false;

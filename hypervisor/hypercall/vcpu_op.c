@@ -6,6 +6,7 @@
  */
 #include "core/guest.h"
 #include "hypercall/hypercall.h"
+#include "hvm/hvm.h"
 #include "memory/alloc.h"
 
 /* The caller holds LOCK_DOMAIN or has the domain paused; v runs nowhere. */
@@ -22,6 +23,16 @@ static int set_first_context(struct vcpu *v, const struct vcpu_guest_context *co
     spin_hold(&v->domain->lock);
     return v->initialised ? reject(-EEXIST, "vCPU has a context already")
                           : vcpu_context_set(v, context);
+}
+
+static s64 initialise_translated(struct vcpu *v, u64 arg)
+{
+    struct vcpu_hvm_context context;
+
+    TRY(guest_copy_in(&context, arg, sizeof(context)));
+    spin_hold(&v->domain->lock);
+    return v->initialised ? reject(-EEXIST, "vCPU has a context already")
+                          : hvm_initialise(v, &context);
 }
 
 static s64 initialise(struct vcpu *v, u64 arg)
@@ -92,7 +103,7 @@ static s64 vcpu_op_rare(u32 op, struct vcpu *v, u64 arg)
 {
     switch (op) {
     case VCPUOP_initialise:
-        return initialise(v, arg);
+        return v->domain->is_hvm ? initialise_translated(v, arg) : initialise(v, arg);
     case VCPUOP_up:
         return vcpu_up(v);
     case VCPUOP_down:

@@ -4,6 +4,7 @@ them, looked at from inside. Where the processor has no nested paging, a clear r
 import pathlib
 import re
 import subprocess
+import time
 
 import machine as machines
 import pytest
@@ -148,11 +149,27 @@ def test_live_migration(system):
 
 @slow
 def test_reboots_and_ends(system, before):
-    first = system.dom0("xl domid p")
+    readies = "grep -c '^guest: ready' /var/log/xen/console/guest-p.log"
+    first, ready = system.dom0("xl domid p"), int(system.dom0(readies, check=False))
     system.dom0("xl reboot p")
     eventually("another domain has its name", lambda: system.dom0("xl domid p", check=False) not in ("", first), 180)
-    eventually("it is up", lambda: "ready" in system.dom0("grep -c '^guest: ready' /var/log/xen/console/guest-p.log | grep -qx 2 && echo ready",
-                                                          check=False), 180)
+    eventually("it is up", lambda: int(system.dom0(readies, check=False)) > ready, 180)
+    stop_guests(system)
+    assert pages(system) == before
+
+
+@slow
+def test_emulated_time_stamps(system, before):
+    """Every reading of the counter is an exit; the guest's clock is made from it and goes on as dom0's, also after a pause on disk."""
+    system.dom0("xl create -q p.cfg 'tsc_mode=\"always_emulate\"' 'disk=[]' 'vif=[]'")
+    system.guest_says("^guest: ready", name="p", timeout=600)
+    system.dom0("xl save p p.save && sleep 5 && xl restore p.save; rm p.save", timeout=600)
+    assert re.search(r"d\d+: tsc_mode 1, emulated", system.dom0("xl debug-keys s; xl dmesg | tail -5 | sed s,^,:,"))
+    uptime = "cut -d\\  -f1 /proc/uptime"
+    first, inner = float(system.dom0(uptime)), float(system.guest(uptime, name="p"))
+    time.sleep(15)
+    inner, outer = float(system.guest(uptime, name="p")) - inner, float(system.dom0(uptime)) - first
+    assert outer / 2 < inner <= outer, (inner, outer)
     stop_guests(system)
     assert pages(system) == before
 

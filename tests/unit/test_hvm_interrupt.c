@@ -88,6 +88,11 @@ void hvm_reset_state(struct hvm_hw_cpu *state, u32 page)
     memset(state, 0, sizeof(*state));
     state->cs_base = page << 12;
 }
+int hvm_start_state(const struct vcpu_hvm_context *c, struct hvm_hw_cpu *state)
+{
+    state->cs_base = 0x64;
+    return c->mode > VCPU_HVM_MODE_64B ? -EINVAL : 0;
+}
 int hvm_start_at(struct hvm_vcpu *to, const struct hvm_hw_cpu *state)
 {
     (void)to;
@@ -365,6 +370,16 @@ static void start_up(void **state)
     assert_int_equal(started.cs_base, 0x9a000);
     assert_int_equal(tsc_set, 1);
     assert_false(v.lapic.waits);
+    /* As another vCPU has said; a start-up IPI that came behind it counts. */
+    v.lapic.waits = true;
+    v.lapic.signals = LAPIC_START;
+    assert_int_equal(enter(), -1);
+    assert_int_equal(started.cs_base, 0x64);
+    assert_int_equal(tsc_set, 2);
+    assert_false(v.lapic.waits);
+    v.lapic.signals = LAPIC_START | LAPIC_SIPI | 0x9a;
+    assert_int_equal(enter(), -1);
+    assert_int_equal(started.cs_base, 0x9a000);
     /* Both at once: it goes on at the new place and is not down. */
     v.lapic.signals = LAPIC_INIT | LAPIC_SIPI | 0x12;
     assert_int_equal(enter(), -1);

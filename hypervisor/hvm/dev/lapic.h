@@ -20,8 +20,9 @@ struct domain;
 #define LAPIC_REGISTER(offset) ((offset) / 16)
 
 /* lapic.signals */
-#define LAPIC_SIPI 0x100U /* with the page number below */
-#define LAPIC_INIT 0x200U
+#define LAPIC_SIPI  0x100U /* with the page number below */
+#define LAPIC_INIT  0x200U
+#define LAPIC_START 0x400U /* as hvm_vcpu.start says */
 
 struct lapic {
     u64 base;                 /* the MSR */
