@@ -215,6 +215,13 @@ static void strings(void)
     a = NOTHING + 8190;
     __asm__ volatile("rep movsw" : "+S"(a), "+D"(b), "+c"(count)::"memory");
     CHECK(a == NOTHING + 8290 && b == NOTHING + 4790 && !count);
+    /* Of 16 bytes. */
+    bytes[0] = 1;
+    __asm__ volatile("movdqu (%0), %%xmm9\n movdqu %%xmm9, 4(%0)\n movdqu %%xmm9, (%1)"
+                     :
+                     : "r"(NOTHING + 1), "r"(bytes)
+                     : "memory");
+    CHECK(bytes[0] == 0xff && bytes[15] == 0xff);
     /* The first page is there, the next is not: as far as it goes. */
     ENDS("mov $0xfffffff0, %%esi\n mov $0xd0000000, %%edi\n mov $8, %%ecx\n rep movsl", 14);
 }

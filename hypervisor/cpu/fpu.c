@@ -163,6 +163,20 @@ void fpu_reset(void)
     __asm__ volatile("fninit; ldmxcsr %0" ::"m"(mxcsr));
 }
 
+void fpu_vector(u32 number, u64 value[2], bool set)
+{
+    struct fpu_area image __aligned_to(16);
+    u8 *at = (u8 *)image.sse + (number & 15) * 16;
+
+    __asm__ volatile("fxsave64 %0" : "=m"(image));
+    if (set) {
+        memcpy(at, value, 16);
+        __asm__ volatile("fxrstor64 %0" ::"m"(image));
+    } else {
+        memcpy(value, at, 16);
+    }
+}
+
 u64 fpu_xcr0(const struct fpu_state *state)
 {
     return state->xcr0;

@@ -16,6 +16,8 @@ void fpu_state_free(struct fpu_state *state);
 void fpu_save(struct fpu_state *state);    /* this CPU's registers -> memory */
 void fpu_restore(struct fpu_state *state); /* memory -> this CPU's registers */
 void fpu_reset(void);                      /* registers as after power-on, for foreign code */
+/* SSE register `number` of this CPU, from or to `value`; what lies above it stays. */
+void fpu_vector(u32 number, u64 value[2], bool set);
 /* The guest's XCR0 as it set it; 0 when the CPU has no XSAVE. */
 u64 fpu_xcr0(const struct fpu_state *state);
 /* XSETBV from a guest: -EINVAL for a combination the CPU or policy refuses. */

@@ -64,8 +64,13 @@ static const u8 two_byte_shapes[256] = {
     [0x05 ... 0x06] = NONE,
     [0x08 ... 0x09] = NONE,
     [0x0b] = NONE,
+    [0x10 ... 0x11] = MODRM, /* moves of 16 bytes, as those at 28, 2B, 6F, 7F, E7 */
     [0x20 ... 0x23] = MODRM,
+    [0x28 ... 0x29] = MODRM,
+    [0x2b] = MODRM,
     [0x30 ... 0x33] = NONE,
+    [0x6f] = MODRM,
+    [0x7f] = MODRM,
     [0xa2] = NONE,
     [0xa3] = MODRM,
     [0xab] = MODRM,
@@ -79,6 +84,7 @@ static const u8 two_byte_shapes[256] = {
     [0xc0 ... 0xc1] = MODRM | SIZED,
     [0xc3] = MODRM,
     [0xc7] = MODRM,
+    [0xe7] = MODRM,
 };
 
 struct cursor {
@@ -244,6 +250,7 @@ int instruction_decode(const u8 *bytes, u32 count, u32 code_bytes, const struct 
     if (c.overrun)
         return count < INSTRUCTION_MAX ? -EFAULT : -EINVAL;
     in->opcode = opcode;
+    in->narrow = p.operand;
 
     u32 shape = in->map ? two_byte_shapes[opcode] : one_byte_shapes[opcode];
     if (!shape)

@@ -17,15 +17,15 @@ struct instruction {
     u8 length; /* bytes */
     u8 map;    /* 0: one-byte opcodes, 1: after 0F */
     u8 opcode;
-    u8 operand_bytes; /* 1, 2, 4 or 8 */
-    u8 address_bytes; /* 2, 4 or 8 */
-    u8 rex;           /* 0x40..0x4f, 0 none */
-    bool lock, rep, repne;
-    bool memory;     /* one operand is in memory: */
-    u8 mod, reg, rm; /* with REX extension; rm is a register if mod == 3 */
-    u8 segment;      /* of the memory operand, also of a string instruction's source */
-    u64 address;     /* offset of the memory operand in its segment */
-    u64 immediate;   /* sign extended to operand size's need */
+    u8 operand_bytes;              /* 1, 2, 4 or 8 */
+    u8 address_bytes;              /* 2, 4 or 8 */
+    u8 rex;                        /* 0x40..0x4f, 0 none */
+    bool lock, rep, repne, narrow; /* narrow: prefix 66 */
+    bool memory;                   /* one operand is in memory: */
+    u8 mod, reg, rm;               /* with REX extension; rm is a register if mod == 3 */
+    u8 segment;    /* of the memory operand, also of a string instruction's source */
+    u64 address;   /* offset of the memory operand in its segment */
+    u64 immediate; /* sign extended to operand size's need */
 };
 
 /*

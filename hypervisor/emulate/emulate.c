@@ -326,6 +326,44 @@ static int execute(struct emulation *e)
                           : modify(e, &p, address);
 }
 
+/* ---- moves of 16 bytes ---- */
+
+static bool moves_vector(const struct instruction *in)
+{
+    if (!in->map || !in->memory || in->repne)
+        return false;
+    switch (in->opcode) {
+    case 0x10 ... 0x11: /* MOVUPS, MOVUPD */
+    case 0x28 ... 0x29: /* MOVAPS, MOVAPD */
+    case 0x2b:          /* MOVNTPS, MOVNTPD */
+        return !in->rep;
+    case 0x6f: /* MOVDQA, MOVDQU */
+    case 0x7f:
+        return in->rep || in->narrow;
+    default:
+        return in->opcode == 0xe7 && in->narrow && !in->rep; /* MOVNTDQ */
+    }
+}
+
+/* As two of 8 bytes. */
+static int execute_vector(struct emulation *e)
+{
+    const struct emulate_ops *ops = e->ops;
+    u8 opcode = e->in.opcode;
+    bool load = opcode == 0x10 || opcode == 0x28 || opcode == 0x6f;
+    u64 value[2], address;
+    int status = ops->linear(e->ctx, e->in.segment, e->in.address, sizeof(value), !load, &address);
+
+    if (!load)
+        ops->vector(e->ctx, e->in.reg, value, false);
+    for (u32 i = 0; i < 2 && !status; i++)
+        status = load ? ops->read(e->ctx, address + i * 8, &value[i], 8)
+                      : ops->write(e->ctx, address + i * 8, value[i], 8);
+    if (load && !status)
+        ops->vector(e->ctx, e->in.reg, value, true);
+    return status;
+}
+
 /* ---- string instructions ---- */
 
 enum { INS = 0x6c, OUTS = 0x6e, MOVS = 0xa4, CMPS = 0xa6, STOS = 0xaa, LODS = 0xac, SCAS = 0xae };
@@ -458,6 +496,8 @@ int emulate_instruction(struct emulation *e)
         return status == -EINVAL ? -EOPNOTSUPP : status;
     if (!e->in.map && (op == INS || op == OUTS || (op >= MOVS && op <= SCAS)))
         status = execute_string(e, op);
+    else if (e->ops->vector && moves_vector(&e->in))
+        status = execute_vector(e);
     else
         status = execute(e);
     if (!status) {

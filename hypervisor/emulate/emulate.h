@@ -24,6 +24,8 @@ struct emulate_ops {
     int (*write)(void *ctx, u64 address, u64 value, u32 size);
     /* *expected is what is to be there; on a mismatch it becomes what is, and 1 is returned. */
     int (*exchange)(void *ctx, u64 address, u64 *expected, u64 value, u32 size);
+    /* A register of 16 bytes, from or to `value`. NULL: moves of those are not for the emulator. */
+    void (*vector)(void *ctx, u32 number, u64 value[2], bool set);
     /* INS and OUTS, at the port in DX. NULL: these are not for the emulator. */
     int (*port)(void *ctx, u64 *value, u32 size, bool out);
     /* Up to count rounds of INS, OUTS, MOVS or STOS at once, from where the first one's source and

@@ -11,6 +11,7 @@
 #include "emulate/emulate.h"
 
 #include "core/ioreq.h"
+#include "cpu/fpu.h"
 #include "hvm/hvm.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -255,6 +256,12 @@ static int many(void *ctx, u64 source, u64 target, u32 size, u64 count)
     return status > 0 ? (int)count : status;
 }
 
+static void vector(void *ctx, u32 number, u64 value[2], bool set)
+{
+    (void)ctx;
+    fpu_vector(number, value, set);
+}
+
 static void complete(void *ctx)
 {
     hvm_io_complete(((struct access *)ctx)->v);
@@ -266,6 +273,7 @@ static const struct emulate_ops ops = {
     .read = read,
     .write = write,
     .exchange = exchange,
+    .vector = vector,
     .port = port,
     .many = many,
     .round = complete,

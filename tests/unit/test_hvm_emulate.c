@@ -71,6 +71,15 @@ void hvm_raise_page_fault(struct hvm_vcpu *v, u64 address, u32 error)
     hvm_raise(v, 14, error);
 }
 
+static u64 vectors[16][2];
+void fpu_vector(u32 number, u64 value[2], bool set)
+{
+    u64 *from = set ? value : vectors[number], *to = set ? vectors[number] : value;
+
+    to[0] = from[0];
+    to[1] = from[1];
+}
+
 static void act(const struct hvm_io_access *a, u64 *value)
 {
     assert_in_range(device.count, 0, ARRAY_SIZE(device.address) - 1);
@@ -286,6 +295,49 @@ static void test_loads_and_stores(void **state)
         assert_int_equal(device.value[1], 8 | 5);
         assert_int_equal(raised.steps, 1);
         assert_int_equal(raised.count, 0);
+    }
+}
+
+/* Moves of 16 bytes are two accesses; what only looks like them is none. */
+static void test_vectors(void **state)
+{
+    static const struct {
+        const char *code; /* of 4 bytes, for (%rbx) */
+        u32 number;
+        bool store, refused;
+    } cases[] = {
+        {"\x66\x0f\x6f\x0b", 1, false, false}, {"\xf3\x0f\x7f\x13", 2, true, false},
+        {"\x66\x0f\xe7\x1b", 3, true, false},  {"\x44\x0f\x10\x03", 8, false, false},
+        {"\x0f\x11\x23\x90", 4, true, false},  {"\x66\x0f\x28\x2b", 5, false, false},
+        {"\x0f\x29\x33\x90", 6, true, false},  {"\x0f\x2b\x3b\x90", 7, true, false},
+        {"\xf3\x0f\x10\x0b", 0, false, true}, /* MOVSS */
+        {"\xf2\x0f\x11\x0b", 0, false, true}, /* MOVSD */
+        {"\x0f\x6f\x0b\x90", 0, false, true}, /* MMX */
+        {"\xf3\x0f\xe7\x0b", 0, false, true},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+        u32 c = i / 2, n = cases[c].number;
+        struct cpu_user_regs *r = begin(8, i & 1, cases[c].code, 4);
+
+        memset(vectors, 0, sizeof(vectors));
+        vectors[n][0] = 0x1111;
+        vectors[n][1] = 0x2222;
+        r->rbx = DEVICE + 0x10;
+        page_fault(DEVICE + 0x10, cases[c].store);
+        assert_int_equal(raised.count, cases[c].refused);
+        assert_int_equal(device.count, cases[c].refused ? 0 : 2);
+        if (cases[c].refused)
+            continue;
+        assert_int_equal(r->rip, CODE + (cases[c].code[0] == 0xf ? 3 : 4));
+        for (u32 half = 0; half < 2; half++) {
+            u64 address = (DEVICE + 0x10 + half * 8) | (cases[c].store ? 1UL << 63 : 0);
+
+            assert_int_equal(device.address[half], address);
+            assert_int_equal(vectors[n][half], cases[c].store ? 0x1111 * (half + 1) : half + 1);
+            assert_int_equal(device.value[half], vectors[n][half]);
+        }
     }
 }
 
@@ -522,7 +574,7 @@ static void test_ends(void **state)
     assert_int_equal(raised.vector, 1);
     assert_int_equal(hardware.dr6, 1 << 14);
 
-    r = BEGIN(8, false, "\x0f\x11\x03"); /* movups %xmm0, (%rbx) */
+    r = BEGIN(8, false, "\xf3\x0f\x11\x03"); /* movss %xmm0, (%rbx) */
     r->rbx = DEVICE;
     page_fault(DEVICE, true);
     assert_int_equal(raised.vector, 13);
@@ -557,9 +609,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_loads_and_stores),  TEST(test_real_mode),
-        TEST(test_segment_rights),    TEST(test_ports),
-        TEST(test_moves_by_the_page), TEST(test_ends),
+        TEST(test_loads_and_stores),
+        TEST(test_vectors),
+        TEST(test_real_mode),
+        TEST(test_segment_rights),
+        TEST(test_ports),
+        TEST(test_moves_by_the_page),
+        TEST(test_ends),
     };
 
     fake_memory_init();
