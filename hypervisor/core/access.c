@@ -23,11 +23,16 @@ static int translated_copy(u64 address, void *buffer, size_t length, bool write)
                                                                                   length, write);
 }
 
-int guest_copy_in(void *to, u64 from, size_t length)
+int guest_try_copy_in(void *to, u64 from, size_t length)
 {
-    int error = translated() ? translated_copy(from, to, length, false)
-                : copy_from_guest_va(to, guest_va(from), length) ? -EFAULT
-                                                                 : 0;
+    if (translated())
+        return translated_copy(from, to, length, false);
+    return copy_from_guest_va(to, guest_va(from), length) ? -EFAULT : 0;
+}
+
+__attribute__((flatten)) int guest_copy_in(void *to, u64 from, size_t length)
+{
+    int error = guest_try_copy_in(to, from, length);
 
     return likely(!error) ? 0 : reject(error, "argument in memory that cannot be read");
 }
@@ -39,7 +44,7 @@ int guest_try_copy_out(u64 to, const void *from, size_t length)
     return copy_to_guest_va(guest_va(to), from, length) ? -EFAULT : 0;
 }
 
-int guest_copy_out(u64 to, const void *from, size_t length)
+__attribute__((flatten)) int guest_copy_out(u64 to, const void *from, size_t length)
 {
     int error = guest_try_copy_out(to, from, length);
 

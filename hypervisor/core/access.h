@@ -12,6 +12,7 @@ __must_check int guest_copy_in(void *to, u64 from, size_t length);
 __must_check int guest_copy_out(u64 to, const void *from, size_t length);
 __must_check int guest_clear(u64 to, size_t length);
 /* Where it is no refusal if there is no page. */
+__must_check int guest_try_copy_in(void *to, u64 from, size_t length);
 __must_check int guest_try_copy_out(u64 to, const void *from, size_t length);
 
 /* Element `index` of a guest array; overflow-checked. */

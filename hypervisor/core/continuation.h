@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "cpu/work.h"
 #include "lib/types.h"
 
 /*
@@ -15,3 +16,8 @@
 s64 hypercall_continue(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
 /* True when a long operation should do so: a CPU has work, or the slice is used up. */
 bool hypercall_should_yield(void);
+/* The same between the short steps of a list: what time it is is only asked at every eighth. */
+static inline bool hypercall_time_to_yield(u64 step)
+{
+    return cpu_has_work() || (step % 8 == 0 && hypercall_should_yield());
+}

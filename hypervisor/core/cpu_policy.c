@@ -96,13 +96,14 @@ static const struct {
 
 u32 *cpu_policy_word(struct cpu_policy *p, u32 n)
 {
-    u32 *const words[CPU_POLICY_WORDS] = {
-        &p->basic[1].d,     &p->basic[1].c,   &p->extended[1].d,   &p->extended[1].c,
-        &p->xsave_features, &p->feature[0].b, &p->feature[0].c,    &p->extended[7].d,
-        &p->extended[8].b,  &p->feature[0].d, &p->feature[1].a,    &p->extended[0x21].a,
-        &p->feature[1].b,   &p->feature[2].d, &p->feature[1].c,    &p->feature[1].d,
-        &p->hidden,         &p->hidden,       &p->extended[0x21].c};
-    return words[n];
+#define AT(word) offsetof(struct cpu_policy, word)
+    static const u16 words[CPU_POLICY_WORDS] = {
+        AT(basic[1].d),     AT(basic[1].c),   AT(extended[1].d),   AT(extended[1].c),
+        AT(xsave_features), AT(feature[0].b), AT(feature[0].c),    AT(extended[7].d),
+        AT(extended[8].b),  AT(feature[0].d), AT(feature[1].a),    AT(extended[0x21].a),
+        AT(feature[1].b),   AT(feature[2].d), AT(feature[1].c),    AT(feature[1].d),
+        AT(hidden),         AT(hidden),       AT(extended[0x21].c)};
+    return (u32 *)((char *)p + words[n]);
 }
 
 static u32 word_value(const struct cpu_policy *p, u32 n)
@@ -466,7 +467,7 @@ void cpu_policy_cpuid(const struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
         policy_leaf(p, leaf, subleaf, &found);
         adjust_for_vcpu(v, p, leaf, &found);
     }
-    memcpy(out, &found, sizeof(found));
+    *(struct cpuid_leaf *)out = found;
 }
 
 void cpu_policy_host_leaf(u32 leaf, u32 subleaf, u32 out[4])

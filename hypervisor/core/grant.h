@@ -30,9 +30,10 @@
  * that others still map stay allocated, and so does the domain, until those
  * unmap: a handle therefore names the granting domain by a plain pointer.
  *
- * LOCKS. LOCK_GRANT of a domain guards its shared table, active entries and its
- * handles. Never two at once; none across guest_map_grant()/guest_unmap_grant(),
- * which may wait for page tables. An operation marks the handle busy instead.
+ * LOCKS. LOCK_GRANT of a domain guards its shared table, active entries and the
+ * list of free handles. Never two at once; none across guest_map_grant() and
+ * guest_unmap_grant(), which may wait for page tables. A handle is its own lock: an
+ * operation makes its flags busy by one exchange, and is alone with it then.
  */
 #pragma once
 
@@ -47,8 +48,14 @@ int grant_destroy(struct domain *d); /* dying; -ERESTART_HYPERCALL until done */
 void grant_free(struct domain *d);   /* last reference gone; d->grants may be NULL */
 void grant_dump(struct domain *d);   /* sizes and uses, to the log */
 
+/* What the requests of one list have found, for those behind them. All zero: new. */
+struct grant_mapper {
+    struct domain *granter; /* reference held; NULL: none */
+    struct grant_place place;
+};
+void grant_mapper_end(struct grant_mapper *mapper);
 /* Operations of the current domain. GNTST_*; results go into the op. */
-s16 grant_map(struct gnttab_map_grant_ref *op);
+s16 grant_map(struct gnttab_map_grant_ref *op, struct grant_mapper *mapper);
 
 /* A use of a grant: what grant_use_end() has to take back. */
 struct grant_use {
@@ -64,12 +71,13 @@ struct grant_use {
 
 /* What an unmap took away but must not give up before the TLB flush. */
 struct grant_unmapped {
-    struct grant_use use;
+    u32 handle; /* maps nothing any more, busy */
+    bool last;  /* such a handle is there */
     bool flush; /* an entry was cleared */
 };
 /* new_addr as in GNTTABOP_unmap_and_replace, 0 else. */
 s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
-                struct grant_unmapped *gone);
+                struct grant_unmapped *gone, struct grant_mapper *mapper);
 /* Flushes if need be, then gives up; after each batch of unmaps. */
 void grant_unmap_finish(struct grant_unmapped *gone, u32 n);
 

@@ -30,8 +30,7 @@ static void side_release(struct grant_side *s, bool write)
             frame_put_writable(s->frame);
         frame_put(s->frame);
     }
-    s->use = s->use2 = (struct grant_use){0};
-    s->granter2 = NULL;
+    s->use.granter = s->use2.granter = s->granter2 = NULL;
     s->frame = NULL;
 }
 

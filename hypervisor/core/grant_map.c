@@ -170,27 +170,36 @@ s16 grant_use_begin(struct domain *granter, u32 ref, domid_t who, bool write, bo
     return status;
 }
 
-void grant_use_end(const struct grant_use *use)
+/* The granter's LOCK_GRANT held. */
+static void use_count_down(const struct grant_use *use)
 {
     struct grant_table *t = use->granter->grants;
-
-    spin_lock(&t->lock);
     struct grant_active *a = grant_active_at(t, use->ref);
-    if (use->writable) {
-        ASSERT(a->writers);
-        a->writers--;
-    } else {
-        ASSERT(a->readers);
-        a->readers--;
-    }
+    u32 *count = use->writable ? &a->writers : &a->readers;
+
+    ASSERT(*count);
+    --*count;
     status_update(t, use->ref, a);
-    spin_unlock(&t->lock);
+}
+
+/* Last: this may be what keeps the granter in being. */
+static void use_drop_frame(const struct grant_use *use)
+{
     if (!use->frame)
         return;
-    /* Last: this may be what keeps the granter in being. */
     if (use->writable)
         frame_put_writable(use->frame);
     frame_put(use->frame);
+}
+
+void grant_use_end(const struct grant_use *use)
+{
+    spinlock_t *lock = &use->granter->grants->lock;
+
+    spin_lock(lock);
+    use_count_down(use);
+    spin_unlock(lock);
+    use_drop_frame(use);
 }
 
 /* A free handle, marked busy; HANDLE_NONE: limit or memory. */
@@ -205,8 +214,10 @@ static u32 handle_take(struct grant_table *t)
 
         if (!*page)
             *page = heap_zalloc(PAGE_SIZE);
-        if (*page)
-            number = t->handle_count++;
+        if (*page) {
+            number = t->handle_count;
+            store_release(&t->handle_count, number + 1);
+        }
     }
     if (number != HANDLE_NONE)
         grant_handle_at(t, number)->flags = HANDLE_BUSY;
@@ -224,70 +235,74 @@ static void handle_drop(struct grant_table *t, u32 number)
     t->free_handle = number;
 }
 
-static s16 map_use(struct gnttab_map_grant_ref *op, struct domain *d, struct domain *granter,
+static s16 map_use(struct gnttab_map_grant_ref *op, struct domain *d, struct grant_mapper *mapper,
                    u32 handle)
 {
-    struct grant_table *t = d->grants;
+    struct grant_handle *h = grant_handle_at(d->grants, handle);
     struct grant_use use;
-    s16 status =
-        grant_use_begin(granter, op->ref, d->id, !(op->flags & GNTMAP_readonly), false, &use);
 
-    if (status)
-        return status;
+    TRY(grant_use_begin(mapper->granter, op->ref, d->id, !(op->flags & GNTMAP_readonly), false,
+                        &use));
     mfn_t m = frame_to_mfn(use.frame);
-    if (op->flags & GNTMAP_host_map)
-        status = d->p2m ? physmap_map_grant(d, op->host_addr, m, op->flags)
-                        : guest_map_grant(d, op->host_addr, m, op->flags);
+    s16 status = !(op->flags & GNTMAP_host_map) ? GNTST_okay
+                 : d->p2m                       ? physmap_map_grant(d, op->host_addr, m, op->flags)
+                          : guest_map_grant(d, op->host_addr, m, op->flags, &mapper->place);
     if (status) {
         grant_use_end(&use);
         return status;
     }
     op->handle = handle;
     op->dev_bus_addr = mfn_to_paddr(m).raw;
-    spin_hold(&t->lock);
-    *grant_handle_at(t, handle) = (struct grant_handle){
-        .granter = granter,
-        .frame = (u32)m.raw,
-        .ref = use.ref,
-        .flags = op->flags &
-                 (HANDLE_MAPPED | GNTMAP_readonly | GNTMAP_application_map | GNTMAP_contains_pte),
-    };
+    h->granter = mapper->granter;
+    h->frame = (u32)m.raw;
+    h->ref = use.ref;
+    store_release(&h->flags, op->flags & (HANDLE_MAPPED | GNTMAP_readonly | GNTMAP_application_map |
+                                          GNTMAP_contains_pte));
     return GNTST_okay;
 }
 
-s16 grant_map(struct gnttab_map_grant_ref *op)
+void grant_mapper_end(struct grant_mapper *mapper)
 {
-    struct domain *d = current->domain, *granter __put_domain = NULL;
+    if (mapper->granter)
+        domain_put(mapper->granter);
+    mapper->granter = NULL;
+}
+
+s16 grant_map(struct gnttab_map_grant_ref *op, struct grant_mapper *mapper)
+{
+    struct domain *d = current->domain;
 
     if (!(op->flags & HANDLE_MAPPED))
         return reject(GNTST_bad_gntref, "grant map for neither CPU nor device");
-    granter = op->dom == DOMID_SELF ? NULL : grant_granter(op->dom);
-    if (!granter)
-        return reject(GNTST_bad_domain, "no such granting domain");
+    if (!mapper->granter || mapper->granter->id != op->dom) {
+        grant_mapper_end(mapper);
+        mapper->granter = op->dom == DOMID_SELF ? NULL : grant_granter(op->dom);
+        if (!mapper->granter)
+            return reject(GNTST_bad_domain, "no such granting domain");
+    }
     u32 handle = handle_take(d->grants);
     if (handle == HANDLE_NONE)
         return reject(GNTST_no_device_space, "no free grant handle");
-    s16 status = map_use(op, d, granter, handle);
-    if (status) {
+    s16 status = map_use(op, d, mapper, handle);
+    if (unlikely(status)) {
         spin_hold(&d->grants->lock);
         handle_drop(d->grants, handle);
     }
     return status;
 }
 
-/* Marks the handle busy and copies it out; NULL: no such mapping. */
-static struct grant_handle *handle_hold(struct grant_table *t, u32 number,
-                                        struct grant_handle *copy)
+/* Marks the handle busy; NULL: no such mapping. */
+static struct grant_handle *handle_hold(struct grant_table *t, u32 number)
 {
-    spin_hold(&t->lock);
-    if (number >= t->handle_count)
+    u32 count = load_acquire(&t->handle_count);
+
+    if (number >= count)
         return NULL;
-    struct grant_handle *h = grant_handle_at(t, (u32)index_clamp(number, t->handle_count));
-    if (!(h->flags & HANDLE_MAPPED) || (h->flags & HANDLE_BUSY))
+    struct grant_handle *h = grant_handle_at(t, (u32)index_clamp(number, count));
+    u32 flags = READ_ONCE(h->flags);
+    if (!(flags & HANDLE_MAPPED) || (flags & HANDLE_BUSY))
         return NULL;
-    *copy = *h;
-    h->flags |= HANDLE_BUSY;
-    return h;
+    return atomic_cmpxchg(&h->flags, flags, flags | HANDLE_BUSY) == flags ? h : NULL;
 }
 
 struct grant_use grant_handle_use(const struct grant_handle *h)
@@ -299,50 +314,55 @@ struct grant_use grant_handle_use(const struct grant_handle *h)
 }
 
 s16 grant_unmap(u64 host_addr, u64 dev_bus_addr, u64 new_addr, u32 handle,
-                struct grant_unmapped *gone)
+                struct grant_unmapped *gone, struct grant_mapper *mapper)
 {
     struct domain *d = current->domain;
-    struct grant_table *t = d->grants;
-    struct grant_handle was, *h = handle_hold(t, handle, &was);
+    struct grant_handle *h = handle_hold(d->grants, handle);
     s16 status = GNTST_okay;
     u32 drop = 0;
 
-    *gone = (struct grant_unmapped){0};
+    *gone = (struct grant_unmapped){.handle = handle};
     if (!h)
         return reject(GNTST_bad_handle, "no such grant handle");
-    mfn_t m = mfn(was.frame);
-    if (dev_bus_addr && (was.flags & GNTMAP_device_map)) {
+    mfn_t m = mfn(h->frame);
+    if (dev_bus_addr && (h->flags & GNTMAP_device_map)) {
         if (dev_bus_addr != mfn_to_paddr(m).raw)
             status = reject(GNTST_bad_dev_addr, "device address of another frame");
         drop |= GNTMAP_device_map;
     }
-    if (!status && host_addr && (was.flags & GNTMAP_host_map)) {
+    if (!status && host_addr && (h->flags & GNTMAP_host_map)) {
         status = d->p2m ? physmap_unmap_grant(d, host_addr, m, new_addr)
-                        : guest_unmap_grant(d, host_addr, m, was.flags, new_addr);
+                        : guest_unmap_grant(d, host_addr, m, h->flags, new_addr, &mapper->place);
         gone->flush = !status;
         drop |= GNTMAP_host_map;
     }
-    if (status)
-        drop = 0;
-
-    spin_hold(&t->lock);
-    h->flags &= ~(drop | HANDLE_BUSY);
-    if (!(h->flags & HANDLE_MAPPED)) {
-        gone->use = grant_handle_use(&was);
-        handle_drop(t, (u32)index_clamp(handle, t->handle_count));
-    }
+    u32 flags = h->flags & ~(status ? 0 : drop);
+    gone->last = !(flags & HANDLE_MAPPED);
+    store_release(&h->flags, gone->last ? flags : flags & ~HANDLE_BUSY);
     return status;
 }
 
 void grant_unmap_finish(struct grant_unmapped *gone, u32 n)
 {
-    bool flush = false;
+    struct grant_table *own = current->domain->grants;
+    bool flush = false, last = false;
 
-    for (u32 i = 0; i < n; i++)
+    for (u32 i = 0; i < n; i++) {
         flush |= gone[i].flush;
+        last |= gone[i].last;
+    }
     if (flush)
         domain_flush(current->domain);
+    if (!last)
+        return;
     for (u32 i = 0; i < n; i++)
-        if (gone[i].use.granter)
-            grant_use_end(&gone[i].use);
+        if (gone[i].last) {
+            struct grant_use use = grant_handle_use(grant_handle_at(own, gone[i].handle));
+
+            grant_use_end(&use);
+        }
+    spin_hold(&own->lock);
+    for (u32 i = 0; i < n; i++)
+        if (gone[i].last)
+            handle_drop(own, gone[i].handle);
 }

@@ -29,7 +29,7 @@ struct grant_handle {
     u32 flags; /* GNTMAP_host_map, device_map, readonly, contains_pte; HANDLE_* */
     u32 next;  /* while free */
 };
-#define HANDLE_BUSY      (1U << 31) /* an operation works on it without the lock */
+#define HANDLE_BUSY      (1U << 31) /* an operation works on it */
 #define HANDLE_NONE      ~0U
 #define HANDLE_MAPPED    (GNTMAP_host_map | GNTMAP_device_map)
 #define HANDLES_PER_PAGE (PAGE_SIZE / sizeof(struct grant_handle))

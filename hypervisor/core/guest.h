@@ -52,5 +52,11 @@ extern const struct guest_ops guest_hvm; /* supplied by hvm/ */
  * functions take and drop; the maptrack entry holds its own besides.
  * Returns GNTST_*. On unmap, new_addr != 0 means unmap_and_replace.
  */
-s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t frame, u32 flags);
-s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t frame, u32 flags, u64 new_addr);
+struct grant_place { /* where the entry before in a list was; all zero: there is none */
+    u64 region;
+    struct frame *table;
+};
+s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t frame, u32 flags,
+                    struct grant_place *place);
+s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t frame, u32 flags, u64 new_addr,
+                      struct grant_place *place);

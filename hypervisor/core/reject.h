@@ -15,7 +15,7 @@ struct rejection {
 };
 #define REJECTIONS_KEPT 8
 
-void reject_record(const char *why, const char *file, int line, int error);
+__attribute__((cold)) void reject_record(const char *why, const char *file, int line, int error);
 void reject_dump(void); /* the last ones of this CPU's current vCPU, newest first */
 
 #define reject(error, why)                                     \

@@ -119,9 +119,9 @@ static u32 next_class(const u64 *filled, u32 slot, u32 from)
     u64 mask = ~0UL << (from % 64);
 
     for (u32 word = from / 64; word < CLASS_WORDS; word++, mask = ~0UL) {
-        u64 found = filled[word] & classes_with(slot, word) & mask;
+        u64 found = filled[word] & mask; /* mostly none */
 
-        if (found)
+        if (found && (found &= classes_with(slot, word)))
             return word * 64 + (u32)__builtin_ctzl(found);
     }
     return CLASS_COUNT;
@@ -138,7 +138,7 @@ static s64 class_level(const struct sched_queue *q, u32 k)
 
 bool policy_waiting_for(const struct sched_queue *q, const struct sched_cpu *c)
 {
-    return next_class(q->filled, c->slot, 0) < CLASS_COUNT;
+    return q->waiting && next_class(q->filled, c->slot, 0) < CLASS_COUNT;
 }
 
 void policy_classify(struct sched_queue *q, struct sched_vcpu *s)

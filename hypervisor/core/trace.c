@@ -179,6 +179,19 @@ void trace_write(u32 event, u32 words, const u32 *data)
         cpu_raise_work(cpu, WORK_TRACE);
 }
 
+void trace_words(u32 event, u32 words, ...)
+{
+    u32 data[TRACE_EXTRA_MAX];
+    va_list list;
+
+    ASSERT(words <= TRACE_EXTRA_MAX);
+    va_start(list, words);
+    for (u32 i = 0; i < words; i++)
+        data[i] = va_arg(list, u32);
+    va_end(list);
+    trace_write(event, words, data);
+}
+
 void trace_work(void)
 {
     event_send_global_virq(VIRQ_TBUF);

@@ -18,6 +18,7 @@ extern u32 trace_events;
 
 /* One record with `words` (at most 7) words of data. Interrupts are off. */
 void trace_write(u32 event, u32 words, const u32 *data);
+__attribute__((cold)) void trace_words(u32 event, u32 words, ...);
 
 /* A class is wanted; trace_write looks at the subclass too. Read as it is, so that the test is one
  * instruction: it does not matter which of two values it sees. */
@@ -27,12 +28,10 @@ static inline bool trace_wants(u32 event)
 }
 
 /* TRACE(event, word...): the words are only evaluated if the event is wanted. */
-#define TRACE(event, ...)                                   \
-    do {                                                    \
-        if (trace_wants(event)) {                           \
-            const u32 words_[] = {__VA_ARGS__};             \
-            trace_write(event, ARRAY_SIZE(words_), words_); \
-        }                                                   \
+#define TRACE(event, ...)                                                                  \
+    do {                                                                                   \
+        if (trace_wants(event))                                                            \
+            trace_words(event, sizeof((u32[]){__VA_ARGS__}) / sizeof(u32), ##__VA_ARGS__); \
     } while (0)
 /* A 64-bit value as two words of a record. */
 #define TRACE_LONG(value) (u32)(value), (u32)((u64)(value) >> 32)

@@ -26,9 +26,9 @@
     .endr
 .endm
 
-/* No value of a guest's stays in a register for mispredicted code to use. */
+/* No value of a guest's stays in a register for mispredicted code to use; rdi is written next. */
 .macro CLEAR_GPRS
-    .irp reg, eax, ebx, ecx, edx, esi, edi, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+    .irp reg, eax, ebx, ecx, edx, esi, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
     xor %\reg, %\reg
     .endr
 .endm

@@ -53,9 +53,9 @@ ENTRY(entry_common)
     ASM_CLAC
     SAVE_GPRS
     CLEAR_GPRS
+    mov %rsp, %rdi
     testb $3, REGS_CS(%rsp)
     jz 3f
-    mov %rsp, %rdi
 1:  /* rdi = rsp = the frame in cpu_local */
     cmpl $32, REGS_VECTOR(%rdi)
     jae 2f
@@ -66,7 +66,6 @@ ENTRY(entry_common)
     jmp guest_exit
 
 3:  /* From ring 0. */
-    mov %rsp, %rdi
     cmpl $32, REGS_VECTOR(%rdi)
     jae 4f
     call_c hv_fault
@@ -83,6 +82,7 @@ entry_ist:
     ASM_CLAC
     SAVE_GPRS
     CLEAR_GPRS
+    mov %rsp, %rdi
     testb $3, REGS_CS(%rsp)
     jz 6f
     cmpl $VECTOR_NUMBER_DB, REGS_VECTOR(%rsp)
@@ -97,8 +97,7 @@ entry_ist:
     mov %rdx, %rsp
     mov %rdx, %rdi
     jmp 1b
-6:  mov %rsp, %rdi
-    call_c hv_ist_trap
+6:  call_c hv_ist_trap
     jmp 5b
 END(entry_common)
 

@@ -46,7 +46,8 @@ struct cpu_local {
     u32 cpu;
     u32 work;        /* WORK_* bits, cpu/work.h; set atomically from any CPU */
     u64 guest_stack; /* scratch for the entry code */
-    u64 reserved[2];
+    u64 slice_end;   /* TSC from which on a long hypercall yields; 0: not asked yet in this call */
+    u64 reserved;
 };
 
 #ifdef TENON_HOST

@@ -6,9 +6,62 @@
  */
 #pragma once
 
+#include "cpu/extable.h"
+#include "cpu/layout.h"
 #include "lib/types.h"
 
+/* Wholly below our window, or wholly above it; what wraps is neither. */
+static inline bool guest_range(u64 start, size_t length)
+{
+    if (start < HV_START)
+        return length <= HV_START - start;
+    return start >= HV_END && length <= -start;
+}
+
 /* Each returns the number of bytes NOT copied: 0 is success. */
+#ifdef TENON_HOST
 __must_check size_t copy_from_guest_va(void *to, guest_va_t from, size_t length);
 __must_check size_t copy_to_guest_va(guest_va_t to, const void *from, size_t length);
+#else
+size_t uaccess_copy(void *to, const void *from, size_t length); /* faultable.S */
+static inline __must_check size_t copy_from_guest_va(void *to, guest_va_t from, size_t length)
+{
+    return likely(guest_range(from.raw, length)) ? uaccess_copy(to, (const void *)from.raw, length)
+                                                 : length;
+}
+static inline __must_check size_t copy_to_guest_va(guest_va_t to, const void *from, size_t length)
+{
+    return likely(guest_range(to.raw, length)) ? uaccess_copy((void *)to.raw, from, length)
+                                               : length;
+}
+#endif
 __must_check size_t clear_guest_va(guest_va_t to, size_t length);
+
+/*
+ * Single words, for frames on a guest's stack: between begin and end, at addresses that
+ * guest_range() has let pass. A fault goes to the label `failed`, which is to call end, too.
+ */
+#ifdef TENON_HOST
+#define guest_access_begin()            ((void)0)
+#define guest_access_end()              ((void)0)
+#define guest_put(where, value, failed) (*(where) = (value))
+#define guest_get(value, where, failed) ((value) = *(where))
+#else
+#define SMAP_SITE_(last_byte)                                                                     \
+    __asm__ volatile("1: .byte 0x0f, 0x1f, 0x00\n"                                                \
+                     ".pushsection .smap_sites, \"a\"; .quad 1b, " last_byte "; .popsection\n" :: \
+                         : "memory")
+#define guest_access_begin() SMAP_SITE_("0xcb")
+#define guest_access_end()   SMAP_SITE_("0xca")
+#define guest_put(where, value, failed)                                               \
+    __asm__ goto("1: movq %1, %0\n" EX_TABLE("1b", "%l[" #failed "]")::"m"(*(where)), \
+                 "er"((u64)(value))                                                   \
+                 : "memory"                                                           \
+                 : failed)
+#define guest_get(value, where, failed)                               \
+    __asm__ goto("1: movq %1, %0\n" EX_TABLE("1b", "%l[" #failed "]") \
+                 : "=r"(value)                                        \
+                 : "m"(*(where))                                      \
+                 :                                                    \
+                 : failed)
+#endif

@@ -190,6 +190,12 @@ static void flush_here(void *arg)
 void cpu_flush(const cpumask_t *mask, enum flush_kind kind, u64 addr)
 {
     struct flush f = {kind, addr};
+    cpumask_t others = *mask;
+    u32 me = this_cpu_id();
 
-    cpu_call(mask, flush_here, &f);
+    others.bits[me / 64] &= ~BIT(me % 64);
+    if (cpumask_empty(&others) && cpumask_test(mask, me))
+        cpu_flush_local(kind, addr);
+    else
+        cpu_call(mask, flush_here, &f);
 }

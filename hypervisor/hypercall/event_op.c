@@ -37,12 +37,10 @@ static const struct {
     [EVTCHNOP_bind_virq] = SIZE_AND_RESULT(bind_virq, true),
     [EVTCHNOP_bind_pirq] = SIZE_AND_RESULT(bind_pirq, true),
     [EVTCHNOP_close] = SIZE_AND_RESULT(close, false),
-    [EVTCHNOP_send] = SIZE_AND_RESULT(send, false),
     [EVTCHNOP_status] = SIZE_AND_RESULT(status, true),
     [EVTCHNOP_alloc_unbound] = SIZE_AND_RESULT(alloc_unbound, true),
     [EVTCHNOP_bind_ipi] = SIZE_AND_RESULT(bind_ipi, true),
     [EVTCHNOP_bind_vcpu] = SIZE_AND_RESULT(bind_vcpu, false),
-    [EVTCHNOP_unmask] = SIZE_AND_RESULT(unmask, false),
     [EVTCHNOP_reset] = SIZE_AND_RESULT(reset, false),
     [EVTCHNOP_init_control] = SIZE_AND_RESULT(init_control, true),
     [EVTCHNOP_expand_array] = SIZE_AND_RESULT(expand_array, false),
@@ -105,24 +103,28 @@ static s64 perform(u32 op, union event_args *args)
     }
 }
 
-s64 hypercall_event_channel_op(u64 op, u64 arg, u64, u64, u64)
+static __attribute__((noinline)) s64 other_op(u32 op, u64 arg)
 {
     union event_args args;
 
-    op = (u32)op;
     if (op >= ARRAY_SIZE(forms) || !forms[op].size)
         return reject(-ENOSYS, "no such event channel operation");
     TRY(guest_copy_in(&args, arg, forms[op].size));
-    /* The two that are hot go first. */
-    if (op == EVTCHNOP_send)
-        return event_send(current->domain, args.send.port);
-    if (op == EVTCHNOP_unmask)
-        return event_unmask(current->domain, args.unmask.port);
     s64 error = perform(op, &args);
     if (error == -ERESTART_HYPERCALL)
         return hypercall_continue(op, arg, 0, 0, 0);
     TRY(error);
     return forms[op].result ? guest_copy_out(arg, &args, forms[op].size) : 0;
+}
+
+s64 hypercall_event_channel_op(u64 op, u64 arg, u64, u64, u64)
+{
+    u32 port;
+
+    if ((u32)op != EVTCHNOP_send && (u32)op != EVTCHNOP_unmask)
+        return other_op((u32)op, arg);
+    TRY(guest_copy_in(&port, arg, sizeof(port))); /* all there is in either structure */
+    return ((u32)op == EVTCHNOP_send ? event_send : event_unmask)(current->domain, port);
 }
 
 /* Before interface 0x00030202: number and structure in one record. */

@@ -9,7 +9,7 @@
 #include "core/grant.h"
 #include "hypercall/hypercall.h"
 
-#define UNMAP_BATCH 16 /* unmapped under one TLB flush */
+#define CHUNK 16U /* requests copied in at once, and unmapped under one TLB flush */
 
 union request {
     struct gnttab_map_grant_ref map;
@@ -62,67 +62,82 @@ static s16 status_of(int error)
     }
 }
 
-/* One request; unmaps note what is to be given up after the flush. */
-static void request_do(u32 cmd, union request *r, struct grant_unmapped *gone,
-                       struct grant_copier *copier)
+/* What is found and held for a list. */
+struct holds {
+    struct grant_mapper mapper;
+    struct grant_copier copier;
+};
+
+static void unmaps_do(u32 cmd, void *requests, u32 n, struct grant_mapper *mapper)
 {
-    switch (cmd) {
-    case GNTTABOP_map_grant_ref:
-        r->map.status = grant_map(&r->map);
-        break;
-    case GNTTABOP_unmap_grant_ref:
-        r->unmap.status =
-            grant_unmap(r->unmap.host_addr, r->unmap.dev_bus_addr, 0, r->unmap.handle, gone);
-        break;
-    case GNTTABOP_unmap_and_replace:
-        r->replace.status =
-            grant_unmap(r->replace.host_addr, 0, r->replace.new_addr, r->replace.handle, gone);
-        break;
-    case GNTTABOP_transfer:
-        r->transfer.status = grant_transfer(&r->transfer);
-        break;
-    case GNTTABOP_copy:
-        r->copy.status = grant_copy(copier, &r->copy);
-        break;
-    default:
-        r->swap.status = grant_swap(r->swap.ref_a, r->swap.ref_b);
-        break;
-    }
+    struct gnttab_unmap_grant_ref *unmap = requests;
+    struct gnttab_unmap_and_replace *replace = requests;
+    struct grant_unmapped gone[CHUNK];
+
+    for (u32 i = 0; i < n; i++)
+        if (cmd == GNTTABOP_unmap_grant_ref)
+            unmap[i].status = grant_unmap(unmap[i].host_addr, unmap[i].dev_bus_addr, 0,
+                                          unmap[i].handle, &gone[i], mapper);
+        else
+            replace[i].status = grant_unmap(replace[i].host_addr, 0, replace[i].new_addr,
+                                            replace[i].handle, &gone[i], mapper);
+    grant_unmap_finish(gone, n);
+}
+
+static void chunk_do(u32 cmd, void *requests, u32 n, struct holds *holds)
+{
+    struct gnttab_map_grant_ref *map = requests;
+    struct gnttab_copy *copy = requests;
+    struct gnttab_transfer *transfer = requests;
+    struct gnttab_swap_grant_ref *swap = requests;
+
+    if (cmd == GNTTABOP_unmap_grant_ref || cmd == GNTTABOP_unmap_and_replace)
+        unmaps_do(cmd, requests, n, &holds->mapper);
+    else
+        for (u32 i = 0; i < n; i++)
+            if (cmd == GNTTABOP_map_grant_ref)
+                map[i].status = grant_map(&map[i], &holds->mapper);
+            else if (cmd == GNTTABOP_copy)
+                copy[i].status = grant_copy(&holds->copier, &copy[i]);
+            else if (cmd == GNTTABOP_transfer)
+                transfer[i].status = grant_transfer(&transfer[i]);
+            else
+                swap[i].status = grant_swap(swap[i].ref_a, swap[i].ref_b);
 }
 
 static s64 requests_do(u32 cmd, u64 array, u32 count)
 {
-    size_t size = request_size[cmd];
-    struct grant_unmapped gone[UNMAP_BATCH];
-    struct grant_copier copier = {0};
-    u32 done = 0, pending = 0;
+    const size_t size = request_size[cmd];
+    union request chunk[CHUNK]; /* in the array's layout */
+    struct holds holds;
     int error = 0;
+    u32 done = 0;
 
-    while (done < count && !error) {
-        union request r;
+    holds.mapper = (struct grant_mapper){0};
+    if (cmd == GNTTABOP_copy)
+        holds.copier = (struct grant_copier){0};
 
-        error = guest_copy_in_at(&r, array, done, size);
-        if (error)
+    do {
+        u64 at = array + done * size;
+        u32 n = MIN(count - done, CHUNK);
+
+        /* Requests before one that cannot be read are done. */
+        if (n > 1 && guest_try_copy_in(chunk, at, n * size))
+            n = 1;
+        if (n == 1)
+            error = guest_copy_in(chunk, at, size);
+        if (error || !n)
             break;
-        gone[pending] = (struct grant_unmapped){0};
-        request_do(cmd, &r, &gone[pending], &copier);
-        if (gone[pending].use.granter || gone[pending].flush)
-            pending++;
-        error = guest_copy_out_at(array, done, &r, size);
-        done++;
-        if (pending == UNMAP_BATCH) {
-            grant_unmap_finish(gone, pending);
-            pending = 0;
-        }
-        if (!error && done < count && hypercall_should_yield())
-            break;
-    }
-    if (pending)
-        grant_unmap_finish(gone, pending);
-    grant_copy_end(&copier);
+        chunk_do(cmd, chunk, n, &holds);
+        error = guest_copy_out(at, chunk, n * size);
+        done += n;
+    } while (!error && done < count && !hypercall_should_yield());
+    grant_mapper_end(&holds.mapper);
+    if (cmd == GNTTABOP_copy)
+        grant_copy_end(&holds.copier);
     TRY(error);
     if (done < count)
-        return hypercall_continue(cmd, array + (u64)done * size, count - done, 0, 0);
+        return hypercall_continue(cmd, array + done * size, count - done, 0, 0);
     return 0;
 }
 

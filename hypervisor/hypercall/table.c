@@ -15,8 +15,10 @@
 #include "core/narrow.h"
 #include "core/trace.h"
 #include "cpu/perfc.h"
+#include "cpu/uaccess.h"
 #include "cpu/work.h"
 #include "lib/string.h"
+#include "pv/calls.h"
 
 #include <xen/arch-x86/xen-mca.h>
 
@@ -30,7 +32,6 @@ struct arguments {
 };
 
 struct desk {
-    u64 slice_end;         /* TSC from which on to yield; 0: not asked yet in this call */
     struct arguments args; /* of the continuation */
     bool in_multicall;
     bool narrow; /* HVM: the caller is 32-bit code */
@@ -92,18 +93,22 @@ static __always_inline s64 call_handler(u32 kind, u64 number, u64 a0, u64 a1, u6
     return call->handler(a0, a1, a2, a3, a4);
 }
 
-s64 hypercall_call(u64 number, const u64 args[5])
+static __attribute__((noinline)) s64 call_narrow(u64 number, const u64 args[5])
 {
-    u32 kind = !current->domain->is_hvm ? PV : this_cpu(desk).narrow ? HVM32 : HVM;
     u64 wide[5];
 
-    if (unlikely(kind == HVM32)) {
+    for (u32 i = 0; i < 5; i++)
+        wide[i] = (u32)args[i];
+    TRY(narrow_arguments(number, wide));
+    return call_handler(HVM32, number, wide[0], wide[1], wide[2], wide[3], wide[4]);
+}
 
-        for (u32 i = 0; i < 5; i++)
-            wide[i] = (u32)args[i];
-        TRY(narrow_arguments(number, wide));
-        args = wide;
-    }
+s64 hypercall_call(u64 number, const u64 args[5])
+{
+    u32 kind = likely(!current->domain->is_hvm) ? PV : HVM;
+
+    if (unlikely(kind == HVM && this_cpu(desk).narrow))
+        return call_narrow(number, args);
     return call_handler(kind, number, args[0], args[1], args[2], args[3], args[4]);
 }
 
@@ -115,14 +120,14 @@ s64 hypercall_continue(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 
 bool hypercall_should_yield(void)
 {
-    struct desk *own = &this_cpu(desk);
+    u64 *end = &cpu_local()->slice_end, now;
 
     if (cpu_has_work())
         return true;
-    u64 now = __builtin_ia32_rdtsc();
-    if (own->slice_end == 0)
-        own->slice_end = now + clock_tsc_khz() / SLICE_FRACTION;
-    return now > own->slice_end;
+    now = __builtin_ia32_rdtsc();
+    if (unlikely(*end == 0))
+        *end = now + clock_tsc_khz() / SLICE_FRACTION;
+    return now > *end;
 }
 
 static __attribute__((noinline)) void trace_registers(const struct cpu_user_regs *regs)
@@ -132,18 +137,8 @@ static __attribute__((noinline)) void trace_registers(const struct cpu_user_regs
     trace_call(TRC_PV_HYPERCALL_V2, regs->rax, args);
 }
 
-static void set_arguments(struct cpu_user_regs *regs, const u64 args[5])
-{
-    regs->rdi = args[0];
-    regs->rsi = args[1];
-    regs->rdx = args[2];
-    regs->r10 = args[3];
-    regs->r8 = args[4];
-}
-
 void hypercall_pv(struct cpu_user_regs *regs)
 {
-    struct desk *own = &this_cpu(desk);
     u64 number = regs->rax;
 
     if (trace_wants(TRC_PV))
@@ -152,11 +147,10 @@ void hypercall_pv(struct cpu_user_regs *regs)
      * all, also one that would mean "run again". */
     if (number == __HYPERVISOR_iret) {
         perfc_inc(hypercalls[__HYPERVISOR_iret]);
-        regs->rax = hypercall_iret(0, 0, 0, 0, 0);
+        regs->rax = pv_iret(regs);
         return;
     }
-    own->slice_end = 0;
-    own->in_multicall = false;
+    cpu_local()->slice_end = 0;
     s64 result = call_handler(PV, number, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8);
     if (likely(result != -ERESTART_HYPERCALL)) {
         regs->rax = result;
@@ -164,7 +158,12 @@ void hypercall_pv(struct cpu_user_regs *regs)
     }
     regs->rip -= SYSCALL_LENGTH;
     regs->rax = number;
-    set_arguments(regs, own->args.a);
+    const u64 *a = this_cpu(desk).args.a;
+    regs->rdi = a[0];
+    regs->rsi = a[1];
+    regs->rdx = a[2];
+    regs->r10 = a[3];
+    regs->r8 = a[4];
 }
 
 /* Registers of the two calling conventions: xen/arch-x86/xen-x86_64.h, -x86_32.h. */
@@ -175,8 +174,7 @@ bool hypercall_hvm(struct cpu_user_regs *r, bool code64)
     u64 *const narrow[5] = {&r->rbx, &r->rcx, &r->rdx, &r->rsi, &r->rdi};
     u64 *const *at = code64 ? wide : narrow, args[5];
 
-    own->slice_end = 0;
-    own->in_multicall = false;
+    cpu_local()->slice_end = 0;
     own->narrow = !code64;
     for (u32 i = 0; i < 5; i++)
         args[i] = *at[i];
@@ -190,22 +188,27 @@ bool hypercall_hvm(struct cpu_user_regs *r, bool code64)
     return false;
 }
 
-/* One entry; -ERESTART_HYPERCALL: it wants to go on later, its arguments are rewritten. */
-static s64 multicall_entry(u64 where)
+/* One entry; -ERESTART_HYPERCALL: it wants to go on later, its arguments are rewritten. A PV
+ * guest's is taken by the short way. */
+static __always_inline s64 multicall_entry(u64 where, bool pv)
 {
     struct multicall_entry entry;
+    const u64 *a = (const u64 *)entry.args;
+    s64 result;
 
-    TRY(guest_copy_in(&entry, where, sizeof(entry)));
+    if (!pv || copy_from_guest_va(&entry, guest_va(where), sizeof(entry)))
+        TRY(guest_copy_in(&entry, where, sizeof(entry)));
+    perfc_inc(multicall_entries);
+    if (trace_wants(TRC_PV))
+        trace_call(TRC_PV_HYPERCALL_SUBCALL, entry.op, a);
     /* iret replaces the registers that the rest of the batch would need. */
-    if (entry.op == __HYPERVISOR_iret)
-        entry.result = (u64)(s64)reject(-EINVAL, "iret in a multicall");
-    else {
-        perfc_inc(multicall_entries);
-        if (trace_wants(TRC_PV))
-            trace_call(TRC_PV_HYPERCALL_SUBCALL, entry.op, (const u64 *)entry.args);
-        entry.result = hypercall_call(entry.op, (const u64 *)entry.args);
-    }
-    if ((s64)entry.result == -ERESTART_HYPERCALL) {
+    if (unlikely(entry.op == __HYPERVISOR_iret))
+        result = reject(-EINVAL, "iret in a multicall");
+    else
+        result = pv ? call_handler(PV, entry.op, a[0], a[1], a[2], a[3], a[4])
+                    : hypercall_call(entry.op, a);
+    entry.result = (u64)result;
+    if (unlikely(result == -ERESTART_HYPERCALL)) {
         memcpy(entry.args, &this_cpu(desk).args, sizeof(struct arguments));
         TRY(guest_copy_out(where, &entry, sizeof(entry)));
         return -ERESTART_HYPERCALL;
@@ -225,10 +228,11 @@ s64 hypercall_multicall(u64 list, u64 count, u64, u64, u64)
     count = (u32)count;
     for (u64 i = 0; i < count; i++) {
         u64 where = list + i * sizeof(struct multicall_entry);
-        if (i && hypercall_should_yield())
+        if (i && hypercall_time_to_yield(i))
             result = -ERESTART_HYPERCALL;
         else
-            result = multicall_entry(where);
+            result = likely(!current->domain->is_hvm) ? multicall_entry(where, true)
+                                                      : multicall_entry(where, false);
         if (result == -ERESTART_HYPERCALL)
             result = hypercall_continue(where, count - i, 0, 0, 0);
         if (result)

@@ -71,15 +71,13 @@ static s64 get_features(u64 arg)
     return guest_copy_out(arg, &info, sizeof(info));
 }
 
-s64 hypercall_xen_version(u64 op, u64 arg, u64, u64, u64)
+static __attribute__((noinline)) s64 tell(u32 op, u64 arg)
 {
     const struct domain *d = current->domain;
     xen_platform_parameters_t parameters = {.virt_start = HYPERVISOR_VIRT_START};
     bool allowed = d->is_control;
 
-    switch ((u32)op) {
-    case XENVER_version: /* also a kernel's cheapest way to have pending events delivered */
-        return VERSION_MAJOR << 16 | VERSION_MINOR;
+    switch (op) {
     case XENVER_extraversion:
         return text_out(arg, extraversion, sizeof(extraversion));
     case XENVER_compile_info:
@@ -103,4 +101,10 @@ s64 hypercall_xen_version(u64 op, u64 arg, u64, u64, u64)
     default:
         return reject(-ENOSYS, "no such version operation");
     }
+}
+
+s64 hypercall_xen_version(u64 op, u64 arg, u64, u64, u64)
+{
+    /* The first is also a kernel's cheapest way to have pending events delivered. */
+    return (u32)op == XENVER_version ? VERSION_MAJOR << 16 | VERSION_MINOR : tell((u32)op, arg);
 }

@@ -100,6 +100,19 @@ static inline bool address_canonical(u64 address)
 #define __format_printf(f, a) __attribute__((format(printf, f, a)))
 
 /*
+ * index if index < size, else 0, computed without a branch: even while the
+ * processor speculates past a bounds check that will fail, what is loaded with
+ * the result lies inside the array.
+ */
+static inline u64 index_clamp(u64 index, u64 size)
+{
+    u64 mask;
+
+    __asm__("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(index), "rm"(size) : "cc");
+    return index & mask;
+}
+
+/*
  * Section marks. __init code and __initdata are freed once the first guest
  * runs: nothing outside boot-time code may refer to them.
  * __read_mostly is data written only at boot: it is made read-only with it.

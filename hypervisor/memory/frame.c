@@ -18,28 +18,15 @@
 #include "memory/map.h"
 
 u64 frame_table_end __ro_after_init;
-unsigned long frame_chunks[FRAME_CHUNKS / 64] __ro_after_init;
-
-static u32 owner_number(const struct frame_owner *owner)
-{
-    return owner ? (u32)virt_to_mfn(owner).raw : 0;
-}
-
-struct frame_owner *frame_owner_of(const struct frame *f)
-{
-    u32 number = READ_ONCE(f->owner);
-
-    return number ? mfn_to_virt(mfn(number)) : NULL;
-}
 
 void frame_set_owner(struct frame *f, const struct frame_owner *owner)
 {
-    atomic_store(&f->owner, owner_number(owner));
+    atomic_store(&f->owner, frame_owner_number(owner));
 }
 
 bool frame_get(struct frame *f, const struct frame_owner *owner)
 {
-    u32 number = owner_number(owner);
+    u32 number = frame_owner_number(owner);
     u64 seen = READ_ONCE(f->count), old;
 
     /* Asked first so that a stranger never disturbs a frame, even for a moment:

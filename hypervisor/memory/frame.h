@@ -26,6 +26,7 @@
 #include "cpu/lock.h"
 #include "lib/bitmap.h"
 #include "lib/types.h"
+#include "memory/map.h"
 
 struct frame {
     u64 count;
@@ -41,11 +42,11 @@ struct frame {
     u32 next, prev; /* links of the list the frame is on: frame numbers, 0 ends */
 };
 
-#define FRAME_ALLOCATED  (1UL << 63)
+#define FRAME_ALLOCATED  (1UL << 59)
 #define FRAME_HV         (1UL << 62) /* from our heap, shown to a domain (shared_info, grant table...) */
 #define FRAME_DIRTY      (1UL << 61) /* nobody's, and not known to be zero: scrub before use */
 #define FRAME_FREE       (1UL << 60) /* first frame of a block in the page allocator */
-#define FRAME_ABSENT     (1UL << 59) /* has a struct frame, but no RAM of ours or of guests */
+#define FRAME_ABSENT     (1UL << 63) /* has a struct frame, but no RAM of ours or of guests */
 #define FRAME_COUNT_MASK ((1UL << 56) - 1)
 
 /* Layout of the type word; the meaning is pv/types.h's. */
@@ -83,10 +84,6 @@ struct frame_owner {
 };
 
 extern u64 frame_table_end; /* one past the highest frame number with a struct frame */
-/* One bit for each 2 MiB of frame table: backed by memory. */
-#define FRAME_CHUNK_SHIFT 16 /* frames described by 2 MiB of table */
-#define FRAME_CHUNKS      ((DIRECT_MAP_END - DIRECT_MAP_START) >> (PAGE_SHIFT + FRAME_CHUNK_SHIFT))
-extern unsigned long frame_chunks[FRAME_CHUNKS / 64];
 #ifdef TENON_HOST
 extern struct frame *host_frame_table;
 #define frame_table host_frame_table
@@ -94,11 +91,17 @@ extern struct frame *host_frame_table;
 #define frame_table ((struct frame *)FRAME_TABLE_START)
 #endif
 
-/* True for frames of RAM, that is, which have a usable struct frame. */
+/* The struct frame of RAM, NULL: no such RAM. The number may be a guest's: it does not lead beyond
+ * the table, not even speculatively, but to frame 0, which is none. */
+static inline struct frame *frame_find(mfn_t m)
+{
+    struct frame *f = &frame_table[index_clamp(m.raw, frame_table_end)];
+
+    return likely(!(READ_ONCE(f->count) & FRAME_ABSENT)) ? f : NULL;
+}
 static inline bool mfn_is_ram(mfn_t m)
 {
-    return m.raw < frame_table_end && bit_test(frame_chunks, m.raw >> FRAME_CHUNK_SHIFT) &&
-           !(READ_ONCE(frame_table[m.raw].count) & FRAME_ABSENT);
+    return frame_find(m) != NULL;
 }
 static inline struct frame *mfn_to_frame(mfn_t m)
 {
@@ -108,8 +111,17 @@ static inline mfn_t frame_to_mfn(const struct frame *f)
 {
     return mfn((u64)(f - frame_table));
 }
+static inline u32 frame_owner_number(const struct frame_owner *owner)
+{
+    return owner ? (u32)virt_to_mfn(owner).raw : 0;
+}
 /* NULL when the frame belongs to nobody. Only a hint unless a reference is held. */
-struct frame_owner *frame_owner_of(const struct frame *f);
+static inline struct frame_owner *frame_owner_of(const struct frame *f)
+{
+    u32 number = READ_ONCE(f->owner);
+
+    return likely(number) ? mfn_to_virt(mfn(number)) : NULL;
+}
 
 /* Takes a reference if the frame is live and owned by `owner`; false otherwise. */
 __must_check bool frame_get(struct frame *f, const struct frame_owner *owner);

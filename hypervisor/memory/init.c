@@ -142,24 +142,35 @@ static __init void build_tables(void)
     map_image_part(__init_text_end, __init_end, MAP_RW);
 }
 
-/* Memory for each 2 MiB of frame table that tells of any RAM. */
+static __init void frames_set_absent(struct frame *f, u64 bytes)
+{
+    memset(f, 0, bytes);
+    for (u64 i = 0; i < bytes / sizeof(*f); i++)
+        f[i].count = FRAME_ABSENT;
+}
+
+/* Memory for each 2 MiB of frame table that tells of any RAM; in the others every page is one that
+ * tells of none. So all of the table can be read. */
 static __init void build_frame_table(void)
 {
-    u64 span = 1UL << (FRAME_CHUNK_SHIFT + PAGE_SHIFT);
+    const u64 frames = LARGE / sizeof(struct frame), span = frames << PAGE_SHIFT;
+    struct frame *absent = table_page_alloc();
 
+    memory_must(absent);
+    frames_set_absent(absent, PAGE_SIZE);
     frame_table_end = ram.r[ram.count - 1].end >> PAGE_SHIFT;
-    for (u64 chunk = 0; chunk * span >> PAGE_SHIFT < frame_table_end; chunk++) {
-        u64 first = chunk << FRAME_CHUNK_SHIFT, base;
+    for (u64 chunk = 0; chunk * frames < frame_table_end; chunk++) {
+        u64 base, va = FRAME_TABLE_START + chunk * LARGE;
 
-        if (!ranges_overlap(&ram, chunk * span, (chunk + 1) * span))
-            continue;
-        base = ranges_take(&free_ram, LARGE, LARGE, ~0UL);
-        memory_must(base != ~0UL && !map_pages(FRAME_TABLE_START + chunk * LARGE,
-                                               mfn(base >> PAGE_SHIFT), LARGE / PAGE_SIZE, MAP_RW));
-        memset(&frame_table[first], 0, LARGE);
-        for (u64 i = first; i < first + (1UL << FRAME_CHUNK_SHIFT); i++)
-            frame_table[i].count = FRAME_ABSENT;
-        bit_set(frame_chunks, chunk);
+        if (ranges_overlap(&ram, chunk * span, (chunk + 1) * span)) {
+            base = ranges_take(&free_ram, LARGE, LARGE, ~0UL);
+            memory_must(base != ~0UL &&
+                        !map_pages(va, mfn(base >> PAGE_SHIFT), LARGE / PAGE_SIZE, MAP_RW));
+            frames_set_absent(&frame_table[chunk * frames], LARGE);
+        } else {
+            for (u64 at = 0; at < LARGE; at += PAGE_SIZE)
+                memory_must(!map_pages(va + at, virt_to_mfn(absent), 1, MAP_RO));
+        }
     }
     for (u32 i = 0; i < ram.count; i++)
         for (u64 m = ram.r[i].start >> PAGE_SHIFT; m < ram.r[i].end >> PAGE_SHIFT; m++)
@@ -170,7 +181,7 @@ void __init memory_init(const struct memory_reserved *reserved, u32 n)
 {
     u64 bytes = 0;
 
-    _Static_assert(sizeof(struct frame) == LARGE >> FRAME_CHUNK_SHIFT, "frame table chunks");
+    _Static_assert(!(LARGE % sizeof(struct frame)), "frames in whole pages of the table");
 
     find_ram(reserved, n);
     early_pages_from(&free_ram, EARLY_END);

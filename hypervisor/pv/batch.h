@@ -3,7 +3,8 @@
  * The frame of mmu_update and mmuext_op: requests in a list in the guest's
  * memory, taken one after the other until one fails, until it is time to let
  * others run, or until one has begun more than it could finish. In the last two
- * cases the guest makes the call again without knowing, with what is left.
+ * cases the guest makes the call again without knowing, with what is left. They
+ * are read once, some at a time.
  *
  * The interface counts what was done in a word of the guest's: it is read back
  * when a call goes on, which COUNT_CONTINUED in its count says.
@@ -13,14 +14,17 @@
 #include "core/access.h"
 #include "core/continuation.h"
 #include "core/reject.h"
+#include "cpu/uaccess.h"
 #include "pv/mm.h"
 #include "pv/pv.h"
 
+#define BATCH_CHUNK 16U
 struct batch {
     u64 list, done_pointer;
     u32 count, size; /* requests, and the bytes of one */
     u32 before;      /* done by the calls that this one goes on from */
     u32 taken, done; /* in this call */
+    u32 read, first; /* read so far; which of them is the chunk's first */
     s64 error;       /* the last request's, set by the caller */
 };
 
@@ -36,22 +40,35 @@ static inline s64 batch_begin(struct batch *b, u64 list, u64 count, u64 done_poi
                : 0;
 }
 
-/* Counts the last request, if it went well, and fetches the next. False: no more in this call. */
-static inline bool batch_next(struct batch *b, void *request)
+/* Reads what comes next: up to a page that is not there. */
+static inline s64 batch_read(struct batch *b, void *chunk)
+{
+    size_t length = MIN(b->count - b->done, BATCH_CHUNK) * b->size;
+
+    length -= copy_from_guest_va(chunk, guest_va(b->list + (u64)b->done * b->size), length);
+    b->first = b->done;
+    b->read = b->done + (u32)length / b->size;
+    return b->read > b->done ? 0 : reject(-EFAULT, "request in memory that cannot be read");
+}
+
+/* Counts the last request, if it went well, and gives the next. NULL: no more in this call. */
+static inline void *batch_next(struct batch *b, void *chunk)
 {
     if (b->error)
-        return false;
+        return NULL;
     b->done = b->taken;
     if (unlikely(to_pv(current)->unfinished))
         b->error = -ERESTART_HYPERCALL;
     else if (b->done == b->count)
-        return false;
-    else if (b->done && hypercall_should_yield())
+        return NULL;
+    else if (b->done && hypercall_time_to_yield(b->done))
         b->error = -ERESTART_HYPERCALL;
-    else
-        b->error = guest_copy_in_at(request, b->list, b->done, b->size);
-    b->taken += !b->error;
-    return !b->error;
+    else if (b->done == b->read)
+        b->error = batch_read(b, chunk);
+    if (b->error)
+        return NULL;
+    b->taken++;
+    return (char *)chunk + (b->done - b->first) * b->size;
 }
 
 /* The call's answer. */

@@ -18,85 +18,89 @@
 #include "pv/entry.h"
 #include "pv/traps.h"
 
-void pv_enter_kernel(struct cpu_user_regs *regs, const struct pv_entry *entry)
+#define FRAME_WORDS 12 /* of the longest frame */
+
+void pv_enter_kernel(struct cpu_user_regs *regs, u64 address, u32 how, u32 error_code)
 {
     struct pv_vcpu *v = to_pv(current);
     struct vcpu_info *info = v->v.info;
-    bool from_user = !v->kernel_mode;
-    u8 masked = READ_ONCE(info->evtchn_upcall_mask);
-    u64 frame[12];
-    u32 n = 0;
+    u64 masked = READ_ONCE(info->evtchn_upcall_mask), sp = regs->rsp, cs = regs->cs & ~3u;
 
-    if (!entry->address || !address_canonical(entry->address)) {
+    if (unlikely(!address)) { /* one that is not canonical no kernel can register */
         domain_crash(v->v.domain, "its kernel has no entry for a trap");
         return;
     }
-    if (from_user)
-        pv_toggle_mode(v);
-    u64 sp = from_user ? v->kernel_sp : regs->rsp;
-
-    frame[n++] = regs->rcx;
-    frame[n++] = regs->r11;
-    if (entry->failsafe) {
-        frame[n++] = regs->ds;
-        frame[n++] = regs->es;
-        frame[n++] = regs->fs;
-        frame[n++] = regs->gs;
-    }
-    if (entry->has_error_code)
-        frame[n++] = entry->error_code;
-    frame[n++] = regs->rip;
     /* The kernel tells its own mode from its processes' by the selector's RPL. */
-    frame[n++] = (from_user ? regs->cs : regs->cs & ~3u) | (u64)masked << 32;
-    frame[n++] = (regs->rflags & ~(RFLAGS_IF | RFLAGS_IOPL)) | (masked ? 0 : RFLAGS_IF) |
-                 ((v->v.domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl))
-                      ? (u64)v->iopl << 12
-                      : 0);
-    frame[n++] = regs->rsp;
-    frame[n++] = regs->ss;
-
-    sp = (sp & ~15UL) - n * sizeof(frame[0]);
-    if (copy_to_guest_va(guest_va(sp), frame, n * sizeof(frame[0]))) {
-        printk_guest(LOG_WARNING, "d%dv%d: kernel stack %lx is not writable (rip %lx)\n",
-                     v->v.domain->id, v->v.id, sp, (u64)regs->rip);
-        domain_crash(v->v.domain, "its kernel stack is not writable");
-        return;
+    if (!v->kernel_mode) {
+        pv_toggle_mode(v);
+        sp = v->kernel_sp;
+        cs = regs->cs;
     }
-    if (entry->mask_events)
+    u64 flags = (regs->rflags & ~(RFLAGS_IF | RFLAGS_IOPL)) | ((masked - 1) & RFLAGS_IF);
+    if (unlikely(v->v.domain->vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
+        flags |= (u64)v->iopl << 12;
+
+    u64 *frame = (u64 *)(sp & ~15UL);
+    if (unlikely(!guest_range((u64)(frame - FRAME_WORDS), FRAME_WORDS * sizeof(*frame))))
+        goto refused;
+    guest_access_begin();
+    guest_put(frame - 1, regs->ss, refused);
+    guest_put(frame - 2, regs->rsp, refused);
+    guest_put(frame - 3, flags, refused);
+    guest_put(frame - 4, cs | masked << 32, refused);
+    guest_put(frame - 5, regs->rip, refused);
+    frame -= 7;
+    if (how & ENTER_ERROR) {
+        frame--;
+        guest_put(frame + 2, error_code, refused);
+    }
+    if (unlikely(how & ENTER_FAILSAFE)) {
+        guest_put(frame + 1, regs->gs, refused);
+        guest_put(frame, regs->fs, refused);
+        guest_put(frame - 1, regs->es, refused);
+        guest_put(frame - 2, regs->ds, refused);
+        frame -= 4;
+    }
+    guest_put(frame + 1, regs->r11, refused);
+    guest_put(frame, regs->rcx, refused);
+    guest_access_end();
+    if (how & ENTER_MASKED)
         WRITE_ONCE(info->evtchn_upcall_mask, 1);
 
-    regs->rip = entry->address;
-    regs->rsp = sp;
+    regs->rip = address;
+    regs->rsp = (u64)frame;
     regs->cs = GUEST_CS64;
     regs->ss = GUEST_SS;
     regs->rflags = (regs->rflags &
                     ~(RFLAGS_TF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)) |
                    RFLAGS_IF;
     regs->entry_vector = ENTRY_SYSCALL; /* rcx and r11 are in the frame */
+    return;
+refused:
+    guest_access_end();
+    printk_guest(LOG_WARNING, "d%dv%d: kernel stack %lx is not writable (rip %lx)\n",
+                 v->v.domain->id, v->v.id, sp, (u64)regs->rip);
+    domain_crash(v->v.domain, "its kernel stack is not writable");
 }
 
 /* The guest's own exception table: delivers `vector`. */
-static void deliver_trap(struct cpu_user_regs *regs, u32 vector, bool has_error, u32 error_code)
+static void deliver_trap(struct cpu_user_regs *regs, u32 vector, u32 how, u32 error_code)
 {
-    struct pv_vcpu *v = to_pv(current);
-    const struct trap_info *trap = &v->traps[vector];
+    const struct trap_info *trap = &to_pv(current)->traps[vector];
 
     perfc_inc(exceptions_passed);
-    pv_enter_kernel(regs, &(struct pv_entry){.address = trap->address,
-                                             .mask_events = TI_GET_IF(trap),
-                                             .has_error_code = has_error,
-                                             .error_code = error_code});
+    pv_enter_kernel(regs, trap->address, how | (trap->flags & ENTER_MASKED), error_code);
 }
 
 void pv_inject_exception(u32 vector, s64 error_code)
 {
-    deliver_trap(guest_regs(), vector, error_code >= 0, (u32)error_code);
+    deliver_trap(guest_regs(), vector, error_code >= 0 ? ENTER_ERROR : 0, (u32)error_code);
 }
 
 void pv_inject_page_fault(u64 address, u32 error_code)
 {
     current->info->arch.cr2 = address;
-    deliver_trap(guest_regs(), VECTOR_PF, true, error_code);
+    deliver_trap(guest_regs(), VECTOR_PF, ENTER_ERROR, error_code);
 }
 
 void pv_deliver_upcall(struct cpu_user_regs *regs)
@@ -109,7 +113,7 @@ void pv_deliver_upcall(struct cpu_user_regs *regs)
         return;
     }
     perfc_inc(upcalls);
-    pv_enter_kernel(regs, &(struct pv_entry){.address = v->event.address, .mask_events = true});
+    pv_enter_kernel(regs, v->event.address, ENTER_MASKED, 0);
 }
 
 bool pv_deliver_nmi(void)
@@ -119,15 +123,19 @@ bool pv_deliver_nmi(void)
     if (!v->traps[VECTOR_NMI].address)
         return false;
     v->v.nmi_pending = false;
-    deliver_trap(guest_regs(), VECTOR_NMI, false, 0);
+    deliver_trap(guest_regs(), VECTOR_NMI, 0, 0);
     return true;
+}
+
+static u32 callback_how(const struct pv_callback *cb)
+{
+    return cb->flags & CALLBACKF_mask_events ? ENTER_MASKED : 0;
 }
 
 static void enter_callback(struct cpu_user_regs *regs, const struct pv_callback *cb)
 {
     perfc_inc(system_calls);
-    pv_enter_kernel(regs, &(struct pv_entry){.address = cb->address,
-                                             .mask_events = cb->flags & CALLBACKF_mask_events});
+    pv_enter_kernel(regs, cb->address, callback_how(cb), 0);
 }
 
 void pv_guest_syscall(struct cpu_user_regs *regs)
@@ -141,7 +149,7 @@ void pv_guest_syscall32(struct cpu_user_regs *regs)
 
     if (v->kernel_mode || !v->syscall32.address) {
         regs->rip -= 2; /* as if the processor had refused the instruction */
-        deliver_trap(regs, VECTOR_UD, false, 0);
+        deliver_trap(regs, VECTOR_UD, 0, 0);
         return;
     }
     enter_callback(regs, &v->syscall32);
@@ -157,7 +165,7 @@ void pv_guest_sysenter(struct cpu_user_regs *regs)
     }
     if (!v->sysenter.address) {
         /* The processor's answer to SYSENTER with no entry set: #GP(0). */
-        deliver_trap(regs, VECTOR_GP, true, 0);
+        deliver_trap(regs, VECTOR_GP, ENTER_ERROR, 0);
         return;
     }
     enter_callback(regs, &v->sysenter);
@@ -181,8 +189,5 @@ void pv_iret_refused(struct cpu_user_regs *regs)
     regs->es = s.es;
     regs->fs = s.fs;
     regs->gs = s.gs;
-    pv_enter_kernel(regs,
-                    &(struct pv_entry){.address = v->failsafe.address,
-                                       .mask_events = v->failsafe.flags & CALLBACKF_mask_events,
-                                       .failsafe = true});
+    pv_enter_kernel(regs, v->failsafe.address, ENTER_FAILSAFE | callback_how(&v->failsafe), 0);
 }

@@ -5,6 +5,7 @@
  * Each acts on the current vCPU only; no locks.
  */
 #include "core/access.h"
+#include "cpu/uaccess.h"
 #include "lib/string.h"
 #include "pv/calls.h"
 #include "pv/entry.h"
@@ -201,39 +202,55 @@ s64 hypercall_set_segment_base(u64 which, u64 base, u64, u64, u64)
 }
 
 /* The frame is on the kernel's stack; xen-x86_64.h, struct iret_context. */
-s64 hypercall_iret(u64, u64, u64, u64, u64)
+s64 pv_iret(struct cpu_user_regs *regs)
 {
     struct pv_vcpu *v = to_pv(current);
-    struct cpu_user_regs *regs = guest_regs();
-    struct iret_context frame;
+    const struct iret_context *frame = (const struct iret_context *)regs->rsp;
+    u64 rax, r11, rcx, kind, rip, cs, flags, rsp, ss;
 
-    if (guest_copy_in(&frame, regs->rsp, sizeof(frame))) {
-        domain_crash(v->v.domain, "IRET frame not readable");
-        return 0;
-    }
+    if (unlikely(!guest_range(regs->rsp, sizeof(*frame))))
+        goto unreadable;
+    guest_access_begin();
+    guest_get(rax, &frame->rax, unreadable);
+    guest_get(r11, &frame->r11, unreadable);
+    guest_get(rcx, &frame->rcx, unreadable);
+    guest_get(kind, &frame->flags, unreadable);
+    guest_get(rip, &frame->rip, unreadable);
+    guest_get(cs, &frame->cs, unreadable);
+    guest_get(flags, &frame->rflags, unreadable);
+    guest_get(rsp, &frame->rsp, unreadable);
+    guest_get(ss, &frame->ss, unreadable);
+    guest_access_end();
     /* RPL 3 in the frame means one of its processes; its own mode shows RPL 0. */
-    if ((frame.cs & 3) == 3) {
+    if ((cs & 3) == 3) {
         if (mfn_is_none(v->user_table)) {
             domain_crash(v->v.domain, "enters user mode without a user page table");
             return 0;
         }
         pv_toggle_mode(v);
     }
-    if (v->v.domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl))
-        v->iopl = (frame.rflags >> 12) & 3;
+    if (unlikely(v->v.domain->vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
+        v->iopl = (flags >> 12) & 3;
 
-    regs->rip = frame.rip;
-    regs->cs = (frame.cs & 0xffff) | 3;
-    regs->rflags = (frame.rflags & ~FLAGS_NEVER) | RFLAGS_IF | 2;
-    regs->rsp = frame.rsp;
-    regs->ss = (frame.ss & 0xffff) | 3;
-    if (frame.flags & VGCF_in_syscall) {
-        regs->entry_vector = ENTRY_SYSCALL;
-    } else {
-        regs->entry_vector = 0;
-        regs->r11 = frame.r11;
-        regs->rcx = frame.rcx;
+    regs->rip = rip;
+    regs->cs = (u16)cs | 3;
+    regs->rflags = (flags & ~FLAGS_NEVER) | RFLAGS_IF | 2;
+    regs->rsp = rsp;
+    regs->ss = (u16)ss | 3;
+    regs->entry_vector = kind & VGCF_in_syscall && regs->cs == GUEST_CS64 ? ENTRY_SYSCALL : 0;
+    if (!regs->entry_vector) { /* else both are lost */
+        regs->r11 = r11;
+        regs->rcx = rcx;
     }
-    v->v.info->evtchn_upcall_mask = !(frame.rflags & RFLAGS_IF);
-    return frame.rax;
+    v->v.info->evtchn_upcall_mask = !(flags & RFLAGS_IF);
+    return rax;
+unreadable:
+    guest_access_end();
+    domain_crash(v->v.domain, "IRET frame not readable");
+    return 0;
+}
+
+s64 hypercall_iret(u64, u64, u64, u64, u64)
+{
+    return pv_iret(guest_regs());
 }

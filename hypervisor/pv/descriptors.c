@@ -140,12 +140,12 @@ void pv_drop_gdt(struct pv_vcpu *v)
 
 static bool map_ldt_page(struct pv_vcpu *v, u32 page)
 {
-    u64 *where = &pv_window(v)[LDT_FIRST + page], entry;
+    u64 *where = &pv_window(v)[LDT_FIRST + page], entry, rights;
 
     if (*where)
         return true; /* shown meanwhile */
-    if (!pv_walk(v, true, v->ldt_base + page * PAGE_SIZE, &entry) || !(entry & PTE_PRESENT) ||
-        get_page(v->v.domain, pte_mfn(entry).raw))
+    if (!pv_walk_rights(v, true, v->ldt_base + page * PAGE_SIZE, &entry, &rights) ||
+        !(entry & PTE_PRESENT) || get_page(v->v.domain, pte_mfn(entry).raw))
         return false;
     WRITE_ONCE(*where, pte_make(pte_mfn(entry), WINDOW_FLAGS));
     v->ldt_mapped++;

@@ -310,18 +310,18 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
 
 bool pv_emulate_forced(struct cpu_user_regs *regs)
 {
-    static const u8 prefixed_cpuid[7] = {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2};
-    u8 bytes[sizeof(prefixed_cpuid)];
+    static const u8 prefixed_cpuid[8] = {0x0f, 0x0b, 'x', 'e',
+                                         'n',  0x0f, 0xa2}; /* 7 bytes, and 0 */
+    u64 bytes = 0;
     u32 out[4];
 
-    if (copy_from_guest_va(bytes, guest_va(regs->rip), sizeof(bytes)) ||
-        memcmp(bytes, prefixed_cpuid, sizeof(bytes)))
+    if (copy_from_guest_va(&bytes, guest_va(regs->rip), 7) || bytes != *(const u64 *)prefixed_cpuid)
         return false;
     cpu_policy_cpuid(current, (u32)regs->rax, (u32)regs->rcx, out);
     regs->rax = out[0];
     regs->rbx = out[1];
     regs->rcx = out[2];
     regs->rdx = out[3];
-    regs->rip += sizeof(prefixed_cpuid);
+    regs->rip += 7;
     return true;
 }

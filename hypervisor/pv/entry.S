@@ -87,15 +87,12 @@ ENTRY(guest_exit)
 .Lrestore:
     testl $ENTRY_SYSCALL, REGS_VECTOR(%rsp)
     jz    .Liret
-    /* SYSRET takes a fault in ring 0 if rip is not canonical. */
+    /* SYSRET takes a fault in ring 0 if rip is not canonical: if bits 63..47 differ. */
     mov   REGS_RIP(%rsp), %rcx
-    mov   %rcx, %rax
-    shl   $16, %rax
-    sar   $16, %rax
-    cmp   %rax, %rcx
-    jne   .Liret
-    cmpw  $GUEST_CS64, REGS_CS(%rsp)
-    jne   .Liret
+    sar   $47, %rcx
+    inc   %rcx
+    shr   %rcx
+    jnz   .Liret
     RESTORE_GPRS
     mov   8(%rsp), %rcx     /* rip */
     mov   24(%rsp), %r11    /* rflags */

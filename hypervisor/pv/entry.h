@@ -2,7 +2,8 @@
 /*
  * How a guest came in, beyond the processor's vectors: values of
  * cpu_user_regs.entry_vector. ENTRY_SYSCALL as a bit says that the guest
- * expects rcx and r11 to be lost on the way back, so SYSRET may be used.
+ * expects rcx and r11 to be lost on the way back, so SYSRET may be used: its
+ * selectors are GUEST_CS64 and GUEST_SS.
  */
 #pragma once
 

@@ -14,17 +14,25 @@
 #include "pv/types.h"
 #include <xen/grant_table.h>
 
-/* The level-1 entry meant: its table, its slot. GNTST_general_error: none. */
-static s16 find_entry(u64 host_addr, u32 flags, struct frame **table, u32 *slot)
+/* The level-1 entry meant: its table, its slot. NULL: none. The place is only a hint, as the walk
+ * itself: replace_entry() looks at the table. */
+static struct frame *find_entry(u64 host_addr, u32 flags, u32 *slot, struct grant_place *place)
 {
-    u64 entry, where = host_addr;
+    u64 region = host_addr >> (PAGE_SHIFT + 9);
+    struct frame *table;
 
-    if (!(flags & GNTMAP_contains_pte))
-        where = pv_walk(to_pv(current), true, host_addr, &entry);
-    if (!where || (where & (sizeof(u64) - 1)) || !(*table = frame_from_guest(where >> PAGE_SHIFT)))
-        return reject(GNTST_general_error, "grant mapping's place is no table entry");
-    *slot = (where & ~PAGE_MASK) / sizeof(u64);
-    return GNTST_okay;
+    if (flags & GNTMAP_contains_pte) {
+        *slot = (host_addr & ~PAGE_MASK) / sizeof(u64);
+        table = host_addr % sizeof(u64) ? NULL : frame_from_guest(host_addr >> PAGE_SHIFT);
+    } else {
+        *slot = PV_SLOT(host_addr);
+        if (place->table && place->region == region)
+            return place->table;
+        *place = (struct grant_place){region, table = pv_walk(to_pv(current), host_addr)};
+    }
+    if (!table)
+        (void)reject(GNTST_general_error, "grant mapping's place is no table entry");
+    return table;
 }
 
 /* What must agree for an entry to be the one that a grant mapping made. */
@@ -49,16 +57,14 @@ static s16 replace_entry(struct domain *d, struct frame *table, u32 slot, u64 ex
     return fits ? GNTST_okay : reject(GNTST_general_error, "entry does not map the grant");
 }
 
-s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags)
+s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags, struct grant_place *place)
 {
-    struct frame *table, *f = frame_from_guest(m.raw);
+    struct frame *f = mfn_to_frame(m);
     u64 entry, old;
     u32 slot;
-    s16 status = find_entry(host_addr, flags, &table, &slot);
+    struct frame *table = find_entry(host_addr, flags, &slot, place);
 
-    if (status != GNTST_okay)
-        return status;
-    if (!f)
+    if (!table)
         return GNTST_general_error;
     entry = pte_make(m, PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY);
     /* Bits of the entry that are the guest's to use. */
@@ -71,7 +77,7 @@ s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags)
         }
         entry |= PTE_WRITE;
     }
-    status = replace_entry(d, table, slot, 0, entry, &old);
+    s16 status = replace_entry(d, table, slot, 0, entry, &old);
     entry_put_l1(status == GNTST_okay ? old : entry);
     return status;
 }
@@ -79,31 +85,28 @@ s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags)
 /* Takes the entry at address new_addr away from there, with what it holds. */
 static s16 take_entry(struct domain *d, u64 new_addr, u64 *entry)
 {
-    struct frame *table;
     u32 slot;
-    s16 status = find_entry(new_addr, 0, &table, &slot);
+    struct frame *table = find_entry(new_addr, 0, &slot, &(struct grant_place){0});
 
-    return status == GNTST_okay ? replace_entry(d, table, slot, 0, 0, entry) : status;
+    return table ? replace_entry(d, table, slot, 0, 0, entry) : GNTST_general_error;
 }
 
-s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags, u64 new_addr)
+s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags, u64 new_addr,
+                      struct grant_place *place)
 {
-    struct frame *table;
     u64 mapped = pte_make(m, PTE_PRESENT | (flags & GNTMAP_readonly ? 0 : PTE_WRITE));
     u64 replacement = 0, old;
     u32 slot;
-    s16 status = find_entry(host_addr, flags, &table, &slot);
+    struct frame *table = find_entry(host_addr, flags, &slot, place);
 
-    if (status != GNTST_okay)
-        return status;
+    if (!table)
+        return GNTST_general_error;
     if (new_addr) {
         if (flags & GNTMAP_contains_pte)
             return GNTST_general_error;
-        status = take_entry(d, new_addr, &replacement);
-        if (status != GNTST_okay)
-            return status;
+        TRY(take_entry(d, new_addr, &replacement));
     }
-    status = replace_entry(d, table, slot, mapped, replacement, &old);
+    s16 status = replace_entry(d, table, slot, mapped, replacement, &old);
     entry_put_l1(status == GNTST_okay ? old : replacement);
     return status;
 }

@@ -154,29 +154,40 @@ int pv_set_base_tables(struct pv_vcpu *v, mfn_t kernel, mfn_t user)
  * look. Whatever we read is then wrong but harmless, since it is only used
  * after table_lock() found a valid L1 table of the domain there.
  */
-u64 pv_walk_rights(const struct pv_vcpu *v, bool kernel, u64 va, u64 *entry, u64 *rights)
+static __always_inline struct frame *walk(mfn_t m, u64 va, u64 *rights)
 {
-    mfn_t m = kernel ? v->kernel_table : v->user_table;
     u64 top = (u64)((s64)va >> 47); /* all ones or zero when canonical */
+    struct frame *table = NULL;
 
     if (mfn_is_none(m) || top + 1 > 1 || (va >= HV_START && va < HV_END))
-        return 0;
-    *rights = PTE_PRESENT | PTE_WRITE;
-    for (u32 shift = PAGE_SHIFT + 27;; shift -= 9) {
-        u64 slot = (va >> shift) % TABLE_ENTRIES;
-        u64 e = READ_ONCE(((u64 *)mfn_to_virt(m))[slot]);
+        return NULL;
+    for (u32 shift = PAGE_SHIFT + 27; shift > PAGE_SHIFT; shift -= 9, m = frame_to_mfn(table)) {
+        u64 e = READ_ONCE(((u64 *)mfn_to_virt(m))[(va >> shift) % TABLE_ENTRIES]);
 
-        *rights = (*rights & (e | PTE_NX)) | (e & PTE_NX);
-        if (shift == PAGE_SHIFT) {
-            *entry = e;
-            return mfn_to_paddr(m).raw + slot * sizeof(u64);
-        }
-        struct frame *next = e & PTE_PRESENT ? frame_from_guest(pte_mfn(e).raw) : NULL;
-
-        if (!next)
-            return 0;
-        m = frame_to_mfn(next);
+        if (rights)
+            *rights = (*rights & (e | PTE_NX)) | (e & PTE_NX);
+        table = e & PTE_PRESENT ? frame_from_guest(pte_mfn(e).raw) : NULL;
+        if (!table)
+            break;
     }
+    return table;
+}
+
+struct frame *pv_walk(const struct pv_vcpu *v, u64 va)
+{
+    return walk(v->kernel_table, va, NULL);
+}
+
+bool pv_walk_rights(const struct pv_vcpu *v, bool kernel, u64 va, u64 *entry, u64 *rights)
+{
+    u64 r = PTE_PRESENT | PTE_WRITE;
+    struct frame *table = walk(kernel ? v->kernel_table : v->user_table, va, &r);
+
+    if (!table)
+        return false;
+    *entry = READ_ONCE(((u64 *)mfn_to_virt(frame_to_mfn(table)))[PV_SLOT(va)]);
+    *rights = (r & (*entry | PTE_NX)) | (*entry & PTE_NX);
+    return true;
 }
 
 /*
@@ -202,8 +213,8 @@ static bool store_entry(u64 *slot, u64 value, enum entry_mode mode, u64 expected
     return true;
 }
 
-int pv_update_l1(struct domain *d, struct domain *owner, struct frame *table, u32 slot, u64 value,
-                 enum entry_mode mode, u64 expected)
+static __always_inline int update_l1(struct domain *d, struct domain *owner, struct frame *table,
+                                     u32 slot, u64 value, enum entry_mode mode, u64 expected)
 {
     if (!table_lock(table, TYPE_L1, d))
         return reject(-EINVAL, "not a level-1 table of the domain");
@@ -220,6 +231,17 @@ int pv_update_l1(struct domain *d, struct domain *owner, struct frame *table, u3
     if (!same)
         entry_put_l1(stored ? old : value);
     return stored ? 0 : -EAGAIN;
+}
+
+int pv_update_l1(struct domain *d, struct domain *owner, struct frame *table, u32 slot, u64 value,
+                 enum entry_mode mode)
+{
+    return update_l1(d, owner, table, slot, value, mode, 0);
+}
+
+int pv_exchange_l1(struct domain *d, struct frame *table, u32 slot, u64 value, u64 expected)
+{
+    return update_l1(d, d, table, slot, value, ENTRY_EXCHANGE, expected);
 }
 
 /* An entry of a table of level 2..4. */
@@ -264,7 +286,7 @@ static int update_plain(struct domain *d, u64 number, u32 slot, u64 value)
 }
 
 int pv_update_entry(struct domain *d, struct domain *owner, u64 where, u64 value,
-                    enum entry_mode mode, u64 expected)
+                    enum entry_mode mode)
 {
     struct frame *table = frame_from_guest(where >> PAGE_SHIFT);
 
@@ -276,7 +298,7 @@ int pv_update_entry(struct domain *d, struct domain *owner, u64 where, u64 value
     if (!(type & TYPE_COUNT_MASK) || !type_is_table(type))
         return update_plain(d, where >> PAGE_SHIFT, slot, value);
     if (likely(type_level(type) == 1))
-        return pv_update_l1(d, owner, table, slot, value, mode, expected);
+        return pv_update_l1(d, owner, table, slot, value, mode);
     return update_upper(d, table, type_level(type), slot, value, mode);
 }
 

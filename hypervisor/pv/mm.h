@@ -46,33 +46,33 @@ void pv_unfinished_table(struct frame *f);
 bool pv_finish_tables(void);
 
 /*
- * Where an address is mapped in v's kernel (or current user) address space, by
- * walking the guest's tables: machine address of its L1 entry, 0 when there is
- * no L1 table. *entry is the entry's value, *rights its PRESENT, WRITE and NX
- * bits as the levels together grant them.
+ * Where an address is mapped in v's kernel (or user) address space, by walking
+ * the guest's tables. False: there is no L1 table. *entry is the L1 entry's value,
+ * *rights its PRESENT, WRITE and NX bits as the levels together grant them.
  */
-u64 pv_walk_rights(const struct pv_vcpu *v, bool kernel, u64 va, u64 *entry, u64 *rights);
-static inline u64 pv_walk(const struct pv_vcpu *v, bool kernel, u64 va, u64 *entry)
-{
-    u64 rights;
-    return pv_walk_rights(v, kernel, va, entry, &rights);
-}
+bool pv_walk_rights(const struct pv_vcpu *v, bool kernel, u64 va, u64 *entry, u64 *rights);
+/* The frame that is the level-1 table of an address in v's kernel space, as far as its upper
+ * tables tell; NULL: none. */
+struct frame *pv_walk(const struct pv_vcpu *v, u64 va);
+#define PV_SLOT(va) ((u32)((va) >> PAGE_SHIFT) % TABLE_ENTRIES)
 
 enum entry_mode {
     ENTRY_SET,         /* *entry = value */
     ENTRY_PRESERVE_AD, /* *entry = value | accessed and dirty bits it has */
-    ENTRY_EXCHANGE,    /* if *entry == expected: *entry = value, else -EAGAIN */
+    ENTRY_EXCHANGE,    /* pv_exchange_l1 */
 };
 /*
  * A checked update of the entry at machine address `where` in a table of d;
  * frames of `owner` may be mapped. A frame that is no table is plain memory.
- * 0, -EINVAL, -EAGAIN, -ERESTART_HYPERCALL (call again).
+ * 0, -EINVAL, -ERESTART_HYPERCALL (call again).
  */
 int pv_update_entry(struct domain *d, struct domain *owner, u64 where, u64 value,
-                    enum entry_mode mode, u64 expected);
+                    enum entry_mode mode);
 /* The same for an L1 entry only, without looking at other types. */
 int pv_update_l1(struct domain *d, struct domain *owner, struct frame *table, u32 slot, u64 value,
-                 enum entry_mode mode, u64 expected);
+                 enum entry_mode mode);
+/* The same if the entry is `expected`, else -EAGAIN. */
+int pv_exchange_l1(struct domain *d, struct frame *table, u32 slot, u64 value, u64 expected);
 
 /*
  * Flushes (part of) the TLB where vCPUs of d run: those in the guest's bitmap

@@ -88,7 +88,7 @@ static int exchange_part(struct table_write *w, u64 address, u64 *expected, u64 
         }
         w->value = (old & ~part) | ((value << shift) & part);
         /* The processor may set accessed and dirty bits at any moment: -EAGAIN then. */
-        error = pv_update_l1(w->d, w->d, w->table, slot, w->value, ENTRY_EXCHANGE, old);
+        error = pv_exchange_l1(w->d, w->table, slot, w->value, old);
     } while (error == -EAGAIN);
     return error;
 }

@@ -175,18 +175,18 @@ static int one_op(struct domain *owner, const struct mmuext_op *op)
 
 s64 hypercall_mmuext_op(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a4 __unused)
 {
+    struct mmuext_op chunk[BATCH_CHUNK], *op;
     struct domain *owner;
     struct batch batch;
-    struct mmuext_op op;
 
     if (unlikely(!pv_finish_tables()))
         return hypercall_continue(list, count, done_pointer, domain, 0);
-    TRY(batch_begin(&batch, list, count, done_pointer, sizeof(op)));
+    TRY(batch_begin(&batch, list, count, done_pointer, sizeof(*op)));
     if ((u16)domain == DOMID_IO || (u16)domain == DOMID_XEN)
         return reject(-EPERM, "page tables of no guest");
     TRY(pv_get_frame_owner((u16)domain, POLICY_PAGE_TABLES, &owner));
-    while (batch_next(&batch, &op))
-        batch.error = one_op(owner, &op);
+    while ((op = batch_next(&batch, chunk)))
+        batch.error = one_op(owner, op);
     perfc_add(mmuext_ops, batch.done);
     pv_put_frame_owner(owner);
     return batch_end(&batch, domain);

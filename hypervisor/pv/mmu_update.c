@@ -41,6 +41,7 @@ int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner)
 /* Owners of the tables and of the frames that one call's entries name. */
 struct parties {
     struct domain *tables, *frames;
+    bool translated; /* frames by its own numbers */
 };
 
 static int get_parties(struct parties *p, u32 argument)
@@ -51,6 +52,7 @@ static int get_parties(struct parties *p, u32 argument)
 
     TRY(pv_get_frame_owner(argument & 0xffff, POLICY_MAP_FOREIGN, &p->frames));
     p->tables = current->domain;
+    p->translated = p->frames && p->frames->p2m;
     if (likely(!tables))
         return 0;
     if (tables - 1 == DOMID_IO || tables - 1 == DOMID_XEN)
@@ -87,42 +89,39 @@ static int set_m2p(struct domain *owner, u64 number, u64 pfn)
     return 0;
 }
 
-static int update_entry(const struct parties *p, u64 where, u64 value, enum entry_mode how)
+static __attribute__((noinline)) int update_named(const struct parties *p, u64 where, u64 value,
+                                                  enum entry_mode how)
 {
     struct frame *held __put_frame = NULL;
 
     TRY(name_frame(p->frames, &value, &held));
-    return pv_update_entry(p->tables, p->frames, where, value, how, 0);
+    return pv_update_entry(p->tables, p->frames, where, value, how);
 }
 
 static int one_update(const struct parties *p, const struct mmu_update *u)
 {
-    u64 where = u->ptr & ~3UL;
+    u64 where = u->ptr & ~3UL, kind = u->ptr & 3;
+    enum entry_mode how = kind == MMU_PT_UPDATE_PRESERVE_AD ? ENTRY_PRESERVE_AD : ENTRY_SET;
 
-    switch (u->ptr & 3) {
-    case MMU_NORMAL_PT_UPDATE:
-        return update_entry(p, where, u->val, ENTRY_SET);
-    case MMU_PT_UPDATE_NO_TRANSLATE: /* a machine frame, whatever the domain */
-        return pv_update_entry(p->tables, p->frames, where, u->val, ENTRY_SET, 0);
-    case MMU_PT_UPDATE_PRESERVE_AD:
-        return update_entry(p, where, u->val, ENTRY_PRESERVE_AD);
-    default:
+    if (kind == MMU_MACHPHYS_UPDATE)
         return set_m2p(p->frames, where >> PAGE_SHIFT, u->val);
-    }
+    if (unlikely(p->translated) && kind != MMU_PT_UPDATE_NO_TRANSLATE)
+        return update_named(p, where, u->val, how);
+    return pv_update_entry(p->tables, p->frames, where, u->val, how);
 }
 
 s64 hypercall_mmu_update(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a4 __unused)
 {
+    struct mmu_update chunk[BATCH_CHUNK], *update;
     struct parties parties;
-    struct mmu_update update;
     struct batch batch;
 
     if (unlikely(!pv_finish_tables()))
         return hypercall_continue(list, count, done_pointer, domain, 0);
-    TRY(batch_begin(&batch, list, count, done_pointer, sizeof(update)));
+    TRY(batch_begin(&batch, list, count, done_pointer, sizeof(*update)));
     TRY(get_parties(&parties, (u32)domain));
-    while (batch_next(&batch, &update))
-        batch.error = one_update(&parties, &update);
+    while ((update = batch_next(&batch, chunk)))
+        batch.error = one_update(&parties, update);
     perfc_add(mmu_updates, batch.done);
     pv_put_frame_owner(parties.tables);
     pv_put_frame_owner(parties.frames);
@@ -155,17 +154,15 @@ static int flush_after_update(u64 va, u64 flags)
 
 static s64 update_va(u64 va, u64 value, u64 flags, struct domain *owner)
 {
-    u64 old, where = pv_walk(to_pv(current), true, va, &old);
-    struct domain *d = current->domain;
+    struct frame *table = pv_walk(to_pv(current), va);
 
-    if (!where)
+    if (!table)
         return reject(-EINVAL, "address without a level-1 table");
     /* The walk gave a frame of RAM; whether it is a table of ours is checked now. */
     struct frame *held __put_frame = NULL;
 
     TRY(name_frame(owner, &value, &held));
-    TRY(pv_update_l1(d, owner, frame_from_guest(where >> PAGE_SHIFT),
-                     (where & ~PAGE_MASK) / sizeof(u64), value, ENTRY_SET, 0));
+    TRY(pv_update_l1(current->domain, owner, table, PV_SLOT(va), value, ENTRY_SET));
     return flush_after_update(va, flags);
 }
 

@@ -74,7 +74,7 @@ static void general_protection(struct cpu_user_regs *regs)
     pv_inject_exception(VECTOR_GP, regs->error_code);
 }
 
-static void page_fault(struct cpu_user_regs *regs)
+static __attribute__((noinline)) void page_fault(struct cpu_user_regs *regs)
 {
     struct pv_vcpu *v = to_pv(current);
     u64 address = cpu_fault_address();

@@ -5,19 +5,17 @@
 #include "pv/pv.h"
 
 /*
- * Makes the current vCPU continue in its kernel at `entry` with a frame on the
+ * Makes the current vCPU continue in its kernel at `address` with a frame on the
  * kernel's stack: rcx, r11, [error code], rip, cs, rflags, rsp, ss (public
  * arch-x86/xen-x86_64.h, "iret_context" and the trap frame of xen.h). The
  * domain is crashed when its kernel gave no entry or no usable stack.
  */
-struct pv_entry {
-    u64 address;
-    bool mask_events;    /* upcalls masked on entry */
-    bool has_error_code; /* error_code is pushed below rip */
-    bool failsafe;       /* ds, es, fs, gs are pushed below r11 */
-    u32 error_code;
+enum {
+    ENTER_ERROR = 1,    /* error_code is pushed below rip */
+    ENTER_FAILSAFE = 2, /* ds, es, fs, gs are pushed above r11 */
+    ENTER_MASKED = 4,   /* upcalls masked on entry; the same bit as in a struct trap_info */
 };
-void pv_enter_kernel(struct cpu_user_regs *regs, const struct pv_entry *entry);
+void pv_enter_kernel(struct cpu_user_regs *regs, u64 address, u32 how, u32 error_code);
 
 /* From assembly. */
 void guest_trap(struct cpu_user_regs *regs);

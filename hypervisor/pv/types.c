@@ -305,30 +305,12 @@ int type_finish(struct frame *f, bool all)
     return finish(f, TYPE_NONE, all);
 }
 
-bool table_lock(struct frame *f, u64 type, const struct domain *d)
+bool table_lock_wait(struct frame *f, u64 type, const struct domain *d)
 {
-    for (;;) {
-        u64 old = READ_ONCE(f->type);
+    u64 old;
 
-        if ((old & TYPE_MASK) != type)
-            return false;
-        if (old & TYPE_LOCKED) {
-            cpu_wait();
-            continue;
-        }
-        if (!(old & TYPE_VALIDATED) || !(old & TYPE_COUNT_MASK))
-            return false;
-        if (atomic_cmpxchg(&f->type, old, old | TYPE_LOCKED) == old)
-            break;
-    }
-    /* Valid, so it has an owner who cannot change while we hold the lock. */
-    if (likely(frame_domain(f) == d))
-        return true;
-    table_unlock(f);
-    return false;
-}
-
-void table_unlock(struct frame *f)
-{
-    atomic_and(&f->type, ~TYPE_LOCKED);
+    while (old = READ_ONCE(f->type), (old & TYPE_MASK) == type && (old & TYPE_LOCKED))
+        cpu_wait();
+    return (old & (TYPE_MASK | TYPE_VALIDATED)) == (type | TYPE_VALIDATED) &&
+           table_lock(f, type, d);
 }

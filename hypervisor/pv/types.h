@@ -8,6 +8,7 @@
 
 #include "core/domain.h"
 #include "core/nospec.h"
+#include "lib/atomic.h"
 #include "memory/frame.h"
 #include "memory/map.h"
 
@@ -60,8 +61,25 @@ bool type_unfinished(const struct frame *f);
  * Locks f against all others who would change entries of it or end its type,
  * if it is a valid table of `type` owned by d; false otherwise.
  */
-__must_check bool table_lock(struct frame *f, u64 type, const struct domain *d);
-void table_unlock(struct frame *f);
+bool table_lock_wait(struct frame *f, u64 type, const struct domain *d); /* somebody has it */
+static inline void table_unlock(struct frame *f)
+{
+    atomic_and(&f->type, ~TYPE_LOCKED);
+}
+static inline __must_check bool table_lock(struct frame *f, u64 type, const struct domain *d)
+{
+    u64 old = READ_ONCE(f->type);
+
+    /* What is valid, of a table's types, is in use. */
+    if (unlikely((old & (TYPE_MASK | TYPE_LOCKED | TYPE_VALIDATED)) != (type | TYPE_VALIDATED) ||
+                 atomic_cmpxchg(&f->type, old, old | TYPE_LOCKED) != old))
+        return table_lock_wait(f, type, d);
+    /* Valid, so it has an owner who cannot change while we hold the lock. */
+    if (likely(f->owner == frame_owner_number(&d->frames)))
+        return true;
+    table_unlock(f);
+    return false;
+}
 
 /*
  * Uses by entries (pv/mm_entry.c). d owns the table; owner is whose frames an
@@ -73,8 +91,18 @@ __must_check bool entry_get_writable(struct frame *f); /* its part, for an entry
 void entry_put_l1(u64 entry);
 __must_check int entry_get_table(struct domain *d, u32 level, u64 *entry);
 int entry_put_table(u64 entry);
+#define CACHE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
+__must_check int entry_check_cache(const struct domain *d, u64 *entry);
 /* Puts an L1 entry into the form we store, or says -EINVAL. No references. */
-__must_check int entry_check_l1(const struct domain *d, u64 *entry);
+static inline __must_check int entry_check_l1(const struct domain *d, u64 *entry)
+{
+    if (!(*entry & PTE_PRESENT))
+        return 0;
+    if (unlikely(*entry & CACHE_BITS))
+        TRY(entry_check_cache(d, entry));
+    *entry = (*entry | PTE_USER) & ~PTE_GLOBAL;
+    return 0;
+}
 __must_check int entry_check_table(u64 *entry);
 
 /* Checks and adjusts one segment descriptor (pv/descriptors.c). */

@@ -34,20 +34,13 @@ static int check_io(struct domain *d, const struct domain *owner, u64 *entry)
     return 0;
 }
 
-#define CACHE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
-
-int entry_check_l1(const struct domain *d, u64 *entry)
+int entry_check_cache(const struct domain *d, u64 *entry)
 {
-    u64 e = *entry;
-
-    if (!(e & PTE_PRESENT))
+    if (!mfn_is_ram(pte_mfn(*entry)))
         return 0;
-    if (unlikely(e & CACHE_BITS) && mfn_is_ram(pte_mfn(e))) {
-        if (!d->is_hardware && rangeset_empty(&d->io_memory))
-            return reject(-EINVAL, "memory type of a domain without hardware");
-        e &= ~CACHE_BITS;
-    }
-    *entry = (e | PTE_USER) & ~PTE_GLOBAL;
+    if (!d->is_hardware && rangeset_empty(&d->io_memory))
+        return reject(-EINVAL, "memory type of a domain without hardware");
+    *entry &= ~CACHE_BITS;
     return 0;
 }
 
@@ -68,10 +61,9 @@ bool entry_get_writable(struct frame *f)
 
 int entry_get_l1(struct domain *d, struct domain *owner, u64 *entry)
 {
-    int error = entry_check_l1(d, entry);
-
-    if (error || !(*entry & PTE_PRESENT))
-        return error;
+    TRY(entry_check_l1(d, entry));
+    if (!(*entry & PTE_PRESENT))
+        return 0;
     struct frame *f = frame_from_guest(pte_mfn(*entry).raw);
 
     if (unlikely(!f))

@@ -29,21 +29,24 @@ static s16 map(u32 who, u32 granter, u32 ref, u32 flags, u32 pte, u32 *handle)
 {
     struct gnttab_map_grant_ref op = {
         .host_addr = pte + 1, .flags = flags, .ref = ref, .dom = (domid_t)granter};
+    struct grant_mapper mapper = {0};
     s16 status;
 
     world_as(who);
-    status = grant_map(&op);
+    status = grant_map(&op, &mapper);
+    grant_mapper_end(&mapper);
     *handle = op.handle;
     return status;
 }
 
 static s16 unmap(u32 who, u64 host, u64 bus, u32 handle)
 {
+    struct grant_mapper mapper = {0};
     struct grant_unmapped gone;
     s16 status;
 
     world_as(who);
-    status = grant_unmap(host, bus, 0, handle, &gone);
+    status = grant_unmap(host, bus, 0, handle, &gone, &mapper);
     grant_unmap_finish(&gone, 1);
     return status;
 }
@@ -106,6 +109,7 @@ static void test_readonly(void **state)
 static void test_flush_before_drop(void **state)
 {
     struct frame *f = &frame_table[world.frame[0][0]];
+    struct grant_mapper mapper = {0};
     struct grant_unmapped gone;
     u64 flushes = fake_flushes;
     u32 h;
@@ -113,7 +117,7 @@ static void test_flush_before_drop(void **state)
     (void)state;
     world_write_entry(0, 0, GTF_permit_access, 1, world.frame[0][0], 0, 0);
     assert_int_equal(map(1, 0, 0, GNTMAP_host_map, 2, &h), GNTST_okay);
-    assert_int_equal(grant_unmap(3, 0, 0, h, &gone), GNTST_okay);
+    assert_int_equal(grant_unmap(3, 0, 0, h, &gone, &mapper), GNTST_okay);
     assert_int_equal(world.pte[1][2].frame, 0);
     assert_int_equal(f->type & TYPE_COUNT_MASK, 1);
     assert_int_equal(fake_flushes, flushes);

@@ -86,7 +86,7 @@ static void smp_update(void)
     u64 where = frame_of_a() << 12 | roll(6) * 8, value = roll_entry();
     enum entry_mode mode = roll(2) ? ENTRY_SET : ENTRY_PRESERVE_AD;
 
-    while (pv_update_entry(&dom_a->d, &dom_a->d, where, value, mode, 0) == -ERESTART_HYPERCALL &&
+    while (pv_update_entry(&dom_a->d, &dom_a->d, where, value, mode) == -ERESTART_HYPERCALL &&
            roll(4))
         ;
 }

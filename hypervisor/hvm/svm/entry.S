@@ -34,6 +34,7 @@ ENTRY(svm_resume)
     vmrun
     SAVE_GPRS
     CLEAR_GPRS
+    xor   %edi, %edi
     cli
     stgi
     call_c svm_exit

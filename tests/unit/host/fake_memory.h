@@ -142,7 +142,7 @@ static __unused void fake_memory_init(void)
     memset(fake_arena, 0x5a, (u64)FAKE_FRAMES << PAGE_SHIFT);
     host_frame_table = calloc(FAKE_FRAMES + (1UL << MAX_ORDER), sizeof(struct frame));
     frame_table_end = FAKE_FRAMES;
-    bit_set(frame_chunks, 0);
+    host_frame_table[0].count = FRAME_ABSENT;
     page_allocator_add(paddr((u64)FAKE_OWNER_FRAMES << PAGE_SHIFT),
                        paddr((u64)FAKE_FRAMES << PAGE_SHIFT));
 }

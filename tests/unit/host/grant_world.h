@@ -77,7 +77,7 @@ void domain_put(struct domain *d)
 }
 
 /* host_addr: 1 + the number of the fake entry. */
-s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags)
+s16 guest_map_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags, struct grant_place *)
 {
     struct world_pte *p = &world.pte[d->id][(host_addr - 1) % WORLD_PTES];
     struct frame *f = mfn_to_frame(m);
@@ -105,7 +105,8 @@ static void world_pte_clear(struct world_pte *p)
     frame_put(f);
 }
 
-s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags, u64 new_addr)
+s16 guest_unmap_grant(struct domain *d, u64 host_addr, mfn_t m, u32 flags, u64 new_addr,
+                      struct grant_place *)
 {
     struct world_pte *p = &world.pte[d->id][(host_addr - 1) % WORLD_PTES];
 
@@ -217,6 +218,7 @@ static void world_map(u32 who, u32 granter, u32 ref, u32 flags, u32 pte)
     struct grant_table *t = world.d[granter]->grants;
     bool used = ref < grant_entries(t) && grant_in_use(grant_active_at(t, ref));
     bool may = world_may_map(granter, ref, who, !(flags & GNTMAP_readonly));
+    struct grant_mapper mapper = {0};
     bool room = !(flags & GNTMAP_host_map) || (!world.pte[who][pte].frame && !world.refuse_map);
 
     for (u32 i = 0; i < WORLD_HANDLES; i++)
@@ -225,7 +227,8 @@ static void world_map(u32 who, u32 granter, u32 ref, u32 flags, u32 pte)
     if (!h || world.dead[who])
         return;
     world_as(who);
-    op.status = grant_map(&op);
+    op.status = grant_map(&op, &mapper);
+    grant_mapper_end(&mapper);
     /* Handles may be used up; that is checked before anything else. */
     if (!used && op.status != GNTST_no_device_space)
         ASSERT((op.status == GNTST_okay) ==
@@ -242,6 +245,7 @@ static void world_map(u32 who, u32 granter, u32 ref, u32 flags, u32 pte)
 static void world_unmap(u32 who, u32 n, bool host, bool device)
 {
     struct world_handle *h = &world.handle[who][n];
+    struct grant_mapper mapper = {0};
     struct grant_unmapped gone;
     u64 bus = 0;
     s16 status;
@@ -255,7 +259,7 @@ static void world_unmap(u32 who, u32 n, bool host, bool device)
         bus = (u64)t->handles[h->number / HANDLES_PER_PAGE][h->number % HANDLES_PER_PAGE].frame
               << PAGE_SHIFT;
     }
-    status = grant_unmap(host ? h->host_pte + 1 : 0, bus, 0, h->number, &gone);
+    status = grant_unmap(host ? h->host_pte + 1 : 0, bus, 0, h->number, &gone, &mapper);
     grant_unmap_finish(&gone, 1);
     if (!h->live || status)
         return;

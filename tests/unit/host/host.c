@@ -36,6 +36,11 @@ __attribute__((weak)) void trace_write(u32 event, u32 words, const u32 *data)
     (void)event, (void)words, (void)data;
     abort();
 }
+__attribute__((weak)) void trace_words(u32 event, u32 words, ...)
+{
+    (void)event, (void)words;
+    abort();
+}
 __attribute__((weak)) void trace_init(void)
 {
 }

@@ -214,8 +214,9 @@ static void op_grant(void)
     struct model_frame *m = &model[where >> 12];
     bool unmap = next(2), ok = m->owner == 1 && m->count && m->type == 1;
     u64 *e = &m->content[(where & 0xfff) / 8];
-    s16 status = unmap ? guest_unmap_grant(&dom_a->d, where, mfn(number), flags, 0)
-                       : guest_map_grant(&dom_a->d, where, mfn(number), flags);
+    struct grant_place place = {0};
+    s16 status = unmap ? guest_unmap_grant(&dom_a->d, where, mfn(number), flags, 0, &place)
+                       : guest_map_grant(&dom_a->d, where, mfn(number), flags, &place);
 
     if (script_abandons)
         return;
@@ -276,7 +277,7 @@ static void op_update_va(void)
 /* A write to a table through its read-only mapping. */
 static void op_fault(void)
 {
-    u64 va = any_address(), where, entry, mask;
+    u64 va = any_address(), where, entry, rights, mask;
     struct cpu_user_regs regs = {.cs = 3};
     struct model_frame *m;
     bool done, ok;
@@ -284,7 +285,8 @@ static void op_fault(void)
     fault_size = 1u << next(4);
     fault_address = va + any_slot() * 8 + (fault_size < 8 ? next(8 / fault_size) * fault_size : 0);
     fault_value = any_entry();
-    if (!mfn_is_none(vcpu_a.kernel_table) && pv_walk(&vcpu_a, true, va, &entry) && (entry & 2))
+    if (!mfn_is_none(vcpu_a.kernel_table) && pv_walk_rights(&vcpu_a, true, va, &entry, &rights) &&
+        (entry & 2))
         return;
     done = pv_mm_page_fault(&regs, fault_address, 3);
     if (script_abandons)

@@ -79,8 +79,8 @@ int guest_copy_out(u64 to, const void *from, size_t length)
 }
 size_t copy_from_guest_va(void *to, guest_va_t from, size_t length)
 {
-    (void)to, (void)from;
-    return length;
+    memcpy(to, (void *)from.raw, length);
+    return 0;
 }
 int policy_target(domid_t id, enum policy_op op, struct domain **target)
 {
