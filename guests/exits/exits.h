@@ -25,5 +25,6 @@ struct report {
     char words[2048]; /* of checks that failed */
 };
 extern struct report report;
+extern u8 rom[PAGE_SIZE]; /* a function; in the HVM guest the page may only be read */
 
 __noreturn void inside_main(u64 vcpu);

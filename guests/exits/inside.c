@@ -215,6 +215,10 @@ static void strings(void)
     a = NOTHING + 8190;
     __asm__ volatile("rep movsw" : "+S"(a), "+D"(b), "+c"(count)::"memory");
     CHECK(a == NOTHING + 8290 && b == NOTHING + 4790 && !count);
+    /* Code in a page that takes no writes. */
+    CHECK_EQUAL(((u32(*)(void))rom)(), 0x77);
+    rom[1] = 0x78;
+    CHECK_EQUAL(((u32(*)(void))rom)(), report.hvm ? 0x77 : 0x78);
     /* Of 16 bytes. */
     bytes[0] = 1;
     __asm__ volatile("movdqu (%0), %%xmm9\n movdqu %%xmm9, 4(%0)\n movdqu %%xmm9, (%1)"

@@ -5,7 +5,11 @@
  */
 #include "exits.h"
 
+#include <xen/hvm/dm_op.h>
+#include <xen/hvm/hvm_op.h>
+
 struct report __aligned_to(4096) report;
+u8 __aligned_to(4096) rom[PAGE_SIZE] = {0xb8, 0x77, 0, 0, 0, 0xc3}; /* mov $0x77, %eax; ret */
 
 /* Shutdown code of the domain, once it has one. */
 static u32 ending(u32 domain)
@@ -38,6 +42,15 @@ static void run(bool hvm, enum deed deed, u32 expected)
     build_translated(domain);
     *(struct report *)build_page(domain, virt_to_pfn(&report)) =
         (struct report){.deed = deed, .hvm = hvm};
+    if (hvm) {
+        struct xen_dm_op dm = {
+            .op = XEN_DMOP_set_mem_type,
+            .u.set_mem_type = {.mem_type = HVMMEM_ram_ro, .nr = 1, .first_pfn = virt_to_pfn(rom)}};
+        struct xen_dm_op_buf buffer = {.size = sizeof(dm)};
+
+        set_xen_guest_handle(buffer.h, &dm);
+        CHECK_EQUAL(call3(__HYPERVISOR_dm_op, domain, 1, &buffer), 0);
+    }
     translated_start(domain, 1, inside_main);
     CHECK_EQUAL(simple_domctl(XEN_DOMCTL_unpausedomain, domain), 0);
     u32 code = ending(domain);
