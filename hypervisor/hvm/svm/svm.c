@@ -111,6 +111,47 @@ u64 svm_enter(struct hvm_vcpu *v)
     return v->machine_address;
 }
 
+static void virtual_interrupt(struct vmcb *b, u64 bits, bool exits)
+{
+    b->interrupt = (b->interrupt & ~(V_IRQ | V_IGNORE_TPR | V_VECTOR)) | bits;
+    b->intercepts = (b->intercepts & ~INTERCEPT(EXIT_VINTR)) | (exits ? INTERCEPT(EXIT_VINTR) : 0);
+    /* QEMU (10.0) aborts where CR8 is written while a virtual interrupt is pending. */
+    b->cr_intercepts = bits ? BIT(EXIT_CR8_WRITE) : 0;
+}
+
+/*
+ * Events are injected; an interrupt is a virtual one instead, which the guest, being able to,
+ * takes before it runs. QEMU (10.0) delivers one that was injected again, in the middle of its
+ * handler, if anything stops the emulator's thread before the next exception or exit.
+ */
+static void svm_inject(struct hvm_vcpu *v, const struct hvm_event *e)
+{
+    struct vmcb *b = to_svm(v)->vmcb;
+
+    if (e->type == HVM_INTERRUPT) {
+        virtual_interrupt(b, V_IRQ | V_IGNORE_TPR | (u64)e->vector << V_VECTOR_SHIFT, false);
+        return;
+    }
+    b->inject = e->vector | (u64)e->type << 8 | (e->has_error ? EVENT_HAS_ERROR : 0) | EVENT_VALID |
+                (u64)e->error << 32;
+    if (e->type == HVM_NMI)
+        b->intercepts |= INTERCEPT(EXIT_IRET); /* where its handler ends */
+}
+
+static bool interrupt_given(const struct vmcb *b)
+{
+    return (b->interrupt & V_IRQ) && !(b->intercepts & INTERCEPT(EXIT_VINTR));
+}
+
+/* The guest has not come to take it, or not to the end of that. */
+static void take_back(struct hvm_vcpu *v, struct vmcb *b)
+{
+    if (!interrupt_given(b))
+        return;
+    v->event = (struct hvm_event){.vector = (u8)(b->interrupt >> V_VECTOR_SHIFT), .valid = true};
+    virtual_interrupt(b, 0, false);
+}
+
 void svm_not_entered(struct hvm_vcpu *v)
 {
     struct vmcb *b = to_svm(v)->vmcb;
@@ -118,28 +159,8 @@ void svm_not_entered(struct hvm_vcpu *v)
     if (b->inject & EVENT_VALID)
         v->event = event_of(b->inject);
     b->inject = 0;
+    take_back(v, b);
     to_svm(v)->asid_cpu = ~0U; /* a flush that was asked for has not been made */
-}
-
-static void svm_inject(struct hvm_vcpu *v, const struct hvm_event *e)
-{
-    struct vmcb *b = to_svm(v)->vmcb;
-
-    b->inject = e->vector | (u64)e->type << 8 | (e->has_error ? EVENT_HAS_ERROR : 0) | EVENT_VALID |
-                (u64)e->error << 32;
-    if (e->type == HVM_NMI)
-        b->intercepts |= INTERCEPT(EXIT_IRET); /* where its handler ends */
-}
-
-/* A virtual interrupt that is never taken: it exits when it could be. */
-static void want_window(struct vmcb *b, bool want)
-{
-    b->interrupt = want ? b->interrupt | V_IRQ | V_IGNORE_TPR
-                        : b->interrupt & ~(V_IRQ | V_IGNORE_TPR);
-    b->intercepts = want ? b->intercepts | INTERCEPT(EXIT_VINTR)
-                         : b->intercepts & ~INTERCEPT(EXIT_VINTR);
-    /* QEMU (10.0) aborts where CR8 is written while a virtual interrupt is pending. */
-    b->cr_intercepts = want ? BIT(EXIT_CR8_WRITE) : 0;
 }
 
 static void svm_instruction_done(struct hvm_vcpu *v, u32 length)
@@ -169,7 +190,10 @@ static bool svm_interruptible(struct hvm_vcpu *v)
     struct vmcb *b = to_svm(v)->vmcb;
     bool can = (guest_regs()->rflags & RFLAGS_IF) && !(b->shadow & 1) && !(b->inject & EVENT_VALID);
 
-    want_window(b, !can);
+    if (interrupt_given(b))
+        return false;
+    /* A virtual interrupt that is never taken: it exits when it could be. */
+    virtual_interrupt(b, can ? 0 : V_IRQ | V_IGNORE_TPR, !can);
     return can;
 }
 
@@ -281,6 +305,7 @@ void svm_exit(void)
                                                (u32)(b->interrupt & V_TPR_MASK) << 4;
     if (b->exit_event & EVENT_VALID)
         keep_delivery(v, b->exit_event);
+    take_back(v, b);
     switch (b->exit_code) {
     case EXIT_INTR:
         interrupts_window();
@@ -289,7 +314,7 @@ void svm_exit(void)
     case EXIT_INIT:
         break;
     case EXIT_VINTR:
-        want_window(b, false);
+        virtual_interrupt(b, 0, false);
         break;
     case EXIT_CPUID:
         hvm_exit_cpuid(v);

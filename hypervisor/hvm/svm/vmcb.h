@@ -54,6 +54,8 @@ _Static_assert(offsetof(struct vmcb, next_rip) == 0xc8 && offsetof(struct vmcb, 
 #define V_IRQ          BIT(8)
 #define V_IGNORE_TPR   BIT(20)
 #define V_INTR_MASKING BIT(24)
+#define V_VECTOR_SHIFT 32
+#define V_VECTOR       (0xffUL << V_VECTOR_SHIFT)
 /* vmcb.inject, exit_event */
 #define EVENT_HAS_ERROR BIT(11)
 #define EVENT_VALID     BIT(31)
