@@ -11,12 +11,12 @@ import tempfile
 import grub_disk
 import machine as machines
 import pytest
-from rig import MIGRATE, domains, eventually, migrate, pages
+from rig import MIGRATE, NOT_CPU0, domains, eventually, migrate, pages
 
 MODEL = pathlib.Path("/usr/libexec/xen-qemu-system-i386")
 FIRMWARE = ["/usr/share/seabios/bios-256k.bin", "/usr/share/seabios/vgabios-stdvga.bin", "/usr/share/qemu/linuxboot.bin",
             "/usr/share/qemu/linuxboot_dma.bin", "/usr/share/qemu/keymaps/en-us", "/usr/share/ovmf/OVMF.fd"]
-CONFIG = """name="h"
+CONFIG = NOT_CPU0 + """name="h"
 type="hvm"
 memory=192
 vcpus=1

@@ -8,9 +8,9 @@ import time
 
 import machine as machines
 import pytest
-from rig import domains, eventually, migrate, pages, stop_guests
+from rig import NOT_CPU0, domains, eventually, migrate, pages, stop_guests
 
-CONFIG = """name="p"
+CONFIG = NOT_CPU0 + """name="p"
 type="pvh"
 kernel="/boot/vmlinuz"
 ramdisk="/boot/guest.img"
@@ -24,7 +24,7 @@ on_poweroff="destroy"
 on_reboot="restart"
 on_crash="destroy"
 """
-MODES = """name="modes"
+MODES = NOT_CPU0 + """name="modes"
 type="pvh"
 kernel="/root/modes"
 memory=32
@@ -40,7 +40,7 @@ def modes():
     return built.read_bytes()
 
 
-MACHINE = dict(smp=2, append="guest_loglvl=all", files={"root/p.cfg": CONFIG, "root/modes.cfg": MODES, "root/modes": modes()})
+MACHINE = dict(smp=3, append="guest_loglvl=all", files={"root/p.cfg": CONFIG, "root/modes.cfg": MODES, "root/modes": modes()})
 
 dies = pytest.mark.stock_fails("the guest ends before its first hypercall")
 

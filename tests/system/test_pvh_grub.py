@@ -6,10 +6,10 @@ import pathlib
 import re
 
 import pytest
-from rig import domains, eventually, stop_guests
+from rig import NOT_CPU0, domains, eventually, stop_guests
 
 GRUB = pathlib.Path("/usr/lib/grub-xen/grub-i386-xen_pvh.bin")
-CONFIG = """name="{name}"
+CONFIG = NOT_CPU0 + """name="{name}"
 type="pvh"
 kernel="/root/grub.bin"
 memory=192
