@@ -6,9 +6,9 @@ import pytest
 @pytest.mark.parametrize("options", [
     pytest.param({"cpu": "qemu64"}, id="qemu64"),
     pytest.param({"smp": 1}, id="one-cpu"),
-    pytest.param({"smp": 4}, id="four-cpus"),
+    pytest.param({"smp": 4}, id="four-cpus", marks=pytest.mark.slow),
     pytest.param({"smp": 8}, id="eight-cpus", marks=pytest.mark.slow),
-    pytest.param({"mem": 1024, "dom0_mem": 512}, id="1-GiB"),
+    pytest.param({"mem": 1024, "dom0_mem": 512}, id="1-GiB", marks=pytest.mark.slow),
     pytest.param({"mem": 16384, "append": "bootscrub=0"}, id="16-GiB"),  # unscrubbed: our own machine need not hold it all
     pytest.param({"qemu": "system", "cpu": "max,-smap"}, id="installed-qemu"),  # QEMU 7.2's #GP frames break dom0 under SMAP
 ])
