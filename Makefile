@@ -143,7 +143,7 @@ ifneq ($(wildcard tests/system),)
 .PHONY: system
 # Two machines at a time, each with the tests of a file: booting keeps one processor busy.
 system: all image guests
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --durations=40 tests/system
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --durations=20 tests/system
 endif
 
 # The Debian package, build/tenon-hypervisor_VERSION_amd64.deb.

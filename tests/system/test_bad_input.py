@@ -145,7 +145,7 @@ def no_kernels(system, count, seed):
 
 
 def test_damaged_kernels(system):
-    no_kernels(system, 12, SEED)
+    no_kernels(system, 3, SEED)
 
 
 @pytest.mark.slow
@@ -192,12 +192,12 @@ def cuts(system, lengths):
 
 @pytest.mark.slow
 def test_restore_files_cut_at_more_places(system):
-    cuts(system, (0, 10, 40, 900, 2000, 4096, random.Random(SEED).randrange(10**5, 10**6)))
+    cuts(system, (0, 10, 40, 500, 900, 2000, 4096, random.Random(SEED).randrange(10**5, 10**6)))
 
 
 def test_restore_files_cut_short(system):
     size = saved_guest(system)
-    cuts(system, (500, 846, 70000))
+    cuts(system, (846, 70000))
     # The end is the last to be missed: records after the pages. The file is made whole again from what was cut.
     system.dom0(f"tail -c 5000 /run/guest.save >/run/end; truncate -s {size - 20} /run/guest.save")
     try:
@@ -223,8 +223,7 @@ def flips(system, places, draw):
 def test_restore_files_with_flipped_bytes(system):
     size = saved_guest(system)
     draw = random.Random(SEED)
-    places = [0x340, 0x34c, 0x37c, draw.randrange(0x30), draw.randrange(0x3a0, 0x800), draw.randrange(10**5, size - 10**5),
-              size - draw.randrange(1, 6000)]
+    places = [0x34c, draw.randrange(0x30), draw.randrange(10**5, size - 10**5), size - draw.randrange(1, 6000)]
     ended = flips(system, places, draw)
     assert any(ended.values())
     assert restore(system) == 0, "the undamaged file is still good"
