@@ -384,7 +384,7 @@ __noreturn void pv_main(struct start_info *si)
     trap_hook = pv_trap;
     pv_traps();
     events_off();
-    random_state = desk.seed * 0x2545f4914f6cdd1d | 1;
+    random_begin(desk.seed);
     random_guest = (struct random_guest){.call = call,
                                          .frame_of = frame_at,
                                          .tables = si->pt_base,
@@ -411,7 +411,7 @@ __noreturn void fuzz_translated(u64 vcpu)
     say_hook = hush;
     for (u32 i = 0; i < 32; i++)
         translated_gate(i, on_exception);
-    random_state = desk.seed * 0x2545f4914f6cdd1d | 1;
+    random_begin(desk.seed);
     random_guest = (struct random_guest){
         .call = call, .frame_of = frame_at, .reckless = true, .peer = desk.peer};
     ready = true;

@@ -25,12 +25,6 @@ static u64 calls, good;
 static u32 ended;
 static bool nested; /* there is nested paging */
 
-static u64 word(const char *name, u64 otherwise)
-{
-    const char *at = strstr((const char *)start_info->cmd_line, name);
-    return at ? parse_u64(at + strlen(name), NULL) : otherwise;
-}
-
 /* Of all of the witness's memory; wrong in a way that depends on the place, too. */
 static u64 witness_hash(void)
 {
@@ -144,8 +138,9 @@ static void one_pair(u64 seed, u64 slice)
 
 void guest_main(void)
 {
-    u64 seed = word("seed=", 1), seconds = word("seconds=", 30), most = word("rounds=", ~0UL);
-    u64 slice = word("slice=", 1500) * MS, start = system_time(), free, hash, rounds = 0;
+    u64 seed = word_value("seed=", 1), seconds = word_value("seconds=", 30),
+        most = word_value("rounds=", ~0UL);
+    u64 slice = word_value("slice=", 1500) * MS, start = system_time(), free, hash, rounds = 0;
     struct xen_sysctl machine = {0};
     u32 ports;
 

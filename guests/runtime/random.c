@@ -6,8 +6,13 @@
 #include <xen/physdev.h>
 
 struct random_guest random_guest;
-u64 random_state;
+static u64 random_state;
 u8 *random_scratch[SCRATCH];
+
+void random_begin(u64 seed)
+{
+    random_state = seed * 0x2545f4914f6cdd1d | 1;
+}
 
 u64 draw(void)
 {

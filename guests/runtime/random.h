@@ -19,7 +19,7 @@ struct random_guest {
     u32 peer;      /* a domain that grants and events may be about */
 };
 extern struct random_guest random_guest;
-extern u64 random_state;            /* the seed: not 0 */
+void random_begin(u64 seed);
 extern u8 *random_scratch[SCRATCH]; /* each with a hole behind it, where long lists end */
 
 u64 draw(void);

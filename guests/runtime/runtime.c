@@ -43,6 +43,12 @@ bool has_word(const char *word)
     return false;
 }
 
+u64 word_value(const char *name, u64 otherwise)
+{
+    const char *at = strstr((const char *)start_info->cmd_line, name);
+    return at ? parse_u64(at + strlen(name), NULL) : otherwise;
+}
+
 void check(bool ok, const char *file, int line, const char *format, ...)
 {
     char text[200];

@@ -43,6 +43,8 @@ static inline s64 hypercall(u64 number, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 
 /* Is this a word of the command line? "stock": running on Xen itself, the oracle of these tests. */
 bool has_word(const char *word);
+/* The number behind "name=" there. */
+u64 word_value(const char *name, u64 otherwise);
 
 void say(const char *format, ...) __format_printf(1, 2);
 

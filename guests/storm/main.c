@@ -16,12 +16,6 @@ static u8 own[1 << 17]; /* a bit for each frame of our image and boot data, but 
 static void *again[5];  /* where the main loop goes on after a fault in scratch memory */
 static u64 rounds, calls, done[64], succeeded[64];
 
-static u64 word(const char *name, u64 otherwise)
-{
-    const char *at = strstr((const char *)start_info->cmd_line, name);
-    return at ? parse_u64(at + strlen(name), NULL) : otherwise;
-}
-
 /* None of our own code and data: we would map it and write over it. */
 static bool is_own(u64 frame)
 {
@@ -163,14 +157,14 @@ void guest_main(void)
     static u64 seed, count, start;
     static s64 victim;
 
-    seed = word("seed=", 1);
-    count = word("count=", ~0UL);
+    seed = word_value("seed=", 1);
+    count = word_value("count=", ~0UL);
     start = system_time();
 
     trace = has_word("trace");
     trap_hook = any_trap;
     events_off();
-    random_state = seed * 0x2545f4914f6cdd1d | 1;
+    random_begin(seed);
     random_guest = (struct random_guest){.call = call,
                                          .frame_of = frame_at,
                                          .spares = is_own,
