@@ -61,7 +61,7 @@ class Machine:
         self.log, self.cpu_log = LOGS / f"{name}.log", LOGS / f"{name}.cpu.log"
         self.command = emulator_command(qemu) + [
             "-machine", "q35", "-accel", accel, "-cpu", cpu, "-smp", str(smp), "-m", str(mem), "-nodefaults", "-display", "none",
-            "-no-reboot", *serial, "-qmp", f"unix:{self.scratch}/qmp,server=on,wait=off", "-d", "cpu_reset", "-D", str(self.cpu_log)]
+            "-no-reboot", *serial, "-d", "cpu_reset", "-D", str(self.cpu_log)]
         self.needs = [pathlib.Path(disk)] if firmware else [self.hypervisor, KERNEL, IMAGE]
         if firmware:
             self.command += self.from_disk(firmware, pathlib.Path(disk), keep)
@@ -104,15 +104,20 @@ class Machine:
                 shutil.rmtree(self.scratch, ignore_errors=True)
                 raise Failure(f"{file.relative_to(ROOT) if file.is_relative_to(ROOT) else file} is missing")
         self.started = time.monotonic()
-        self.child = pexpect.spawn(self.command[0], self.command[1:], encoding="utf-8", codec_errors="replace", timeout=COMMAND,
-                                   maxread=65536, echo=False, dimensions=(50, 200))
+        self.qmp, theirs = socket.socketpair()  # handed over, so that its events can be read even after QEMU has gone
+        with theirs:
+            theirs.set_inheritable(True)
+            control = ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
+            self.child = Emulator(self.command[0], self.command[1:] + control, inherits=[theirs.fileno()], encoding="utf-8",
+                                  codec_errors="replace", timeout=COMMAND, maxread=65536, echo=False, dimensions=(50, 200))
         self.child.delaybeforesend = None
         self.child.logfile_read = Console(self.log, self.echo)
         try:
-            self.connect()
-        except Failure:
+            self.control("qmp_capabilities")
+        except (Failure, OSError) as error:
+            self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=5)
             self.__exit__()
-            raise
+            raise Failure(f"the emulator did not start: {self.child.before.strip() or error}") from None
         return self
 
     def __exit__(self, *_):
@@ -191,19 +196,6 @@ class Machine:
 
     # The end
 
-    def connect(self):
-        """QMP, from the start: its events can then be read even after QEMU has gone."""
-        self.qmp = socket.socket(socket.AF_UNIX)
-        while True:
-            try:
-                self.qmp.connect(str(self.scratch / "qmp"))
-                break
-            except OSError:
-                if not self.child.isalive() or self.seconds > 30:
-                    raise Failure(f"the emulator did not start: {(self.child.read() or 'no reason given').strip()}") from None
-                time.sleep(0.02)
-        self.control("qmp_capabilities")
-
     def control(self, command, **arguments):
         """A QMP command; returns its answer. Events that come meanwhile are kept."""
         self.qmp.settimeout(COMMAND)
@@ -264,6 +256,17 @@ class Machine:
 
     def tail(self, lines=25):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class Emulator(pexpect.spawn):
+    """A process on a terminal of its own that also keeps the file descriptors `inherits`."""
+
+    def __init__(self, *args, inherits, **options):
+        self.inherits = inherits
+        super().__init__(*args, **options)
+
+    def _spawnpty(self, args, **options):
+        return super()._spawnpty(args, pass_fds=self.inherits, **options)
 
 
 class Console:

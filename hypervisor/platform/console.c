@@ -85,12 +85,10 @@ static char console_option[64] __initdata = "com1,vga";
 static u64 ring_size_option __initdata = 16384;
 static bool screen_keep __ro_after_init;
 static bool console_to_ring __ro_after_init;
-static bool sync_console __initdata; /* what we always do */
 
 CMDLINE_STRING("console", console_option);
 CMDLINE_SIZE("conring_size", ring_size_option);
 CMDLINE_BOOL("console_to_ring", console_to_ring);
-CMDLINE_BOOL("sync_console", sync_console);
 
 /* Modes are the boot loader's business; "keep" shows our messages beside dom0's. */
 static __init int parse_vga(const char *value, void *)
@@ -178,6 +176,14 @@ void console_force_unlock(void)
 {
     locks_broken = true;
     line_start = true;
+    serial_flush(true);
+}
+
+void console_flush(void)
+{
+    console_acquire();
+    serial_flush(false);
+    console_release();
 }
 
 /* Lock held, as for all that follow. */
@@ -414,6 +420,7 @@ void console_work(void)
             if (input_byte(bytes[i]))
                 key[key_count++] = bytes[i];
         notify |= ring_used(&input) != 0;
+        serial_work(input_stalled);
         console_release();
         for (size_t i = 0; i < key_count; i++)
             console_key((unsigned char)key[i]);
@@ -570,20 +577,25 @@ __init void console_init_vga(void)
         replay_to(-1);
 }
 
-__init void console_init_late(void)
+__init void console_ring_alloc(struct ring *ring, u64 wanted)
 {
     u64 size = PAGE_SIZE;
 
-    console_init_vga();
-    while (size < ring_size_option && size < RING_SIZE_MAX)
+    while (size < wanted && size < RING_SIZE_MAX)
         size *= 2;
     char *data = heap_alloc(size);
     if (!data)
         panic("no memory for a console ring of %lu bytes", size);
     console_acquire();
-    ring_move(&log_ring, data, (u32)size);
+    ring_move(ring, data, (u32)size);
     console_release();
-    printk(LOG_INFO, "Allocated console ring of %lu KiB.\n", size >> 10);
+}
+
+__init void console_init_late(void)
+{
+    console_init_vga();
+    console_ring_alloc(&log_ring, ring_size_option);
+    printk(LOG_INFO, "Allocated console ring of %u KiB.\n", log_ring.size >> 10);
     console_key_register('h', key_help, "show this message");
     console_key_register('*', key_all, "all that only shows something");
     console_key_register('+', key_threshold, "show more messages");

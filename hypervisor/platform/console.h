@@ -40,5 +40,7 @@ void console_key(unsigned char key);
 bool console_say(const char *format, ...) __format_printf(1, 2);
 
 void console_work(void); /* WORK_CONSOLE handler */
+/* Waits until all that was written is on its way: before the machine goes. */
+void console_flush(void);
 /* From now on output is synchronous and locks are broken: the crash path. */
 void console_force_unlock(void);

@@ -11,6 +11,7 @@
 #include "platform/console.h"
 #include "platform/irq.h"
 #include "platform/machine.h"
+#include "platform/ring.h"
 
 /* acpi.c: filled in once by acpi_init(), constant afterwards. */
 
@@ -110,11 +111,17 @@ bool pci_device_is_virtual(u32 sbdf); /* lock held */
 /* clock.c: the timer interrupt of this CPU came. */
 void clock_timer_fired(void);
 
+/* Gives a console ring memory of at least `size` bytes, at most 16 MiB. Boot time, no lock held. */
+void console_ring_alloc(struct ring *ring, u64 size);
+
 /* serial.c; the caller holds the console lock. */
 
 #define SERIAL_PORTS 2
 bool serial_open(u32 port); /* false: no UART there */
 void serial_write(u32 port, const char *text, size_t length);
+void serial_work(bool input_stalled); /* sends on; stalled: received bytes need not interrupt */
+/* Sends all that waits; true: and from now on everything before serial_write() returns. */
+void serial_flush(bool synchronous);
 size_t serial_read(char *bytes, size_t length); /* from all open ports; never waits */
 void serial_enable_interrupts(void);            /* no lock held */
 bool serial_polled(void); /* some open port has no interrupt: raise WORK_CONSOLE now and then */

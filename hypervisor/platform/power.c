@@ -121,6 +121,7 @@ void machine_restart(void)
         printk(LOG_ERROR, "Machine halted: reboot=no\n");
         machine_halt();
     }
+    console_flush();
     ways[reboot_first].reset();
     delay_us(100000);
     for (u32 i = 0; i < ARRAY_SIZE(ways); i++) {
@@ -133,6 +134,7 @@ void machine_restart(void)
 /* Puts the sleep type in place first, then says go, as hardware wants it (ACPI 16.1.6). */
 static void enter_sleep(u32 a, u32 b)
 {
+    console_flush();
     a &= ~PM1_SLP_ENABLE;
     b &= ~PM1_SLP_ENABLE;
     wbinvd();
@@ -162,6 +164,7 @@ void machine_power_off(void)
 
 void machine_halt(void)
 {
+    console_flush();
     /* The others have their own way of stopping: an NMI ends them (cpu/traps.c). */
     crash_stops_cpus = true;
     apic_send_nmi_others();

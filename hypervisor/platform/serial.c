@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * 16550 UARTs at I/O ports: com1= and com2=, output by polling with the FIFO
- * filled in one go, input by interrupt or polling.
+ * 16550 UARTs at I/O ports: com1= and com2=. What is written goes through a ring
+ * of bytes: what the FIFO takes is sent at once, the rest by interrupts, so that
+ * nobody waits for a slow line until the ring is full (serial_tx_buffer= bytes).
+ * At boot, without an interrupt, with sync_console and in a crash everything is
+ * sent before serial_write() returns. Input comes by interrupt or polling.
  *
  * com1=BAUD[/CLOCK][,DPS[,IO-BASE[,IRQ]]] or name=value items (baud=, data-bits=,
  * parity=, stop-bits=, io-base=, irq=, clock-hz=); BAUD may be "auto": what the
@@ -20,23 +23,35 @@
 /* Registers, National Semiconductor PC16550D data sheet. */
 enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
 #define LCR_DLAB     0x80
+#define IER_READY    0x01 /* interrupt while a received byte waits */
+#define IER_THR_FREE 0x02 /* and when the transmit FIFO is empty */
 #define LSR_READY    0x01 /* a byte received */
 #define LSR_THR_FREE 0x20 /* transmit FIFO empty */
 #define FIFO_SIZE    16
 #define PORT_COUNT   8
-/* Turns to wait for the FIFO to drain, far more than 16 bytes at 300 baud take. */
-#define PATIENCE 10000000
+/* Turns to wait for the FIFO: a port read takes a microsecond, 16 bytes at 300 baud half a second.
+ */
+#define PATIENCE 1000000
 
 struct uart {
     struct serial_config config;
-    bool open, interrupts, stopped;
-    u8 room; /* bytes that surely fit into the FIFO */
+    bool open, stopped;
+    bool interrupts; /* and a ring that is worth the name */
+    u8 room;         /* bytes that surely fit into the FIFO */
+    u8 ier;
+    struct ring tx;        /* not sent yet */
+    char first[FIFO_SIZE]; /* the ring's memory until there is a heap */
 };
 
 static struct uart uarts[SERIAL_PORTS] = {
     {.config = {.io_base = 0x3f8, .irq = 4, .clock = 1843200, .bits = 8, .stop = 1, .parity = 'n'}},
     {.config = {.io_base = 0x2f8, .irq = 3, .clock = 1843200, .bits = 8, .stop = 1, .parity = 'n'}},
 };
+
+static bool synchronous;
+static u64 tx_size_option __initdata = 16384;
+CMDLINE_BOOL("sync_console", synchronous);
+CMDLINE_SIZE("serial_tx_buffer", tx_size_option);
 
 /* A number that is the whole item. */
 static __init bool item_number(const char *item, u64 max, u64 *value)
@@ -192,37 +207,74 @@ __init bool serial_open(u32 port)
     out8(base + FCR, 0x07); /* FIFOs on and empty, interrupt at the first byte */
     out8(base + MCR, 0x03); /* DTR, RTS */
     u->room = 0;
+    u->tx = (struct ring){u->first, sizeof(u->first), 0, 0};
     u->open = true;
     return true;
 }
 
-static void put_byte(struct uart *u, u8 byte)
+/*
+ * Sends what the FIFO takes, and waits for it while more than `keep` bytes are
+ * left. Hardware that stopped must not stop us: what does not fit is lost then.
+ */
+static void send(struct uart *u, u32 keep)
 {
-    u32 turns = 0;
+    u16 base = u->config.io_base;
+    char byte;
 
-    while (u->room == 0) {
-        if (in8(u->config.io_base + LSR) & LSR_THR_FREE) {
+    for (u32 turns = 0; ring_used(&u->tx);) {
+        if (u->room == 0 && in8(base + LSR) & LSR_THR_FREE) {
             u->room = FIFO_SIZE;
             u->stopped = false;
+        }
+        if (u->room) {
+            u->room--;
+            ring_take(&u->tx, &byte, 1);
+            out8(base + DATA, (u8)byte);
+        } else if (ring_used(&u->tx) <= keep) {
+            break;
         } else if (u->stopped || ++turns == PATIENCE) {
-            u->stopped =
-                true; /* hardware that stopped must not stop us: what it has no room for is lost */
-            return;
+            u->stopped = true;
+            u->tx.start = u->tx.end - keep;
         }
     }
-    u->room--;
-    out8(u->config.io_base + DATA, byte);
 }
 
 void serial_write(u32 port, const char *text, size_t length)
 {
     struct uart *u = &uarts[port];
+    bool wait = !u->interrupts || synchronous;
 
     for (size_t i = 0; i < length && u->open; i++) {
-        if (text[i] == '\n')
-            put_byte(u, '\r');
-        put_byte(u, (u8)text[i]);
+        if (u->tx.size - ring_used(&u->tx) < 2)
+            send(u, u->tx.size - 2);
+        ring_put(&u->tx, "\r", text[i] == '\n');
+        ring_put(&u->tx, &text[i], 1);
     }
+    send(u, wait ? 0 : u->tx.size);
+    if (ring_used(&u->tx) && !(u->ier & IER_THR_FREE))
+        out8(u->config.io_base + IER, u->ier |= IER_THR_FREE);
+}
+
+void serial_work(bool input_stalled)
+{
+    for (u32 i = 0; i < SERIAL_PORTS; i++) {
+        struct uart *u = &uarts[i];
+
+        send(u, u->tx.size);
+        if (!u->interrupts)
+            continue;
+        u->ier = (u8)((input_stalled ? 0 : IER_READY) | (ring_used(&u->tx) ? IER_THR_FREE : 0));
+        /* The line is edge-triggered: what became pending meanwhile must raise it anew. */
+        out8(u->config.io_base + IER, 0);
+        out8(u->config.io_base + IER, u->ier);
+    }
+}
+
+void serial_flush(bool synchronous_from_now)
+{
+    synchronous |= synchronous_from_now;
+    for (u32 i = 0; i < SERIAL_PORTS; i++)
+        send(&uarts[i], 0);
 }
 
 size_t serial_read(char *bytes, size_t length)
@@ -252,12 +304,11 @@ __init void serial_enable_interrupts(void)
                    u->config.irq);
             continue;
         }
+        console_ring_alloc(&u->tx, tx_size_option);
         u->interrupts = true;
         out8(u->config.io_base + MCR, 0x0b); /* OUT2 gates the interrupt line */
-        out8(u->config.io_base + IER, 0x01); /* received data only */
     }
-    /* Bytes that came before would raise no edge. */
-    cpu_raise_work(this_cpu_id(), WORK_CONSOLE);
+    cpu_raise_work(this_cpu_id(), WORK_CONSOLE); /* enables them in the port */
 }
 
 bool serial_polled(void)
