@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Fuzzers on the host (clang's libFuzzer with sanitizers). Included by the top
 # Makefile after tests/unit/rules.mk; `make fuzz FUZZ_SECONDS=10` runs each one
-# for that long, `make fuzz-NAME` one of them. A crash, a hang or a leak fails and
-# leaves the input as build/fuzz/NAME-crash-...; feed that to build/fuzz/NAME.
+# for that long, `make fuzz RUNS=10000000` that many inputs, `make fuzz-NAME` one
+# of them. A crash, a hang or a leak fails and leaves the input as
+# build/fuzz/NAME-crash-...; feed that to build/fuzz/NAME.
 #
 # To add one: tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput(), its first
 # lines as for unit tests plus, if wanted, libFuzzer options:
@@ -14,6 +15,7 @@
 
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 10
+HOW_LONG = $(if $(RUNS),-runs=$(RUNS),-max_total_time=$(FUZZ_SECONDS))
 FUZZ_OUT := $(BUILD)/fuzz
 FUZZ_SANITIZE := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -28,7 +30,7 @@ $(FUZZ_OUT)/corpus/$(1)/.seeded: $(if $(wildcard tests/fuzz/seeds_$(1).c),$(FUZZ
 	@touch $$@
 .PHONY: fuzz-$(1)
 fuzz-$(1): $(FUZZ_OUT)/$(1) $(FUZZ_OUT)/corpus/$(1)/.seeded
-	@if $$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+	@if $$< $(HOW_LONG) -timeout=10 -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix=$(FUZZ_OUT)/$(1)- $$(call host_words,options,tests/fuzz/fuzz_$(1).c) \
 		$(FUZZ_OUT)/corpus/$(1) >$$<.log 2>&1; \
 	then echo "fuzz: $(1) ok," \
@@ -55,3 +57,31 @@ fuzz: $(FUZZERS:%=fuzz-%)
 
 -include $(wildcard $(FUZZ_OUT)/*.d $(FUZZ_OUT)/fuzz/*.d $(FUZZ_OUT)/host/*.d)
 -include $(wildcard $(FUZZ_OUT)/obj/*/*.d $(FUZZ_OUT)/obj/*/*/*.d)
+
+# Which lines the unit tests and the fuzzers' inputs run: everything once more, by
+# gcc without sanitizers, each object's counters added up over the programs that
+# link it. Files that no program links count as well.
+COVER := $(BUILD)/coverage
+COVERED := $(patsubst %.c,$(COVER)/unit/obj/%.o,$(patsubst hypervisor/%,%,$(wildcard $(foreach folder,hypercall core pv emulate memory, \
+	hypervisor/$(folder)/*.c))))
+.PHONY: coverage coverage-play
+coverage: $(BUILD)/include/asm-offsets.h $(BUILD)/include/font.inc $(FUZZERS:%=$(FUZZ_OUT)/corpus/%/.seeded)
+	@mkdir -p $(COVER) && rm -rf $(COVER)/include && cp -r $(BUILD)/include $(COVER)/
+	@find $(COVER) -name '*.gcda' -delete
+	@$(MAKE) --no-print-directory BUILD=$(COVER) HOST_SANITIZE="--coverage -O0" CORPUS=$(FUZZ_OUT)/corpus unit coverage-play
+	@$(PYTHON) tools/coverage $(COVER)
+
+define play_rules
+$(UNIT_OUT)/fuzz_$(1): $(UNIT_OUT)/fuzz/fuzz_$(1).o $(UNIT_OUT)/fuzz/replay.o $(UNIT_OUT)/host/host.o \
+		$$(patsubst %.c,$(UNIT_OUT)/obj/%.o,$$(call host_words,sources,tests/fuzz/fuzz_$(1).c))
+	@$(UNIT_CC) $(HOST_SANITIZE) $$^ -o $$@ $$(call host_words,libs,tests/fuzz/fuzz_$(1).c)
+.PHONY: play-$(1)
+play-$(1): $(UNIT_OUT)/fuzz_$(1)
+	@$$< $(CORPUS)/$(1) tests/fuzz/corpus/$(1)
+endef
+$(foreach fuzzer,$(FUZZERS),$(eval $(call play_rules,$(fuzzer))))
+$(UNIT_OUT)/fuzz/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	@$(UNIT_CC) $(HOST_CFLAGS) $(HOST_SANITIZE) -MMD -MP -c $< -o $@
+coverage-play: $(COVERED:$(COVER)/%=$(BUILD)/%) $(FUZZERS:%=play-%)
+-include $(wildcard $(UNIT_OUT)/fuzz/*.d)

@@ -18,9 +18,12 @@
 
 /* Three windows of guest frames are played with: at the bottom, across a
  * boundary of 1 GiB, at the very top. */
-#define WINDOW  2048U
+#ifndef WINDOW
+#define WINDOW 2048U
+#endif
 #define WINDOWS 3
-static const u64 windows[WINDOWS] = {0, (1UL << 18) * 5 - 1024, (1UL << P2M_GFN_BITS) - WINDOW};
+static const u64 windows[WINDOWS] = {0, (1UL << 18) * 5 - WINDOW / 2,
+                                     (1UL << P2M_GFN_BITS) - WINDOW};
 
 static struct model {
     u64 frame;

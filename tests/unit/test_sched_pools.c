@@ -345,7 +345,7 @@ static void random_pools(u32 seed)
     for (u32 i = 0; i < life_count; i++)
         if (!gone(&lives[i]) && lives[i].worst > NS_SECOND)
             fail_msg("seed %u: vCPU %u of %u waited %ld ms", seed, i, life_count,
-                     lives[i].worst / NS_MS);
+                     (long)(lives[i].worst / NS_MS));
     finish();
 }
 
