@@ -549,7 +549,8 @@ static s64 quota(const struct sched_group *g)
     return (s64)g->cap * CAP_PERIOD / 100;
 }
 
-/* Those of d whose cap was used up may run again, each time another one first. */
+/* Those of d whose cap was used up may run again, each time another one first; those that run are
+ * looked at again. */
 static void unpark(struct domain *d)
 {
     u32 first = d->sched.unparked++;
@@ -560,10 +561,13 @@ static void unpark(struct domain *d)
         if (!v)
             continue;
         struct sched_queue *q = sched_lock_vcpu(v);
-        if (v->sched.state == SCHED_PARKED)
+        if (v->sched.state == SCHED_PARKED) {
             place(q, v, ARRIVES_MOVED);
-        else
-            spin_unlock(&q->lock);
+            continue;
+        }
+        if (v->sched.state == SCHED_RUNNING)
+            cpu_raise_work(v->cpu, WORK_SCHEDULE);
+        spin_unlock(&q->lock);
     }
 }
 
@@ -605,16 +609,16 @@ int sched_set_params(struct domain *d, u32 weight, u32 cap)
         return reject(-EINVAL, "scheduling weight out of range");
     if (cap > 100 * d->max_vcpus)
         return reject(-EINVAL, "cap above what its vCPUs can use");
-    if (weight) {
-        d->sched_weight = weight;
-        for_each_vcpu (d, v) {
-            struct sched_queue *q = sched_lock_vcpu(v);
+    weight = weight ? weight : d->sched_weight;
+    d->sched_weight = weight;
+    for_each_vcpu (d, v) {
+        struct sched_queue *q = sched_lock_vcpu(v);
 
-            if (v->sched.state == SCHED_WAITING || v->sched.state == SCHED_RUNNING)
-                q->weight += (s64)weight - v->sched.weight;
-            v->sched.weight = weight;
-            spin_unlock(&q->lock);
-        }
+        policy_charge_all(q, clock_now()); /* by what was in force until now */
+        if (v->sched.state == SCHED_WAITING || v->sched.state == SCHED_RUNNING)
+            q->weight += (s64)weight - v->sched.weight;
+        v->sched.weight = weight;
+        spin_unlock(&q->lock);
     }
     d->sched_cap = cap;
     if (cap != d->sched.cap) {

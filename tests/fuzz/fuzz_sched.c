@@ -109,8 +109,9 @@ static void quiet_time(ns_t length)
         for (u32 i = 0; i < life_count; i++)
             if (lives[i].v->domain == domains[n])
                 ran += lives[i].ran - before[i];
-        /* What a period has left, and what each vCPU overdraws until its timer comes. */
-        assert_true(!cap || ran <= length * cap / 100 + 2 * CAP_PERIOD * cap / 100 + 8 * NS_MS);
+        /* Four periods may be carried over, one begins; what each overdraws until its timer comes.
+         */
+        assert_true(!cap || ran <= length * cap / 100 + 5 * CAP_PERIOD * cap / 100 + 2 * NS_MS);
     }
 }
 
@@ -146,9 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settle();
     run(60 * NS_MS);
     forget();
-    quiet_time(150 * NS_MS);
+    quiet_time(300 * NS_MS);
     for (u32 i = 0; i < life_count; i++)
-        assert_true(lives[i].ran > 0 && lives[i].worst < 140 * NS_MS);
+        assert_true(lives[i].ran > 0 && lives[i].worst < 250 * NS_MS);
     finish();
     return 0;
 }

@@ -83,6 +83,23 @@ static void caps(void **state)
     finish();
 }
 
+/* One that has had a CPU to itself for long is counted from when it gets a cap, and from then on.
+ */
+static void cap_while_running(void **state)
+{
+    ns_t before;
+
+    (void)state;
+    start(2);
+    hog(256);
+    run(10 * NS_SECOND);
+    before = lives[0].ran;
+    assert_int_equal(sched_set_params(lives[0].v->domain, 0, 50), 0);
+    run(NS_SECOND);
+    assert_in_range(lives[0].ran - before, 48 * NS_SECOND / 100, 54 * NS_SECOND / 100);
+    finish();
+}
+
 /* One that wakes often for a short time beside those that never sleep. */
 static void wake_latency(void **state)
 {
@@ -487,14 +504,23 @@ static void many_cpus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shares_equal),      cmocka_unit_test(shares_by_weight),
-        cmocka_unit_test(shares_infeasible), cmocka_unit_test(caps),
-        cmocka_unit_test(wake_latency),      cmocka_unit_test(no_saved_credit),
-        cmocka_unit_test(affinity),          cmocka_unit_test(yielding),
-        cmocka_unit_test(random_loads),      cmocka_unit_test(many_cpus),
-        cmocka_unit_test(wake_latency_busy), cmocka_unit_test(wake_latency_random),
-        cmocka_unit_test(greedy_sleeper),    cmocka_unit_test(newcomers),
-        cmocka_unit_test(up_and_down),       cmocka_unit_test(late_refill),
+        cmocka_unit_test(shares_equal),
+        cmocka_unit_test(shares_by_weight),
+        cmocka_unit_test(shares_infeasible),
+        cmocka_unit_test(caps),
+        cmocka_unit_test(cap_while_running),
+        cmocka_unit_test(wake_latency),
+        cmocka_unit_test(no_saved_credit),
+        cmocka_unit_test(affinity),
+        cmocka_unit_test(yielding),
+        cmocka_unit_test(random_loads),
+        cmocka_unit_test(many_cpus),
+        cmocka_unit_test(wake_latency_busy),
+        cmocka_unit_test(wake_latency_random),
+        cmocka_unit_test(greedy_sleeper),
+        cmocka_unit_test(newcomers),
+        cmocka_unit_test(up_and_down),
+        cmocka_unit_test(late_refill),
         cmocka_unit_test(grace_of_sender),
     };
 
