@@ -32,6 +32,9 @@ CFLAGS := $(SAME) -std=gnu11 -O2 -g $(WARNINGS) -ffreestanding -fPIE \
 	-ffunction-sections -fdata-sections -falign-jumps=1 -falign-loops=1 -Wno-ignored-optimization-argument \
 	-mno-red-zone -mgeneral-regs-only \
 	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none
+# Indirect branches through cpu/thunk.S.
+THUNKS := $(if $(findstring clang,$(CC)),-mretpoline -mretpoline-external-thunk,-mindirect-branch=thunk-extern -mindirect-branch-register)
+CFLAGS += $(THUNKS)
 ASFLAGS := $(SAME) -g -Wa,--noexecstack
 # Without relaxation: the libraries' table of addresses stays one, see .got in the script.
 LDFLAGS := -nostdlib --no-relax --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
@@ -122,7 +125,7 @@ lint: $(BUILD)/include/asm-offsets.h $(BUILD)/include/font.inc
 # Real mistakes, not taste: .clang-tidy says which.
 .PHONY: tidy
 tidy: $(BUILD)/include/asm-offsets.h $(BUILD)/include/font.inc
-	@clang-tidy --quiet $(SOURCES) -- $(CPPFLAGS) $(filter-out -mstack-protector-guard=global,$(CFLAGS)) 2>/dev/null
+	@clang-tidy --quiet $(SOURCES) -- $(CPPFLAGS) $(filter-out -mstack-protector-guard=global $(THUNKS),$(CFLAGS)) 2>/dev/null
 
 .PHONY: setup image run
 setup:

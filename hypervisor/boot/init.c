@@ -67,6 +67,10 @@ static void processor_init(void)
     fpu_init();
     printk(LOG_INFO, "Processor: %s family %#x model %#x stepping %u\n", cpu_vendor_name,
            cpu_family, cpu_model, cpu_stepping);
+    if (cpu_vendor == VENDOR_INTEL &&
+        !(cpu_has(FEATURE_CAPABILITIES) && rdmsr(MSR_CAPABILITIES) & BIT(0)))
+        printk(LOG_WARNING, "PV guests can read all memory of this processor's machine (Meltdown): "
+                            "run only such as you trust\n");
 }
 
 static void memory_setup(void)

@@ -20,6 +20,7 @@
 #include "core/guest.h"
 #include "core/sched_policy.h"
 #include "core/trace.h"
+#include "cpu/features.h"
 #include "cpu/perfc.h"
 #include "cpu/work.h"
 #include "lib/atomic.h"
@@ -317,6 +318,9 @@ static void let_go(struct vcpu *prev)
     }
 }
 
+/* Creation time of the domain whose guest ran here last. */
+static DEFINE_PER_CPU(u64, ran_here);
+
 static __noreturn void switch_to(struct vcpu *prev, struct vcpu *next)
 {
     perfc_inc(switches);
@@ -325,8 +329,12 @@ static __noreturn void switch_to(struct vcpu *prev, struct vcpu *next)
     next->ops->restore(next);
     if (!prev->domain->is_idle)
         let_go(prev);
-    if (!next->domain->is_idle)
+    if (!next->domain->is_idle) {
         next->work |= VCPU_WORK_SWITCHED;
+        if (this_cpu(ran_here) != next->domain->created_at)
+            cpu_forget_branches();
+        this_cpu(ran_here) = next->domain->created_at;
+    }
     reset_stack_and_jump(next->ops->resume);
 }
 

@@ -12,7 +12,7 @@ enum cpu_vendor cpu_vendor __ro_after_init;
 char cpu_vendor_name[13] __ro_after_init;
 u32 cpu_family __ro_after_init, cpu_model __ro_after_init, cpu_stepping __ro_after_init;
 u32 cpu_address_bits __ro_after_init;
-bool cpu_has_fsgsbase __ro_after_init;
+bool cpu_has_fsgsbase __ro_after_init, cpu_has_ibpb __ro_after_init;
 static u64 base_cr4 __ro_after_init;
 
 /* What no machine we can run on lacks; start.S has already checked some. */
@@ -50,11 +50,17 @@ static __init void gather(u32 words[CPUID_WORDS])
         u32 leaf;
         u8 subleaf, reg;
     } where[CPUID_WORDS] __initconst = {
-        [CPUID_1_EDX] = {1, 0, EDX},           [CPUID_1_ECX] = {1, 0, ECX},
-        [CPUID_7_EBX] = {7, 0, EBX},           [CPUID_7_ECX] = {7, 0, ECX},
-        [CPUID_7_EDX] = {7, 0, EDX},           [CPUID_D1_EAX] = {0xd, 1, EAX},
-        [CPUID_81_EDX] = {0x80000001, 0, EDX}, [CPUID_81_ECX] = {0x80000001, 0, ECX},
+        [CPUID_1_EDX] = {1, 0, EDX},
+        [CPUID_1_ECX] = {1, 0, ECX},
+        [CPUID_7_EBX] = {7, 0, EBX},
+        [CPUID_7_ECX] = {7, 0, ECX},
+        [CPUID_7_EDX] = {7, 0, EDX},
+        [CPUID_D1_EAX] = {0xd, 1, EAX},
+        [CPUID_81_EDX] = {0x80000001, 0, EDX},
+        [CPUID_81_ECX] = {0x80000001, 0, ECX},
         [CPUID_87_EDX] = {0x80000007, 0, EDX},
+        [CPUID_88_EBX] = {0x80000008, 0, EBX},
+        [CPUID_8021_EAX] = {0x80000021, 0, EAX},
     };
     u32 r[4];
 
@@ -131,7 +137,8 @@ static __init void turn_on(void)
 {
     write_cr0(CR0_PG | CR0_WP | CR0_AM | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
     write_cr4(base_cr4);
-    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE | EFER_SCE);
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE | EFER_SCE |
+                        (cpu_has(FEATURE_AUTO_IBRS) ? EFER_AUTO_IBRS : 0));
     wrmsr(MSR_PAT, PAT_VALUE);
     /* No stale value of the loader's in what guests swap in. */
     wrmsr(MSR_FS_BASE, 0);
@@ -151,6 +158,7 @@ __init const char *features_init(void)
         if (cpu_has(optional_cr4[i].feature))
             base_cr4 |= optional_cr4[i].bit;
     cpu_has_fsgsbase = cpu_has(FEATURE_FSGSBASE);
+    cpu_has_ibpb = cpu_has(FEATURE_IBPB) || cpu_has(FEATURE_IBRS_IBPB);
     if (cpu_has(FEATURE_SMAP))
         patch_smap_sites();
     turn_on();

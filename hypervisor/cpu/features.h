@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "cpu/instructions.h"
 #include "lib/types.h"
 
 /* The CPUID words we look at, in this order in cpu_features[]. */
@@ -19,6 +20,8 @@ enum {
     CPUID_81_EDX,
     CPUID_81_ECX,
     CPUID_87_EDX,
+    CPUID_88_EBX,
+    CPUID_8021_EAX,
     CPUID_WORDS
 };
 #define FEATURE(word, bit)   ((word)*32 + (bit))
@@ -47,7 +50,11 @@ enum {
 #define FEATURE_PAGE_1G      FEATURE(CPUID_81_EDX, 26)
 #define FEATURE_RDTSCP       FEATURE(CPUID_81_EDX, 27)
 #define FEATURE_LONG_MODE    FEATURE(CPUID_81_EDX, 29)
+#define FEATURE_IBRS_IBPB    FEATURE(CPUID_7_EDX, 26)
+#define FEATURE_CAPABILITIES FEATURE(CPUID_7_EDX, 29)
 #define FEATURE_SVM          FEATURE(CPUID_81_ECX, 2)
+#define FEATURE_IBPB         FEATURE(CPUID_88_EBX, 12)
+#define FEATURE_AUTO_IBRS    FEATURE(CPUID_8021_EAX, 8)
 
 enum cpu_vendor { VENDOR_INTEL, VENDOR_AMD, VENDOR_OTHER };
 
@@ -57,6 +64,7 @@ extern char cpu_vendor_name[13];
 extern u32 cpu_family, cpu_model, cpu_stepping;
 extern u32 cpu_address_bits;  /* machine address width */
 extern bool cpu_has_fsgsbase; /* and CR4 has it on */
+extern bool cpu_has_ibpb;     /* branches learnt so far can be forgotten, cpu_forget_branches() */
 
 static inline bool cpu_has(u32 feature)
 {
@@ -68,6 +76,18 @@ static inline bool cpu_has(u32 feature)
 const char *features_init(void);
 /* Another CPU: NULL, or what it lacks that the boot CPU has. Sets it up likewise. */
 const char *features_init_secondary(void);
+
+/* A guest of one domain ran here, another's comes: what it taught the processor about branches
+ * must not steer the other, or us on its behalf. */
+#ifdef TENON_HOST
+void cpu_forget_branches(void);
+#else
+static inline void cpu_forget_branches(void)
+{
+    if (cpu_has_ibpb)
+        wrmsr(MSR_PRED_CMD, 1);
+}
+#endif
 
 /* The PAT that the PV interface promises: WB WT UC- UC WC WP UC UC. */
 #define PAT_VALUE 0x050100070406UL

@@ -35,8 +35,11 @@
 #define EFER_LMA           BIT(10)
 #define EFER_NXE           BIT(11)
 #define EFER_SVME          BIT(12)
+#define EFER_AUTO_IBRS     BIT(21)
 
 #define MSR_APIC_BASE      0x1b
+#define MSR_PRED_CMD       0x49  /* bit 0: IBPB */
+#define MSR_CAPABILITIES   0x10a /* bit 0: RDCL_NO */
 #define MSR_SYSENTER_CS    0x174
 #define MSR_SYSENTER_ESP   0x175
 #define MSR_SYSENTER_EIP   0x176

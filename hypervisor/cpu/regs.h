@@ -74,16 +74,16 @@ static __always_inline struct cpu_local *cpu_local(void)
         __builtin_unreachable(); \
     })
 #else
-#define reset_stack_and_jump(fn)                   \
-    ({                                             \
-        void (*fn_)(void) = (fn);                  \
-        __asm__ volatile("lea -8(%0), %%rsp\n"     \
-                         "xor %%ebp, %%ebp\n"      \
-                         "call *%1\n"              \
-                         "ud2" ::"r"(cpu_local()), \
-                         "r"(fn_)                  \
-                         : "memory");              \
-        __builtin_unreachable();                   \
+#define reset_stack_and_jump(fn)                           \
+    ({                                                     \
+        void (*fn_)(void) = (fn);                          \
+        __asm__ volatile("lea -8(%0), %%rsp\n"             \
+                         "xor %%ebp, %%ebp\n"              \
+                         "call __x86_indirect_thunk_rdx\n" \
+                         "ud2" ::"r"(cpu_local()),         \
+                         "d"(fn_)                          \
+                         : "memory");                      \
+        __builtin_unreachable();                           \
     })
 #endif
 

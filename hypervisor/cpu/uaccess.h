@@ -24,11 +24,24 @@ __must_check size_t copy_from_guest_va(void *to, guest_va_t from, size_t length)
 __must_check size_t copy_to_guest_va(guest_va_t to, const void *from, size_t length);
 #else
 size_t uaccess_copy(void *to, const void *from, size_t length); /* faultable.S */
+/*
+ * All ones instead of an address of ours: a mispredicted check must not read there.
+ * Compares what all ours have in common, the bits from 43 on, without a branch.
+ */
+static inline u64 never_ours(u64 address)
+{
+    u64 mask;
+
+    __asm__("cmp $1, %1; sbb %0, %0" : "=r"(mask) : "r"((address >> 43) ^ (HV_START >> 43)) : "cc");
+    return address | mask;
+}
 static inline __must_check size_t copy_from_guest_va(void *to, guest_va_t from, size_t length)
 {
-    return likely(guest_range(from.raw, length)) ? uaccess_copy(to, (const void *)from.raw, length)
-                                                 : length;
+    return likely(guest_range(from.raw, length))
+               ? uaccess_copy(to, (const void *)never_ours(from.raw), length)
+               : length;
 }
+_Static_assert(HV_END - HV_START == 1UL << 43, "never_ours() compares the bits from 43 on");
 static inline __must_check size_t copy_to_guest_va(guest_va_t to, const void *from, size_t length)
 {
     return likely(guest_range(to.raw, length)) ? uaccess_copy((void *)to.raw, from, length)

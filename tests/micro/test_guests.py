@@ -4,7 +4,9 @@ guests' expectations were taken from, and passes too, but for `exits` and `fuzz`
 instructions that a processor would have run."""
 import contextlib
 import json
+import re
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -30,6 +32,18 @@ def hypervisor():
                                        if name != "fuzz" and (name, smp) != ("bench", 2)])  # it counts on one
 def test_guest(name, smp):
     check(name, smp=smp)
+
+
+def test_no_branch_that_a_guest_could_steer():
+    """Indirect branches go through cpu/thunk.S; calls into firmware's code, which is not ours, and boot code need not."""
+    code = subprocess.run(["objdump", "-d", "-j", ".text", micro.ROOT / "build" / "tenon-syms"], stdout=subprocess.PIPE, text=True, check=True)
+    function, found = None, []
+    for line in code.stdout.splitlines():
+        if start := re.match(r"[0-9a-f]+ <(.+)>:$", line):
+            function = start.group(1)
+        elif re.search(r"\s(?:call|jmp)q?\s+\*", line):
+            found.append(function)
+    assert found == ["foreign_call_on"]
 
 
 @pytest.mark.parametrize("smp", [1, 2])

@@ -101,6 +101,11 @@ void domain_finish_shutdown(struct domain *d)
 {
     (void)d;
 }
+static bool forgot;
+void cpu_forget_branches(void)
+{
+    forgot = true;
+}
 static void no_state(struct vcpu *v)
 {
     (void)v;
@@ -176,6 +181,12 @@ static void play(u32 cpu)
         if (schedule && !setjmp(out))
             sched_work();
         counted();
+        /* Exactly when a guest of another domain than the last one's comes. */
+        static u64 ran[CPUS];
+        u64 runs = current->domain->is_idle ? ran[cpu] : current->domain->created_at;
+        assert_int_equal(forgot, runs != ran[cpu]);
+        ran[cpu] = runs;
+        forgot = false;
     }
     cpus[cpu].runs = current;
 }
@@ -197,6 +208,8 @@ static struct domain *new_domain(u32 max_vcpus, u32 weight, u32 cap)
 {
     struct domain *d = calloc(1, sizeof(*d));
 
+    static u64 made;
+    d->created_at = ++made;
     d->id = (domid_t)domain_count;
     d->ops = &ops;
     d->max_vcpus = max_vcpus;

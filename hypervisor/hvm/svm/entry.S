@@ -34,6 +34,13 @@ ENTRY(svm_resume)
     vmrun
     SAVE_GPRS
     CLEAR_GPRS
+    /* Returns are predicted from a stack of up to 32 that the guest has filled: fill it anew. */
+    .rept 32
+    call  1f
+    int3
+1:
+    .endr
+    add   $(32 * 8), %rsp
     xor   %edi, %edi
     cli
     stgi
