@@ -26,15 +26,17 @@ CPPFLAGS := -Ihypervisor -I$(BUILD)/include -DTENON_VERSION='"$(VERSION)"' $(if 
 SAME := "-ffile-prefix-map=$(CURDIR)=."
 # A parameter that a function has for its table's sake only has no name there, as in C23.
 WARNINGS := -Wall -Wextra -Werror -Wno-c2x-extensions
-CFLAGS := $(SAME) -std=gnu11 -O2 -g $(WARNINGS) -ffreestanding -fPIE \
+CFLAGS = $(SAME) -std=gnu11 -O2 -g $(WARNINGS) -ffreestanding -fPIE \
 	-fvisibility=hidden -include hypervisor/cpu/hidden.h \
 	-fno-common -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-jump-tables \
 	-ffunction-sections -fdata-sections -falign-jumps=1 -falign-loops=1 -Wno-ignored-optimization-argument \
-	-mno-red-zone -mgeneral-regs-only \
+	-mno-red-zone -mgeneral-regs-only $(STACK_OF_8) \
 	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none
 # Indirect branches through cpu/thunk.S.
 THUNKS := $(if $(findstring clang,$(CC)),-mretpoline -mretpoline-external-thunk,-mindirect-branch=thunk-extern -mindirect-branch-register)
 CFLAGS += $(THUNKS)
+# Nothing on our stacks needs more than 8 bytes' alignment, without vector registers.
+STACK_OF_8 := $(if $(findstring clang,$(CC)),-mstack-alignment=8,-mpreferred-stack-boundary=3)
 ASFLAGS := $(SAME) -g -Wa,--noexecstack
 # Without relaxation: the libraries' table of addresses stays one, see .got in the script.
 LDFLAGS := -nostdlib --no-relax --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
@@ -47,7 +49,7 @@ ARCHIVES := $(foreach name,lzma z zstd lz4,$(shell $(CC) -print-file-name=lib$(n
 all: $(BUILD)/tenon $(BUILD)/tenon.gz
 
 # Size counts as well as speed: what a guest does often is made fast, all else small.
-HOT := pv/% hvm/% memory/frame memory/alloc cpu/% platform/clock platform/irq platform/apic core/access core/event% core/grant% \
+HOT := pv/% hvm/% emulate/decode memory/frame memory/alloc cpu/% platform/clock platform/irq platform/apic core/access core/event% core/grant% \
 	core/physmap core/sched% core/timer core/vcpu hypercall/table hypercall/event_op hypercall/grant_op hypercall/sched_op \
 	hypercall/vcpu_op hypercall/misc_op hypercall/memory_reservation
 COLD := core/grant core/sched_cpus cpu/desc cpu/features cpu/symbols hvm/dev/d% hvm/dev/h% hvm/dev/i% hvm/dev/p% hvm/dev/rtc \
@@ -63,6 +65,8 @@ $(OBJ)/%.o: hypervisor/%.S $(BUILD)/include/asm-offsets.h Makefile
 	@$(CC) $(CPPFLAGS) -D__ASSEMBLY__ $(ASFLAGS) -MMD -MP -c $< -o $@
 
 $(OBJ)/boot/init.o: $(CHANGELOG)
+# The libraries have vector registers, whose values they put on the stack.
+$(OBJ)/boot/decompress.o: STACK_OF_8 :=
 
 # Offsets that assembly needs, from every folder that has some.
 $(OBJ)/%/offsets.s: hypervisor/%/offsets.c Makefile
@@ -125,7 +129,7 @@ lint: $(BUILD)/include/asm-offsets.h $(BUILD)/include/font.inc
 # Real mistakes, not taste: .clang-tidy says which.
 .PHONY: tidy
 tidy: $(BUILD)/include/asm-offsets.h $(BUILD)/include/font.inc
-	@clang-tidy --quiet $(SOURCES) -- $(CPPFLAGS) $(filter-out -mstack-protector-guard=global $(THUNKS),$(CFLAGS)) 2>/dev/null
+	@clang-tidy --quiet $(SOURCES) -- $(CPPFLAGS) $(filter-out -mstack-protector-guard=global -mpreferred-stack-boundary=3 $(THUNKS),$(CFLAGS)) 2>/dev/null
 
 .PHONY: setup image run
 setup:

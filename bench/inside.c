@@ -3,13 +3,18 @@
  * What bench/compare runs inside dom0 and the guest: the same static program on both hypervisors.
  *   inside fork N                  starts itself N times, one after the other
  *   inside pipe N                  passes a byte N times to another process and back
+ *   inside mmap N                  N times: maps memory, touches each of its pages, unmaps it
+ *   inside read N FILE             N times: reads the file, 4 KiB a call
+ *   inside disk N FILE             writes N MiB and reads them, past the cache
  *   inside serve                   the other end of the next two, in the background
  *   inside send|receive HOST MIB   over TCP
  *   inside memory NAME             what of the machine's memory is neither free nor a domain's
+ * "inside dom0 ..." puts that word before the names of what is measured.
  * Around what counts it executes a no-op that stopwatch.c knows; it then notes the text that we
  * have in registers, and the guest's console has no part in it.
  */
 #define __XEN_TOOLS__ 1
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +36,8 @@
 #define CHUNK       65536
 #define MAX_DOMAINS 64
 
-static char chunk[CHUNK];
+static char __attribute__((aligned(4096))) chunk[CHUNK];
+static const char *prefix = "";
 
 static void die(const char *what)
 {
@@ -50,7 +56,7 @@ static void say(const char *name, const char *what)
 {
     char text[80];
 
-    snprintf(text, sizeof(text), "bench: %s %s", name, what);
+    snprintf(text, sizeof(text), "bench: %s%s %s", prefix, name, what);
     mark(text);
 }
 
@@ -110,6 +116,55 @@ static void pipes(int count)
     }
     say("pipe", "end");
     waitpid(child, NULL, 0);
+}
+
+#define MAPPED (512 * 4096)
+
+static void maps(int count)
+{
+    say("mmap", "begin");
+    for (int i = 0; i < count; i++) {
+        char *memory =
+            mmap(NULL, MAPPED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED || madvise(memory, MAPPED, MADV_NOHUGEPAGE))
+            die("mmap");
+        for (int at = 0; at < MAPPED; at += 4096)
+            memory[at] = 1;
+        munmap(memory, MAPPED);
+    }
+    say("mmap", "end");
+}
+
+static void reads(int count, const char *path)
+{
+    int file = open(path, O_RDONLY);
+
+    if (file < 0)
+        die(path);
+    say("read", "begin");
+    for (int i = 0; i < count; i++) {
+        lseek(file, 0, SEEK_SET);
+        while (read(file, chunk, 4096) > 0)
+            ;
+    }
+    say("read", "end");
+    close(file);
+}
+
+static void disk(int mib, const char *path)
+{
+    int file = open(path, O_RDWR | O_DIRECT);
+
+    if (file < 0)
+        die(path);
+    say("write", "begin");
+    all(file, (size_t)mib * MIB, put);
+    say("write", "end");
+    lseek(file, 0, SEEK_SET);
+    say("disk", "begin");
+    all(file, (size_t)mib * MIB, read);
+    say("disk", "end");
+    close(file);
 }
 
 /* A connection begins with the direction and the length; after the data one byte comes back. */
@@ -192,6 +247,11 @@ static void memory(const char *name)
 
 int main(int count, char **words)
 {
+    if (count > 1 && !strcmp(words[1], "dom0")) {
+        prefix = "dom0-";
+        words++;
+        count--;
+    }
     const char *what = count > 1 ? words[1] : "";
 
     if (!strcmp(what, "nothing"))
@@ -200,6 +260,12 @@ int main(int count, char **words)
         forks(atoi(words[2]));
     else if (!strcmp(what, "pipe") && count == 3)
         pipes(atoi(words[2]));
+    else if (!strcmp(what, "mmap") && count == 3)
+        maps(atoi(words[2]));
+    else if (!strcmp(what, "read") && count == 4)
+        reads(atoi(words[2]), words[3]);
+    else if (!strcmp(what, "disk") && count == 4)
+        disk(atoi(words[2]), words[3]);
     else if (!strcmp(what, "serve"))
         serve();
     else if ((!strcmp(what, "send") || !strcmp(what, "receive")) && count == 4)

@@ -9,7 +9,7 @@ import pathlib
 import subprocess
 import tempfile
 
-ROUNDS, FORKS, PINGPONGS, MIB, SAMPLES, DOMAINS, VCPUS = 2, 100, 5000, 16, 500, 4, 9
+ROUNDS, FORKS, PINGPONGS, MAPS, READS, MIB, SAMPLES, DOMAINS, VCPUS = 2, 100, 5000, 20, 200, 16, 500, 4, 9
 
 PROLOGUE = """#!/bin/sh
 dmesg -n 1
@@ -47,9 +47,11 @@ timed restore xl restore /root/saved
 ping -c 1 -w 60 192.0.2.2 | grep -q ' 0% packet loss' && echo "bench: restored = 1"
 rm -f /root/saved
 """
+OWN = "".join(f"inside %s{words} || exit 1\n" for words in (f"fork {FORKS}", f"pipe {PINGPONGS}", f"mmap {MAPS}", f"read {READS} /bin/inside"))
+DOM0 = OWN.replace("%s", "dom0 ").replace("exit 1", "poweroff -f")
 WORK_IN_GUEST = f"""#!/bin/sh
 export PATH=/bin
-inside fork {FORKS} && inside pipe {PINGPONGS} && inside send 192.0.2.1 {MIB} && inside receive 192.0.2.1 {MIB}
+{OWN.replace('%s', '')}inside disk {MIB} /dev/xvda && inside send 192.0.2.1 {MIB} && inside receive 192.0.2.1 {MIB}
 echo "work: done"
 """
 WAKE = f"""
@@ -68,7 +70,7 @@ many more {VCPUS}
 for n in $(seq {DOMAINS}); do xl destroy one$n; xl destroy more$n; done
 """
 WAKE_CONFIG = 'type = "pv"\nkernel = "/root/wake"\nmemory = 16\n'
-GROUPS = {"memory": MEMORY, "guest": GUEST, "life": LIFE, "work": WORK, "save": SAVE, "wake": WAKE}
+GROUPS = {"memory": MEMORY, "dom0": DOM0, "guest": GUEST, "life": LIFE, "work": WORK, "save": SAVE, "wake": WAKE}
 
 
 def job(groups):
@@ -164,7 +166,14 @@ def per_vcpu(before, one, more):
     return ((more - one) - (one - before)) / DOMAINS / (VCPUS - 1)
 
 
+def own(group, who, prefix=""):
+    return [instructions(group, f"{who}: {title}", prefix + name) for title, name in (
+        (f"{FORKS} fork, exec, wait", "fork"), (f"{PINGPONGS} round trips over pipes", "pipe"),
+        (f"{MAPS} times 2 MiB mapped, touched, unmapped", "mmap"), (f"{READS} times a file of 700 KB read", "read"))]
+
+
 ROWS = [
+    instructions("boot", "hypervisor's entry to dom0's first instruction", "boot"),
     instructions("boot", "power-on to the hypervisor's first line", "hypervisor"),
     instructions("boot", "power-on to dom0's kernel", "kernel"),
     instructions("boot", "dom0's kernel to its userspace", "userspace"),
@@ -175,8 +184,10 @@ ROWS = [
     instructions("life", "xl create -p and xl destroy, a round", "rounds", ROUNDS),
     instructions("save", "xl save, 192 MiB", "save"),
     instructions("save", "xl restore, 192 MiB", "restore"),
-    instructions("work", f"guest: {FORKS} fork, exec, wait", "fork"),
-    instructions("work", f"guest: {PINGPONGS} round trips over pipes", "pipe"),
+    *own("dom0", "dom0", "dom0-"),
+    *own("work", "guest", ""),
+    instructions("work", f"disk, {MIB} MiB written", "write"),
+    instructions("work", f"disk, {MIB} MiB read", "disk"),
     instructions("work", f"TCP, {MIB} MiB guest to dom0", "send"),
     instructions("work", f"TCP, {MIB} MiB dom0 to guest", "receive"),
     *(wake(kind, which) for kind in ("timer", "event") for which in ("p50", "p90", "p99", "max")),

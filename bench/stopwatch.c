@@ -8,9 +8,12 @@
  * is noted as "bench: LETTERS begin" if that is 0, else as "bench: LETTERS end of NUMBER". For
  * machines with one processor.
  *
- * Arguments: out=FILE for the notes. profile=FILE: between lines "bench: NAME begin" and "bench:
- * NAME end" also where the processor was, in FILE.NAME, "INSTRUCTIONS EXECUTIONS ADDRESS" for each
- * block; and, as "userspace", while dom0's kernel boots.
+ * "bench: boot begin" is noted when the hypervisor's first instruction is executed, whose address
+ * is an argument, and "bench: boot end" at the first of dom0's kernel.
+ *
+ * Arguments: out=FILE for the notes. entry=ADDRESS. profile=FILE: between lines "bench: NAME begin"
+ * and "bench: NAME end" also where the processor was, in FILE.NAME, "INSTRUCTIONS EXECUTIONS
+ * ADDRESS" for each block; and, as "userspace", while dom0's kernel boots.
  *
  * Counted by translation block: a block left early by a fault counts whole, which is the same in
  * every run of the same software. The plugin header is in no package, so what we use of the
@@ -30,7 +33,8 @@
 #define MARKER_BYTES 7
 #define OURS_START   0xffff800000000000u /* what the interface leaves to hypervisors */
 #define OURS_END     0xffff880000000000u
-#define MAX_BLOCKS   (1u << 20) /* a power of two, more than half of it unused */
+#define KERNEL_START 0xffffffff80000000u /* where Linux lies */
+#define MAX_BLOCKS   (1u << 20)          /* a power of two, more than half of it unused */
 
 typedef uint64_t plugin_id;
 typedef struct {
@@ -72,6 +76,8 @@ extern bytes *g_byte_array_set_size(bytes *, unsigned);
 
 EXPORT int qemu_plugin_version = 4;
 
+static uint64_t entry; /* of the hypervisor; 0 once it was seen */
+static bool kernel_seen;
 static plugin_u64 executed, executed_inside;
 static void *rax, *rdx, *rdi, *rsi;
 static bytes *value, *text;
@@ -190,12 +196,27 @@ static void on_named(unsigned cpu, void *unused)
     note(what, strlen(what));
 }
 
+/* What is translated for the first time is about to be executed. */
+static void note_boot(uint64_t address)
+{
+    static const char begin[] = "bench: boot begin", end[] = "bench: boot end";
+
+    if (address == entry) {
+        entry = 0;
+        note(begin, sizeof(begin) - 1);
+    } else if (!entry && !kernel_seen && address >= KERNEL_START) {
+        kernel_seen = true;
+        note(end, sizeof(end) - 1);
+    }
+}
+
 static void on_translation(plugin_id id, void *translation)
 {
     size_t count = qemu_plugin_tb_n_insns(translation);
     uint64_t address = qemu_plugin_tb_vaddr(translation);
 
     (void)id;
+    note_boot(address);
     qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(translation, ADD_U64, executed, count);
     if (address >= OURS_START && address < OURS_END)
         qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(translation, ADD_U64, executed_inside,
@@ -251,6 +272,8 @@ EXPORT int qemu_plugin_install(plugin_id id, const void *info, int count, char *
     for (int i = 0; i < count; i++) {
         if (strncmp(words[i], "out=", 4) == 0)
             out = fopen(words[i] + 4, "w");
+        else if (strncmp(words[i], "entry=", 6) == 0)
+            entry = strtoul(words[i] + 6, NULL, 0);
         else if (strncmp(words[i], "profile=", 8) == 0)
             profile = strdup(words[i] + 8);
     }

@@ -15,6 +15,9 @@
 #define ZSTD_STATIC_LINKING_ONLY /* for decoding in memory that we give */
 #include <zstd.h>
 
+/* Calls a library, which wants the stack aligned to 16 where we leave it at 8. */
+#define __realigned __attribute__((force_align_arg_pointer))
+
 /* zlib's state (10 KiB) and, should it want one, its window (32 KiB). */
 #define GZIP_ARENA 0x10000
 /* What liblzma takes on top of what it says for the filters. */
@@ -118,7 +121,7 @@ static __init void *gzip_alloc(void *arena, unsigned int count, unsigned int siz
 }
 
 /* What the filters of the first block need, dictionary included. */
-static __init const char *xz_arena_size(const u8 *bytes, u64 size, u64 *needed)
+static __init __realigned const char *xz_arena_size(const u8 *bytes, u64 size, u64 *needed)
 {
     static const char broken[] = "xz payload has a broken header";
     u8 options[1024] __aligned_to(16);
@@ -145,8 +148,8 @@ static __init const char *xz_arena_size(const u8 *bytes, u64 size, u64 *needed)
     return NULL;
 }
 
-static __init const char *unpack_gzip(const u8 *bytes, u64 size, u8 *output, u64 output_size,
-                                      struct decompress_arena *arena)
+static __init __realigned const char *unpack_gzip(const u8 *bytes, u64 size, u8 *output,
+                                                  u64 output_size, struct decompress_arena *arena)
 {
     z_stream stream = {
         .next_in = (u8 *)bytes,
@@ -168,8 +171,8 @@ static __init const char *unpack_gzip(const u8 *bytes, u64 size, u8 *output, u64
     return NULL;
 }
 
-static __init const char *unpack_xz(const u8 *bytes, u64 size, u8 *output, u64 output_size,
-                                    struct decompress_arena *arena)
+static __init __realigned const char *unpack_xz(const u8 *bytes, u64 size, u8 *output,
+                                                u64 output_size, struct decompress_arena *arena)
 {
     const lzma_allocator allocator = {arena_alloc, arena_free, arena};
     u64 memory_limit = UINT64_MAX; /* the arena is the limit */
@@ -184,8 +187,8 @@ static __init const char *unpack_xz(const u8 *bytes, u64 size, u8 *output, u64 o
     return NULL;
 }
 
-static __init const char *unpack_zstd(const u8 *bytes, u64 size, u8 *output, u64 output_size,
-                                      struct decompress_arena *arena)
+static __init __realigned const char *unpack_zstd(const u8 *bytes, u64 size, u8 *output,
+                                                  u64 output_size, struct decompress_arena *arena)
 {
     ZSTD_DCtx *context = ZSTD_initStaticDCtx(arena->start, arena->size);
 
@@ -203,8 +206,8 @@ static __init const char *unpack_zstd(const u8 *bytes, u64 size, u8 *output, u64
 }
 
 /* Magic, then blocks with their packed sizes in front, until the output is full. */
-static __init const char *unpack_lz4(const u8 *bytes, u64 size, u8 *output, u64 output_size,
-                                     struct decompress_arena *)
+static __init __realigned const char *unpack_lz4(const u8 *bytes, u64 size, u8 *output,
+                                                 u64 output_size, struct decompress_arena *)
 {
     u64 at = 4, done = 0;
 

@@ -69,15 +69,13 @@ struct domain *domain_get(domid_t id)
 struct domain *domain_get_next(domid_t from)
 {
     spin_hold(&list_lock);
-    for (u32 id = from; id < DOMID_FIRST_RESERVED; id++) {
-        struct domain *d = at(id);
+    for (u64 id = from;; id++) {
+        id = bitmap_find_next_set(ids_in_use, DOMID_FIRST_RESERVED, id);
+        struct domain *d = id < DOMID_FIRST_RESERVED ? at((u32)id) : NULL;
 
-        if (d && get_live(d))
+        if (id >= DOMID_FIRST_RESERVED || (d && get_live(d)))
             return d;
-        if (!table[id >> CHUNK_BITS])
-            id |= CHUNK_SIZE - 1;
     }
-    return NULL;
 }
 
 /* ---- ids ---- */

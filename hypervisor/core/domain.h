@@ -85,9 +85,10 @@ struct vcpu {
     u32 virq_port[24]; /* NR_VIRQS: port bound to each virq (global ones: of vCPU 0) */
 
     cpumask_t hard_affinity, soft_affinity;
-    bool nmi_pending, mce_pending;
     bool asks; /* a device model, and is in the middle of an instruction: core/ioreq.h */
-    u32 work;  /* VCPU_WORK_*: to be done before it enters its guest */
+    /* To be done before it enters its guest: one word for pv/entry.S to look at. */
+    bool nmi_pending __aligned_to(8);
+    u32 work; /* VCPU_WORK_* */
 
     struct rejection rejections[REJECTIONS_KEPT];
     u32 rejection_next;

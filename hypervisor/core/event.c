@@ -23,7 +23,7 @@
 static spinlock_t handler_lock = SPINLOCK(LOCK_EVENT);
 static struct domain *virq_handlers[NR_VIRQS];
 
-struct event_port *event_port(const struct domain *d, u32 port)
+static __always_inline struct event_port *find_port(const struct domain *d, u32 port)
 {
     const struct event_table *t = d->events;
     u64 n = port / PORTS_PER_CHUNK;
@@ -34,9 +34,14 @@ struct event_port *event_port(const struct domain *d, u32 port)
     return chunk ? &chunk[port % PORTS_PER_CHUNK] : NULL;
 }
 
+struct event_port *event_port(const struct domain *d, u32 port)
+{
+    return find_port(d, port);
+}
+
 /* ---- delivery ---- */
 
-static void wake_pollers(struct domain *d, u32 port)
+static __attribute__((noinline)) void wake_pollers(struct domain *d, u32 port)
 {
     for_each_vcpu (d, v)
         if ((READ_ONCE(v->pause_flags) & PAUSE_POLL) &&
@@ -46,16 +51,15 @@ static void wake_pollers(struct domain *d, u32 port)
 
 void event_raise(struct domain *d, struct event_port *p)
 {
-    bool fresh = d->events->fifo ? fifo_raise(d, p) : two_level_raise(d, p);
-
     perfc_inc(events);
+    bool fresh = d->events->fifo ? fifo_raise(d, p) : two_level_raise(d, p);
     if (fresh && unlikely(READ_ONCE(d->pollers)))
         wake_pollers(d, p->number);
 }
 
 int event_send(struct domain *d, u32 port)
 {
-    struct event_port *p = event_port(d, port);
+    struct event_port *p = find_port(d, port);
 
     if (!p)
         return reject(-EINVAL, "sends through an invalid port");

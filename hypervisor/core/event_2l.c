@@ -13,19 +13,20 @@
 
 unsigned long *two_level_mask(struct domain *d)
 {
-    return d->narrow ? &d->shared_info->evtchn_pending[32 * 32 / 64] : d->shared_info->evtchn_mask;
+    return unlikely(d->narrow) ? &d->shared_info->evtchn_pending[32 * 32 / 64]
+                               : d->shared_info->evtchn_mask;
 }
 
 u32 *two_level_selector(const struct vcpu *v, struct vcpu_info *info)
 {
-    return (u32 *)info + (v->domain->narrow ? 1 : 2);
+    return (u32 *)info + (unlikely(v->domain->narrow) ? 1 : 2);
 }
 
 /* The port is pending and not masked: shows it to its vCPU. */
-static void select_word(struct domain *d, struct event_port *p)
+static __always_inline void select_word(struct domain *d, const struct event_port *p, u32 port)
 {
     struct vcpu *v = d->vcpus[READ_ONCE(p->vcpu)];
-    u32 word = p->number >> (d->narrow ? 5 : 6), bit = 1U << word % 32;
+    u32 word = port >> (unlikely(d->narrow) ? 5 : 6), bit = 1U << word % 32;
 
     if (v && !(atomic_fetch_or(&two_level_selector(v, READ_ONCE(v->info))[word / 32], bit) & bit))
         vcpu_mark_events_pending(v);
@@ -33,10 +34,13 @@ static void select_word(struct domain *d, struct event_port *p)
 
 bool two_level_raise(struct domain *d, struct event_port *p)
 {
-    if (atomic_bit_test_and_set(d->shared_info->evtchn_pending, p->number))
+    struct shared_info *shared = d->shared_info;
+    u32 port = p->number;
+
+    if (atomic_bit_test_and_set(shared->evtchn_pending, port))
         return false;
-    if (!bit_test(two_level_mask(d), p->number))
-        select_word(d, p);
+    if (!bit_test(unlikely(d->narrow) ? two_level_mask(d) : shared->evtchn_mask, port))
+        select_word(d, p, port);
     return true;
 }
 
@@ -44,5 +48,5 @@ void two_level_unmask(struct domain *d, struct event_port *p)
 {
     if (atomic_bit_test_and_clear(two_level_mask(d), p->number) &&
         bit_test(d->shared_info->evtchn_pending, p->number))
-        select_word(d, p);
+        select_word(d, p, p->number);
 }

@@ -95,9 +95,15 @@ struct grant_side {
     domid_t domid;       /* of the request */
     bool by_ref;
 };
-struct grant_copier { /* all zero: new */
+struct grant_copier {
     struct grant_side from, to;
 };
+static inline void grant_copy_begin(struct grant_copier *c)
+{
+    c->from.frame = c->to.frame = NULL;
+    c->from.granter = c->from.granter2 = c->from.use.granter = c->from.use2.granter = NULL;
+    c->to.granter = c->to.granter2 = c->to.use.granter = c->to.use2.granter = NULL;
+}
 s16 grant_copy(struct grant_copier *copier, const struct gnttab_copy *op);
 void grant_copy_end(struct grant_copier *copier); /* before the guest goes on */
 s16 grant_transfer(const struct gnttab_transfer *op);

@@ -109,9 +109,11 @@ static s16 side_begin(struct grant_side *s, const struct gnttab_copy_ptr *p, boo
 {
     u64 name = by_ref ? p->u.ref : p->u.gmfn;
 
-    if (s->frame && s->by_ref == by_ref && s->domid == p->domid && s->name == name)
-        return GNTST_okay;
-    side_release(s, write);
+    if (s->frame) {
+        if (s->by_ref == by_ref && s->domid == p->domid && s->name == name)
+            return GNTST_okay;
+        side_release(s, write);
+    }
     if (s->granter && s->domid != p->domid) {
         domain_put(s->granter);
         s->granter = NULL;

@@ -38,8 +38,8 @@ static s16 claim_check(struct claim c, bool pinned, domid_t who, u16 mask, bool 
 }
 
 /* Version 1: flags, domain and status are one word; taken together by exchange. */
-static s16 claim_v1(struct grant_table *t, u32 ref, bool pinned, domid_t who, u16 mask, bool write,
-                    struct claim *c)
+static __always_inline s16 claim_v1(struct grant_table *t, u32 ref, bool pinned, domid_t who,
+                                    u16 mask, bool write, struct claim *c)
 {
     u32 *word = (u32 *)grant_v1(t, ref);
     u32 old = READ_ONCE(*word);
@@ -60,8 +60,8 @@ static s16 claim_v1(struct grant_table *t, u32 ref, bool pinned, domid_t who, u1
  * again; the guest changes the entry, then looks at the status. One of the two
  * sees the other (both orders are full barriers).
  */
-static s16 claim_v2(struct grant_table *t, u32 ref, bool pinned, domid_t who, u16 mask, bool write,
-                    struct claim *c)
+static __attribute__((noinline)) s16 claim_v2(struct grant_table *t, u32 ref, bool pinned,
+                                              domid_t who, u16 mask, bool write, struct claim *c)
 {
     u32 *word = (u32 *)grant_v2(t, ref);
     u32 seen = READ_ONCE(*word);
@@ -75,7 +75,8 @@ static s16 claim_v2(struct grant_table *t, u32 ref, bool pinned, domid_t who, u1
 }
 
 /* Shows the guest what uses are left. */
-static void status_update(struct grant_table *t, u32 ref, const struct grant_active *a)
+static __always_inline void status_update(struct grant_table *t, u32 ref,
+                                          const struct grant_active *a)
 {
     u16 *status = grant_status_word(t, ref);
     u16 gone = (u16)((a->writers ? 0 : GTF_writing) | (grant_in_use(a) ? 0 : GTF_reading));
@@ -162,7 +163,8 @@ s16 grant_use_begin(struct domain *granter, u32 ref, domid_t who, bool write, bo
     bool pinned = grant_in_use(a);
     if (pinned && (a->domid != who || (!for_copy && (a->sub_page || a->transitive))))
         return reject(GNTST_general_error, "grant is in use otherwise");
-    s16 status = (t->version == 1 ? claim_v1 : claim_v2)(t, ref, pinned, who, mask, write, &c);
+    s16 status = likely(t->version == 1) ? claim_v1(t, ref, pinned, who, mask, write, &c)
+                                         : claim_v2(t, ref, pinned, who, mask, write, &c);
     if (!status)
         status = use_take(granter, ref, c, a, write, use);
     if (status)

@@ -32,7 +32,7 @@ struct grant_handle {
 #define HANDLE_BUSY      (1U << 31) /* an operation works on it */
 #define HANDLE_NONE      ~0U
 #define HANDLE_MAPPED    (GNTMAP_host_map | GNTMAP_device_map)
-#define HANDLES_PER_PAGE (PAGE_SIZE / sizeof(struct grant_handle))
+#define HANDLES_PER_PAGE 128U /* as many as fit, for which finding one needs no division */
 
 struct grant_table {
     spinlock_t lock; /* LOCK_GRANT */

@@ -18,10 +18,8 @@
 
 #include <xen/grant_table.h>
 
-struct frame *domain_frame_get(struct domain *d, u64 number)
+struct frame *physmap_frame_get(struct domain *d, u64 number)
 {
-    if (!d->p2m)
-        return frame_get_from_guest(number, &d->frames);
     for (;;) {
         struct p2m_entry e = p2m_lookup(d->p2m, number);
         if (e.kind == P2M_NONE || e.kind > P2M_LOGDIRTY)

@@ -6,9 +6,15 @@
 #pragma once
 
 #include "core/domain.h"
+#include "core/nospec.h"
 
 /* The domain's own frame, with a reference; NULL: no such RAM, or not its own. */
-struct frame *domain_frame_get(struct domain *d, u64 number);
+struct frame *physmap_frame_get(struct domain *d, u64 number);
+static inline struct frame *domain_frame_get(struct domain *d, u64 number)
+{
+    return likely(!d->p2m) ? frame_get_from_guest(number, &d->frames)
+                           : physmap_frame_get(d, number);
+}
 /* The same for writing on the guest's account: a reference and a writable use.
  * 0, -EINVAL: no such RAM, -EPERM: not writable. */
 int domain_page_take(struct domain *d, u64 number, struct frame **f);

@@ -33,6 +33,7 @@ struct pirq {
 
 struct pirq_table {
     struct pirq *slots[PIRQ_COUNT];
+    u32 used;               /* of them */
     unsigned long *eoi_map; /* a page of the guest: pirqs that need PHYSDEVOP_eoi; NULL: none */
     bool auto_unmask;       /* v1 of the map: the call unmasks the port, too */
 };
@@ -89,6 +90,7 @@ static struct pirq *put_in(struct domain *d, u32 number)
     p->domain = d;
     p->number = number;
     d->pirqs->slots[number] = p;
+    d->pirqs->used++;
     return p;
 }
 
@@ -215,6 +217,7 @@ static void unmap(struct domain *d, struct pirq *p)
     if (p->is_msi)
         msi_disable(p->irq);
     d->pirqs->slots[p->number] = NULL;
+    d->pirqs->used--;
     heap_free(p);
 }
 
@@ -327,7 +330,7 @@ void pirq_destroy(struct domain *d)
     if (!t)
         return;
     spin_lock(&d->events->lock);
-    for (u32 i = 0; i < PIRQ_COUNT; i++)
+    for (u32 i = 0; t->used; i++)
         if (t->slots[i])
             unmap(d, t->slots[i]);
     d->pirqs = NULL;

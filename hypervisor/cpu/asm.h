@@ -26,10 +26,13 @@
     .endr
 .endm
 
-/* No value of a guest's stays in a register for mispredicted code to use; rdi is written next. */
-.macro CLEAR_GPRS
+/* No value of a guest's stays in a register for mispredicted code to use; rdi is written next.
+ * One may be kept, which is ours by now. */
+.macro CLEAR_GPRS keep=none
     .irp reg, eax, ebx, ecx, edx, esi, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+    .ifnc \reg, \keep
     xor %\reg, %\reg
+    .endif
     .endr
 .endm
 
@@ -38,16 +41,6 @@
     mov %rsp, \reg
     and $-STACK_SIZE, \reg
     add $(STACK_SIZE - CPU_LOCAL_SIZE), \reg
-.endm
-
-/*
- * The frame ends at an address the processor aligns to 16 (TSS.rsp0), which
- * leaves its start 8 off: C wants rsp aligned at a call.
- */
-.macro call_c function
-    sub   $8, %rsp
-    call  \function
-    add   $8, %rsp
 .endm
 
 /* Three-byte NOPs that features_init() turns into CLAC or STAC. */

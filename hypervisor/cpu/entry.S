@@ -59,19 +59,19 @@ ENTRY(entry_common)
 1:  /* rdi = rsp = the frame in cpu_local */
     cmpl $32, REGS_VECTOR(%rdi)
     jae 2f
-    call_c guest_trap
+    call guest_trap
     jmp guest_exit
 2:  mov REGS_VECTOR(%rdi), %edi
-    call_c irq_dispatch
+    call irq_dispatch
     jmp guest_exit
 
 3:  /* From ring 0. */
     cmpl $32, REGS_VECTOR(%rdi)
     jae 4f
-    call_c hv_fault
+    call hv_fault
     jmp 5f
 4:  mov REGS_VECTOR(%rdi), %edi
-    call_c irq_dispatch
+    call irq_dispatch
 5:  RESTORE_GPRS
     add $8, %rsp
     iretq
@@ -97,7 +97,7 @@ entry_ist:
     mov %rdx, %rsp
     mov %rdx, %rdi
     jmp 1b
-6:  call_c hv_ist_trap
+6:  call hv_ist_trap
     jmp 5b
 END(entry_common)
 

@@ -34,20 +34,36 @@ bool spin_held(const spinlock_t *lock)
     return !CHECKING || READ_ONCE(lock->owner) == this_cpu_id() + 1;
 }
 
-static void acquire(spinlock_t *lock)
+void spin_wait(spinlock_t *lock, u16 ticket);
+void spin_wait(spinlock_t *lock, u16 ticket)
 {
-    u16 ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-
     while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket)
         cpu_wait();
+}
+
+static void acquire(spinlock_t *lock)
+{
+    spin_wait(lock, __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED));
     note_locked(lock);
 }
 
+#if defined(TENON_DEBUG) || defined(TENON_HOST)
 void spin_lock(spinlock_t *lock)
 {
     check_order(lock->level);
     acquire(lock);
 }
+
+void spin_unlock(spinlock_t *lock)
+{
+    if (CHECKING) {
+        ASSERT(spin_held(lock));
+        lock->owner = 0;
+        this_cpu(held)[lock->level]--;
+    }
+    __atomic_store_n(&lock->serving, (u16)(lock->serving + 1), __ATOMIC_RELEASE);
+}
+#endif
 
 bool spin_trylock(spinlock_t *lock)
 {
@@ -60,17 +76,6 @@ bool spin_trylock(spinlock_t *lock)
         return false;
     note_locked(lock);
     return true;
-}
-
-void spin_unlock(spinlock_t *lock)
-{
-    if (CHECKING) {
-        ASSERT(spin_held(lock));
-        lock->owner = 0;
-        this_cpu(held)[lock->level]--;
-    }
-    /* Only the holder writes serving. */
-    __atomic_store_n(&lock->serving, (u16)(lock->serving + 1), __ATOMIC_RELEASE);
 }
 
 void spin_lock_pair(spinlock_t *a, spinlock_t *b)

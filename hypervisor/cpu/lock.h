@@ -46,9 +46,25 @@ typedef struct {
 
 #define SPINLOCK(lvl) ((spinlock_t){.level = (lvl)})
 
-void spin_lock(spinlock_t *lock);
 bool spin_trylock(spinlock_t *lock);
+#if defined(TENON_DEBUG) || defined(TENON_HOST)
+void spin_lock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
+#else
+void spin_wait(spinlock_t *lock, u16 ticket);
+static inline void spin_lock(spinlock_t *lock)
+{
+    u16 ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+    if (unlikely(__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket))
+        spin_wait(lock, ticket);
+}
+/* Only the holder writes serving, and no processor stores before what it did until then. */
+static inline void spin_unlock(spinlock_t *lock)
+{
+    __asm__ volatile("incw %0" : "+m"(lock->serving) : : "memory");
+}
+#endif
 
 /* The lock is held from here to the end of the block, whichever way that is left. */
 #define spin_hold(lock)                     HOLD_(spinlock_t, spin_lock, spin_unhold_, lock, __LINE__)

@@ -40,5 +40,6 @@ void offsets_cpu(void)
     DEFINE_OFFSET(CPU_PERCPU_OFFSET, struct cpu_local, percpu_offset);
     DEFINE_OFFSET(CPU_NUMBER, struct cpu_local, cpu);
     DEFINE_OFFSET(CPU_WORK, struct cpu_local, work);
+    DEFINE_OFFSET(CPU_SLICE_END, struct cpu_local, slice_end);
     DEFINE_OFFSET(CPU_GUEST_STACK, struct cpu_local, guest_stack);
 }

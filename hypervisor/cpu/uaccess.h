@@ -59,6 +59,8 @@ __must_check size_t clear_guest_va(guest_va_t to, size_t length);
 #define guest_access_end()              ((void)0)
 #define guest_put(where, value, failed) (*(where) = (value))
 #define guest_get(value, where, failed) ((value) = *(where))
+#define word_to_guest_va(to, value)     copy_to_guest_va(guest_va(to), &(u64){value}, sizeof(u64))
+#define u32_from_guest_va(value, from)  copy_from_guest_va(value, guest_va(from), sizeof(u32))
 #else
 #define SMAP_SITE_(last_byte)                                                                     \
     __asm__ volatile("1: .byte 0x0f, 0x1f, 0x00\n"                                                \
@@ -71,10 +73,37 @@ __must_check size_t clear_guest_va(guest_va_t to, size_t length);
                  "er"((u64)(value))                                                   \
                  : "memory"                                                           \
                  : failed)
-#define guest_get(value, where, failed)                               \
-    __asm__ goto("1: movq %1, %0\n" EX_TABLE("1b", "%l[" #failed "]") \
-                 : "=r"(value)                                        \
-                 : "m"(*(where))                                      \
-                 :                                                    \
+#define guest_get(value, where, failed)                              \
+    __asm__ goto("1: mov %1, %0\n" EX_TABLE("1b", "%l[" #failed "]") \
+                 : "=r"(value)                                       \
+                 : "m"(*(where))                                     \
+                 :                                                   \
                  : failed)
+/* One word, aligned or not: 0, or not done. */
+static inline __must_check size_t word_to_guest_va(u64 to, u64 value)
+{
+    size_t left = sizeof(value);
+
+    if (unlikely(!guest_range(to, left)))
+        return left;
+    guest_access_begin();
+    guest_put((u64 *)to, value, failed);
+    left = 0;
+failed:
+    guest_access_end();
+    return left;
+}
+static inline __must_check size_t u32_from_guest_va(u32 *value, u64 from)
+{
+    size_t left = sizeof(*value);
+
+    if (unlikely(!guest_range(from, left)))
+        return left;
+    guest_access_begin();
+    guest_get(*value, (const u32 *)never_ours(from), failed);
+    left = 0;
+failed:
+    guest_access_end();
+    return left;
+}
 #endif

@@ -68,41 +68,32 @@ struct holds {
     struct grant_copier copier;
 };
 
-static void unmaps_do(u32 cmd, void *requests, u32 n, struct grant_mapper *mapper)
+static void request_do(u32 cmd, union request *r, struct holds *holds, struct grant_unmapped *gone)
 {
-    struct gnttab_unmap_grant_ref *unmap = requests;
-    struct gnttab_unmap_and_replace *replace = requests;
-    struct grant_unmapped gone[CHUNK];
-
-    for (u32 i = 0; i < n; i++)
-        if (cmd == GNTTABOP_unmap_grant_ref)
-            unmap[i].status = grant_unmap(unmap[i].host_addr, unmap[i].dev_bus_addr, 0,
-                                          unmap[i].handle, &gone[i], mapper);
-        else
-            replace[i].status = grant_unmap(replace[i].host_addr, 0, replace[i].new_addr,
-                                            replace[i].handle, &gone[i], mapper);
-    grant_unmap_finish(gone, n);
+    if (cmd == GNTTABOP_map_grant_ref)
+        r->map.status = grant_map(&r->map, &holds->mapper);
+    else if (cmd == GNTTABOP_unmap_grant_ref)
+        r->unmap.status = grant_unmap(r->unmap.host_addr, r->unmap.dev_bus_addr, 0, r->unmap.handle,
+                                      gone, &holds->mapper);
+    else if (cmd == GNTTABOP_copy)
+        r->copy.status = grant_copy(&holds->copier, &r->copy);
+    else if (cmd == GNTTABOP_unmap_and_replace)
+        r->replace.status = grant_unmap(r->replace.host_addr, 0, r->replace.new_addr,
+                                        r->replace.handle, gone, &holds->mapper);
+    else if (cmd == GNTTABOP_transfer)
+        r->transfer.status = grant_transfer(&r->transfer);
+    else
+        r->swap.status = grant_swap(r->swap.ref_a, r->swap.ref_b);
 }
 
 static void chunk_do(u32 cmd, void *requests, u32 n, struct holds *holds)
 {
-    struct gnttab_map_grant_ref *map = requests;
-    struct gnttab_copy *copy = requests;
-    struct gnttab_transfer *transfer = requests;
-    struct gnttab_swap_grant_ref *swap = requests;
+    struct grant_unmapped gone[CHUNK];
 
+    for (u32 i = 0; i < n; i++, requests = (char *)requests + request_size[cmd])
+        request_do(cmd, requests, holds, &gone[i]);
     if (cmd == GNTTABOP_unmap_grant_ref || cmd == GNTTABOP_unmap_and_replace)
-        unmaps_do(cmd, requests, n, &holds->mapper);
-    else
-        for (u32 i = 0; i < n; i++)
-            if (cmd == GNTTABOP_map_grant_ref)
-                map[i].status = grant_map(&map[i], &holds->mapper);
-            else if (cmd == GNTTABOP_copy)
-                copy[i].status = grant_copy(&holds->copier, &copy[i]);
-            else if (cmd == GNTTABOP_transfer)
-                transfer[i].status = grant_transfer(&transfer[i]);
-            else
-                swap[i].status = grant_swap(swap[i].ref_a, swap[i].ref_b);
+        grant_unmap_finish(gone, n);
 }
 
 static s64 requests_do(u32 cmd, u64 array, u32 count)
@@ -115,7 +106,7 @@ static s64 requests_do(u32 cmd, u64 array, u32 count)
 
     holds.mapper = (struct grant_mapper){0};
     if (cmd == GNTTABOP_copy)
-        holds.copier = (struct grant_copier){0};
+        grant_copy_begin(&holds.copier);
 
     do {
         u64 at = array + done * size;
@@ -184,7 +175,7 @@ static int table_target(u32 cmd, const union request *r, struct domain **d)
 }
 
 /* Operations on a whole table: one request at a time. Most tell in it how it went. */
-static s64 table_do(u32 cmd, u64 arg, u32 count)
+static __attribute__((noinline)) s64 table_do(u32 cmd, u64 arg, u32 count)
 {
     struct domain *d __put_domain = NULL;
     union request r;

@@ -19,6 +19,8 @@ typedef s64 (*hypercall_fn)(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
 
 /* Called by pv/entry.S for a PV guest's SYSCALL from its kernel. */
 void hypercall_pv(struct cpu_user_regs *regs);
+s64 hypercall_none(void);
+void hypercall_again(struct cpu_user_regs *regs);
 /* Likewise for a translated guest; false: it is to be made again, its arguments are rewritten. */
 bool hypercall_hvm(struct cpu_user_regs *regs, bool code64);
 /* One call by number with arguments given: multicall uses it. */

@@ -19,13 +19,13 @@
 #include "cpu/work.h"
 #include "lib/string.h"
 #include "pv/calls.h"
+#include "pv/entry.h"
 
 #include <xen/arch-x86/xen-mca.h>
 
 /* How long a long operation may hold the CPU: 200 us, in TSC ticks at 1 kHz. */
 #define SLICE_FRACTION 5
 #define SYSCALL_LENGTH 2
-#define CALLS          64 /* a power of two above the highest number */
 
 struct arguments {
     u64 a[5];
@@ -38,16 +38,22 @@ struct desk {
 };
 static DEFINE_PER_CPU(struct desk, desk);
 
-enum { PV = 1, HVM = 2, HVM32 = 4, ALL = 7 };
+enum { PV = HYPERCALL_PV, HVM = 2, HVM32 = 4, ALL = 7 };
+#define CALLS HYPERCALL_ROWS
 
 struct call {
     hypercall_fn handler;
     u8 kinds;
 };
+_Static_assert(sizeof(struct call) == 1 << HYPERCALL_ROW_SHIFT &&
+                   offsetof(struct call, kinds) == HYPERCALL_ROW_KINDS &&
+                   __HYPERVISOR_iret == HYPERCALL_IRET,
+               "pv/entry.S knows it");
 
 #define CALL(name, nr_arguments, guest_kinds) \
     [__HYPERVISOR_##name] = {hypercall_##name, guest_kinds},
-static const struct call calls[CALLS] = {
+extern const struct call hypercall_rows[CALLS];
+const struct call hypercall_rows[CALLS] = {
 #include "hypercall/calls.def"
 };
 
@@ -77,19 +83,24 @@ static void trace_call(u32 event, u64 number, const u64 args[5])
     trace_write(event, n, words);
 }
 
+s64 hypercall_none(void)
+{
+    return reject(-ENOSYS, "no such hypercall");
+}
+
 /* Inline, so that a guest's registers become arguments without a detour. */
 static __always_inline s64 call_handler(u32 kind, u64 number, u64 a0, u64 a1, u64 a2, u64 a3,
                                         u64 a4)
 {
     if (unlikely(number >= CALLS))
-        return reject(-ENOSYS, "no such hypercall");
+        return hypercall_none();
     /* The number is the guest's: keep a mispredicted check from reading beyond the table. */
     __asm__("" : "+r"(number));
     number &= CALLS - 1;
-    const struct call *call = &calls[number];
+    const struct call *call = &hypercall_rows[number];
     perfc_inc(hypercalls[number]);
     if (unlikely(!(call->kinds & kind)))
-        return reject(-ENOSYS, "hypercall not offered");
+        return hypercall_none();
     return call->handler(a0, a1, a2, a3, a4);
 }
 
@@ -137,6 +148,20 @@ static __attribute__((noinline)) void trace_registers(const struct cpu_user_regs
     trace_call(TRC_PV_HYPERCALL_V2, regs->rax, args);
 }
 
+/* The call in these registers goes on with the arguments that it left. */
+void hypercall_again(struct cpu_user_regs *regs)
+{
+    const u64 *a = this_cpu(desk).args.a;
+
+    regs->rip -= SYSCALL_LENGTH;
+    regs->rdi = a[0];
+    regs->rsi = a[1];
+    regs->rdx = a[2];
+    regs->r10 = a[3];
+    regs->r8 = a[4];
+}
+
+/* What pv/entry.S does not do by itself, and whatever it does. */
 void hypercall_pv(struct cpu_user_regs *regs)
 {
     u64 number = regs->rax;
@@ -145,25 +170,14 @@ void hypercall_pv(struct cpu_user_regs *regs)
         trace_registers(regs);
     /* Its result is the rax of whatever the guest goes back to: any value at
      * all, also one that would mean "run again". */
-    if (number == __HYPERVISOR_iret) {
-        perfc_inc(hypercalls[__HYPERVISOR_iret]);
-        regs->rax = pv_iret(regs);
-        return;
-    }
+    if (number == __HYPERVISOR_iret)
+        return pv_iret(regs);
     cpu_local()->slice_end = 0;
     s64 result = call_handler(PV, number, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8);
-    if (likely(result != -ERESTART_HYPERCALL)) {
+    if (unlikely(result == -ERESTART_HYPERCALL))
+        hypercall_again(regs);
+    else
         regs->rax = result;
-        return;
-    }
-    regs->rip -= SYSCALL_LENGTH;
-    regs->rax = number;
-    const u64 *a = this_cpu(desk).args.a;
-    regs->rdi = a[0];
-    regs->rsi = a[1];
-    regs->rdx = a[2];
-    regs->r10 = a[3];
-    regs->r8 = a[4];
 }
 
 /* Registers of the two calling conventions: xen/arch-x86/xen-x86_64.h, -x86_32.h. */
@@ -213,8 +227,10 @@ static __always_inline s64 multicall_entry(u64 where, bool pv)
         TRY(guest_copy_out(where, &entry, sizeof(entry)));
         return -ERESTART_HYPERCALL;
     }
-    return guest_copy_out(where + offsetof(struct multicall_entry, result), &entry.result,
-                          sizeof(entry.result));
+    where += offsetof(struct multicall_entry, result);
+    return pv && likely(!word_to_guest_va(where, (u64)result))
+               ? 0
+               : guest_copy_out(where, &entry.result, sizeof(entry.result));
 }
 
 s64 hypercall_multicall(u64 list, u64 count, u64, u64, u64)

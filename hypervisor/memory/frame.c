@@ -24,26 +24,9 @@ void frame_set_owner(struct frame *f, const struct frame_owner *owner)
     atomic_store(&f->owner, frame_owner_number(owner));
 }
 
-bool frame_get(struct frame *f, const struct frame_owner *owner)
+bool frame_get_none(u64 old)
 {
-    u32 number = frame_owner_number(owner);
-    u64 seen = READ_ONCE(f->count), old;
-
-    /* Asked first so that a stranger never disturbs a frame, even for a moment:
-     * frame_steal() wants to find the owner's reference alone. */
-    if (READ_ONCE(f->owner) != number)
-        return false;
-    do {
-        old = seen;
-        if (!(old & FRAME_COUNT_MASK))
-            return false;
-        ASSERT((old & FRAME_COUNT_MASK) != FRAME_COUNT_MASK);
-        seen = atomic_cmpxchg(&f->count, old, old + 1);
-    } while (seen != old);
-
-    if (likely(READ_ONCE(f->owner) == number))
-        return true;
-    frame_put(f);
+    ASSERT((old & FRAME_COUNT_MASK) != FRAME_COUNT_MASK);
     return false;
 }
 
@@ -54,13 +37,10 @@ void frame_get_again(struct frame *f)
     ASSERT((old & FRAME_COUNT_MASK) != 0);
 }
 
-void frame_put(struct frame *f)
+void frame_put_slow(struct frame *f, u64 old)
 {
-    u64 left = atomic_sub_return(&f->count, 1UL);
-
-    ASSERT(((left + 1) & FRAME_COUNT_MASK) != 0);
-    if ((left & FRAME_COUNT_MASK) == 0)
-        frame_give_back(f);
+    ASSERT((old & FRAME_COUNT_MASK) != 0);
+    frame_give_back(f);
 }
 
 bool frame_release(struct frame *f)
@@ -83,7 +63,7 @@ void frame_stamp(struct frame *f)
     atomic_store(&f->stamp, flush_clock_now());
 }
 
-void frames_flush_since(u32 stamp)
+__attribute__((noinline)) void frames_flush_since(u32 stamp)
 {
     cpumask_t mask = cpus_online;
 
@@ -97,7 +77,7 @@ void frame_flush_stale(const struct frame *f)
     frames_flush_since(READ_ONCE(f->stamp));
 }
 
-bool frame_get_writable(struct frame *f)
+bool frame_get_writable_slow(struct frame *f)
 {
     for (;;) {
         u64 old = READ_ONCE(f->type);
@@ -127,7 +107,7 @@ bool frame_get_writable(struct frame *f)
     }
 }
 
-void frame_put_writable(struct frame *f)
+void frame_put_writable_slow(struct frame *f)
 {
     u64 seen = READ_ONCE(f->type), old;
 

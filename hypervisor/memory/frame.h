@@ -24,6 +24,7 @@
 
 #include "cpu/layout.h"
 #include "cpu/lock.h"
+#include "lib/atomic.h"
 #include "lib/bitmap.h"
 #include "lib/types.h"
 #include "memory/map.h"
@@ -47,7 +48,8 @@ struct frame {
 #define FRAME_DIRTY      (1UL << 61) /* nobody's, and not known to be zero: scrub before use */
 #define FRAME_FREE       (1UL << 60) /* first frame of a block in the page allocator */
 #define FRAME_ABSENT     (1UL << 63) /* has a struct frame, but no RAM of ours or of guests */
-#define FRAME_COUNT_MASK ((1UL << 56) - 1)
+#define FRAME_FLAG_BITS  8
+#define FRAME_COUNT_MASK (~0UL >> FRAME_FLAG_BITS)
 
 /* Layout of the type word; the meaning is pv/types.h's. */
 #define TYPE_MASK       (7UL << 61)
@@ -123,12 +125,40 @@ static inline struct frame_owner *frame_owner_of(const struct frame *f)
     return likely(number) ? mfn_to_virt(mfn(number)) : NULL;
 }
 
+/* What is short where nobody interferes is done in place; NAME_slow takes whatever there is. */
+/* Drops a reference; the last one gives the frame back to the allocator. */
+void frame_put_slow(struct frame *f, u64 old);
+static inline void frame_put(struct frame *f)
+{
+    u64 old = atomic_fetch_add(&f->count, -1UL);
+
+    if (unlikely(old << FRAME_FLAG_BITS <= 1UL << FRAME_FLAG_BITS)) /* the last, or none */
+        frame_put_slow(f, old);
+}
 /* Takes a reference if the frame is live and owned by `owner`; false otherwise. */
-__must_check bool frame_get(struct frame *f, const struct frame_owner *owner);
+bool frame_get_none(u64 old);
+static inline __must_check bool frame_get(struct frame *f, const struct frame_owner *owner)
+{
+    u64 seen = READ_ONCE(f->count), old;
+    u32 number = frame_owner_number(owner);
+
+    /* Asked first so that a stranger never disturbs a frame, even for a moment:
+     * frame_steal() wants to find the owner's reference alone. */
+    if (unlikely(READ_ONCE(f->owner) != number))
+        return false;
+    do {
+        old = seen;
+        if (unlikely((old + 1) << FRAME_FLAG_BITS <= 1UL << FRAME_FLAG_BITS)) /* none, or full */
+            return frame_get_none(old);
+        seen = atomic_cmpxchg(&f->count, old, old + 1);
+    } while (unlikely(seen != old));
+    if (likely(READ_ONCE(f->owner) == number))
+        return true;
+    frame_put(f);
+    return false;
+}
 /* Takes one more reference on a frame the caller already holds one of. */
 void frame_get_again(struct frame *f);
-/* Drops a reference; the last one gives the frame back to the allocator. */
-void frame_put(struct frame *f);
 /* Of a variable: the reference it has (if not NULL) is dropped at the end of its block. */
 #define __put_frame __attribute__((cleanup(frame_unhold_)))
 static inline void frame_unhold_(struct frame **f)
@@ -151,8 +181,26 @@ bool frame_release(struct frame *f);
  * The caller holds a reference. False: the frame is a page table or the like.
  * May wait for other CPUs.
  */
-__must_check bool frame_get_writable(struct frame *f);
-void frame_put_writable(struct frame *f);
+__must_check bool frame_get_writable_slow(struct frame *f);
+void frame_put_writable_slow(struct frame *f);
+#define TYPE_IN_USE (TYPE_WRITABLE | TYPE_VALIDATED)
+static inline __must_check bool frame_get_writable(struct frame *f)
+{
+    u64 old = READ_ONCE(f->type);
+
+    return likely(old - TYPE_IN_USE < TYPE_COUNT_MASK &&
+                  atomic_cmpxchg(&f->type, old, old + 1) == old) ||
+           frame_get_writable_slow(f);
+}
+static inline void frame_put_writable(struct frame *f)
+{
+    u64 old = READ_ONCE(f->type);
+
+    /* The last use leaves a stamp. */
+    if (unlikely(old - TYPE_IN_USE - 2 >= TYPE_COUNT_MASK - 1 ||
+                 atomic_cmpxchg(&f->type, old, old - 1) != old))
+        frame_put_writable_slow(f);
+}
 /* Notes that a use which CPUs may remember in their TLBs ends now; before the count drops. */
 void frame_stamp(struct frame *f);
 /* Flushes CPUs that may remember f from before its stamp. */

@@ -20,22 +20,13 @@
 
 #define FRAME_WORDS 12 /* of the longest frame */
 
-void pv_enter_kernel(struct cpu_user_regs *regs, u64 address, u32 how, u32 error_code)
+/* In its kernel's address space: the frame at sp, then its entry. Calls nothing but at the end. */
+static __attribute__((noinline)) void enter_with_frame(struct cpu_user_regs *regs, u64 address,
+                                                       u32 how, u32 error_code, u64 sp, u64 cs)
 {
     struct pv_vcpu *v = to_pv(current);
     struct vcpu_info *info = v->v.info;
-    u64 masked = READ_ONCE(info->evtchn_upcall_mask), sp = regs->rsp, cs = regs->cs & ~3u;
-
-    if (unlikely(!address)) { /* one that is not canonical no kernel can register */
-        domain_crash(v->v.domain, "its kernel has no entry for a trap");
-        return;
-    }
-    /* The kernel tells its own mode from its processes' by the selector's RPL. */
-    if (!v->kernel_mode) {
-        pv_toggle_mode(v);
-        sp = v->kernel_sp;
-        cs = regs->cs;
-    }
+    u64 masked = READ_ONCE(info->evtchn_upcall_mask);
     u64 flags = (regs->rflags & ~(RFLAGS_IF | RFLAGS_IOPL)) | ((masked - 1) & RFLAGS_IF);
     if (unlikely(v->v.domain->vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
         flags |= (u64)v->iopl << 12;
@@ -83,8 +74,30 @@ refused:
     domain_crash(v->v.domain, "its kernel stack is not writable");
 }
 
+static __attribute__((noinline)) void enter_from_user(struct cpu_user_regs *regs, u64 address,
+                                                      u32 how, u32 error_code)
+{
+    struct pv_vcpu *v = to_pv(current);
+
+    pv_toggle_mode(v);
+    enter_with_frame(regs, address, how, error_code, v->kernel_sp, regs->cs);
+}
+
+void pv_enter_kernel(struct cpu_user_regs *regs, u64 address, u32 how, u32 error_code)
+{
+    const struct pv_vcpu *v = to_pv(current);
+
+    if (unlikely(!address)) /* one that is not canonical no kernel can register */
+        return domain_crash(v->v.domain, "its kernel has no entry for a trap");
+    /* The kernel tells its own mode from its processes' by the selector's RPL. */
+    if (!v->kernel_mode)
+        return enter_from_user(regs, address, how, error_code);
+    enter_with_frame(regs, address, how, error_code, regs->rsp, regs->cs & ~3u);
+}
+
 /* The guest's own exception table: delivers `vector`. */
-static void deliver_trap(struct cpu_user_regs *regs, u32 vector, u32 how, u32 error_code)
+static __always_inline void deliver_trap(struct cpu_user_regs *regs, u32 vector, u32 how,
+                                         u32 error_code)
 {
     const struct trap_info *trap = &to_pv(current)->traps[vector];
 

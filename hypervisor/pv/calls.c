@@ -5,6 +5,7 @@
  * Each acts on the current vCPU only; no locks.
  */
 #include "core/access.h"
+#include "cpu/perfc.h"
 #include "cpu/uaccess.h"
 #include "lib/string.h"
 #include "pv/calls.h"
@@ -202,55 +203,51 @@ s64 hypercall_set_segment_base(u64 which, u64 base, u64, u64, u64)
 }
 
 /* The frame is on the kernel's stack; xen-x86_64.h, struct iret_context. */
-s64 pv_iret(struct cpu_user_regs *regs)
+void pv_iret(struct cpu_user_regs *regs)
 {
     struct pv_vcpu *v = to_pv(current);
     const struct iret_context *frame = (const struct iret_context *)regs->rsp;
-    u64 rax, r11, rcx, kind, rip, cs, flags, rsp, ss;
+    u64 word, cs, flags, r11, rcx;
 
-    if (unlikely(!guest_range(regs->rsp, sizeof(*frame))))
+    perfc_inc(hypercalls[__HYPERVISOR_iret]);
+    if (unlikely(!guest_range((u64)frame, sizeof(*frame))))
         goto unreadable;
     guest_access_begin();
-    guest_get(rax, &frame->rax, unreadable);
-    guest_get(r11, &frame->r11, unreadable);
-    guest_get(rcx, &frame->rcx, unreadable);
-    guest_get(kind, &frame->flags, unreadable);
-    guest_get(rip, &frame->rip, unreadable);
+    guest_get(word, &frame->rax, unreadable);
+    regs->rax = word;
+    guest_get(word, &frame->rip, unreadable);
+    regs->rip = word;
+    guest_get(word, &frame->rsp, unreadable);
+    regs->rsp = word;
+    guest_get(word, &frame->ss, unreadable);
+    regs->ss = (u16)word | 3;
     guest_get(cs, &frame->cs, unreadable);
     guest_get(flags, &frame->rflags, unreadable);
-    guest_get(rsp, &frame->rsp, unreadable);
-    guest_get(ss, &frame->ss, unreadable);
+    guest_get(word, &frame->flags, unreadable);
+    guest_get(r11, &frame->r11, unreadable);
+    guest_get(rcx, &frame->rcx, unreadable);
     guest_access_end();
-    /* RPL 3 in the frame means one of its processes; its own mode shows RPL 0. */
-    if ((cs & 3) == 3) {
-        if (mfn_is_none(v->user_table)) {
-            domain_crash(v->v.domain, "enters user mode without a user page table");
-            return 0;
-        }
-        pv_toggle_mode(v);
-    }
-    if (unlikely(v->v.domain->vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
-        v->iopl = (flags >> 12) & 3;
-
-    regs->rip = rip;
     regs->cs = (u16)cs | 3;
     regs->rflags = (flags & ~FLAGS_NEVER) | RFLAGS_IF | 2;
-    regs->rsp = rsp;
-    regs->ss = (u16)ss | 3;
-    regs->entry_vector = kind & VGCF_in_syscall && regs->cs == GUEST_CS64 ? ENTRY_SYSCALL : 0;
+    regs->entry_vector = word & VGCF_in_syscall && regs->cs == GUEST_CS64 ? ENTRY_SYSCALL : 0;
     if (!regs->entry_vector) { /* else both are lost */
         regs->r11 = r11;
         regs->rcx = rcx;
     }
     v->v.info->evtchn_upcall_mask = !(flags & RFLAGS_IF);
-    return rax;
+    if (unlikely(v->v.domain->vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
+        v->iopl = (flags >> 12) & 3;
+    /* RPL 3 in the frame means one of its processes; its own mode shows RPL 0. */
+    if ((cs & 3) == 3)
+        pv_toggle_mode(v);
+    return;
 unreadable:
     guest_access_end();
     domain_crash(v->v.domain, "IRET frame not readable");
-    return 0;
 }
 
 s64 hypercall_iret(u64, u64, u64, u64, u64)
 {
-    return pv_iret(guest_regs());
+    pv_iret(guest_regs());
+    return (s64)guest_regs()->rax;
 }

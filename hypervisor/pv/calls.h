@@ -16,7 +16,7 @@ s64 hypercall_get_debugreg(u64 n, u64, u64, u64, u64);
 s64 hypercall_set_segment_base(u64 which, u64 base, u64, u64, u64);
 s64 hypercall_iret(u64, u64, u64, u64, u64);
 struct cpu_user_regs;
-s64 pv_iret(struct cpu_user_regs *regs);
+void pv_iret(struct cpu_user_regs *regs);
 /* pv/mmu_*.c, pv/descriptors.c */
 s64 hypercall_mmu_update(u64 list, u64 count, u64 done, u64 domain, u64);
 s64 hypercall_mmuext_op(u64 list, u64 count, u64 done, u64 domain, u64);

@@ -54,7 +54,7 @@ static void pv_domain_free(struct domain *domain)
     struct pv_domain *d = to_pv_domain(domain);
 
     u64 *l2 = table_behind(l3_of(d)[0]);
-    for (u32 i = 0; i < 512; i++)
+    for (u32 i = 0; i * WINDOWS_PER_L1 < domain->max_vcpus; i++)
         if (l2[i])
             page_free(table_behind(l2[i]));
     page_free(l2);

@@ -315,13 +315,14 @@ bool pv_emulate_forced(struct cpu_user_regs *regs)
     u64 bytes = 0;
     u32 out[4];
 
-    if (copy_from_guest_va(&bytes, guest_va(regs->rip), 7) || bytes != *(const u64 *)prefixed_cpuid)
+    if (copy_from_guest_va(&bytes, guest_va(regs->rip), FORCED_LENGTH) ||
+        bytes != *(const u64 *)prefixed_cpuid)
         return false;
     cpu_policy_cpuid(current, (u32)regs->rax, (u32)regs->rcx, out);
     regs->rax = out[0];
     regs->rbx = out[1];
     regs->rcx = out[2];
     regs->rdx = out[3];
-    regs->rip += 7;
+    regs->rip += FORCED_LENGTH;
     return true;
 }

@@ -31,26 +31,77 @@
     pushq $0
     movl  $\vector, 4(%rsp)
     SAVE_GPRS
-    CLEAR_GPRS
-    mov   %rsp, %rdi
 .endm
 
+.macro to_c function
+    CLEAR_GPRS
+    mov   %rsp, %rdi
+    call  \function
+    jmp   guest_exit
+.endm
+
+/*
+ * The short way of a hypercall: its arguments stay where the guest has put them, which is where C
+ * wants them but for the fourth. What is not a plain call goes to hypercall_pv, which does the same
+ * with all there is to ask besides.
+ */
 ENTRY(pv_syscall_entry)
     save_syscall_frame ENTRY_SYSCALL, GUEST_CS64
     mov   CPU_CURRENT(%rsp), %rbx
     cmpb  $0, PV_KERNEL_MODE(%rbx)
-    je    1f
-    call_c hypercall_pv
+    je    .Luser
+    testb $TRACE_PV, trace_events + TRACE_PV_BYTE(%rip)
+    jnz   .Lhypercall
+    cmp   $HYPERCALL_IRET, %rax
+    je    .Liret_call
+    cmp   $HYPERCALL_ROWS, %rax
+    jae   .Lnone
+    /* The number is the guest's: a mispredicted check reads nothing beyond the table. */
+    and   $(HYPERCALL_ROWS - 1), %eax
+    mov   %r10, %rcx
+    lea   percpu_perf_counters(%rip), %r10
+    add   CPU_PERCPU_OFFSET(%rsp), %r10
+    lea   PERFC_HYPERCALLS(%r10, %rax, 4), %r10
+    shl   $HYPERCALL_ROW_SHIFT, %eax
+    lea   hypercall_rows(%rip), %r9
+    add   %rax, %r9
+    testb $HYPERCALL_PV, HYPERCALL_ROW_KINDS(%r9)
+    jz    .Lnone
+    incl  (%r10)
+    mov   (%r9), %r9
+    .irp reg, eax, r11d, ebp, r12d, r13d, r14d, r15d
+    xor   %\reg, %\reg
+    .endr
+    mov   %rax, CPU_SLICE_END(%rsp)
+    call  __x86_indirect_thunk_r9
+    cmp   $-ERESTART_HYPERCALL, %rax
+    je    .Lagain
+    mov   %rax, REGS_RAX(%rsp)
+    jmp   guest_exit_current
+.Liret_call:
+    CLEAR_GPRS ebx
+    mov   %rsp, %rdi
+    call  pv_iret
+    jmp   guest_exit_current
+.Lnone:
+    CLEAR_GPRS ebx
+    call  hypercall_none
+    mov   %rax, REGS_RAX(%rsp)
+    jmp   guest_exit_current
+.Lhypercall:
+    to_c  hypercall_pv
+.Lagain:
+    mov   %rsp, %rdi
+    call  hypercall_again
     jmp   guest_exit
-1:  call_c pv_guest_syscall
-    jmp   guest_exit
+.Luser:
+    to_c  pv_guest_syscall
 END(pv_syscall_entry)
 
 /* SYSCALL from 32-bit code of a guest: only ever from its user mode. */
 ENTRY(pv_cstar_entry)
     save_syscall_frame ENTRY_SYSCALL32, GUEST_CS32
-    call_c pv_guest_syscall32
-    jmp   guest_exit
+    to_c  pv_guest_syscall32
 END(pv_cstar_entry)
 
 /*
@@ -63,8 +114,7 @@ ENTRY(pv_sysenter_entry)
     xor   %ecx, %ecx
     mov   $0x202, %r11d
     save_syscall_frame ENTRY_SYSENTER, GUEST_CS32
-    call_c pv_guest_sysenter
-    jmp   guest_exit
+    to_c  pv_guest_sysenter
 END(pv_sysenter_entry)
 
 /*
@@ -73,13 +123,12 @@ END(pv_sysenter_entry)
  */
 ENTRY(guest_exit)
     mov   CPU_CURRENT(%rsp), %rbx
+guest_exit_current: /* rbx is it */
 .Lcheck:
     cmpl  $0, CPU_WORK(%rsp)
     jne   .Lwork
-    cmpl  $0, VCPU_WORK(%rbx)
+    cmpq  $0, VCPU_NMI(%rbx) /* its work is the other half */
     jne   .Lvcpu_work
-    cmpb  $0, VCPU_NMI(%rbx)
-    jne   .Lnmi
     /* evtchn_upcall_pending and evtchn_upcall_mask are the first two bytes: 1 then 0. */
     mov   VCPU_INFO(%rbx), %rax
     cmpb  $0, (%rax)
@@ -106,14 +155,16 @@ ENTRY(guest_exit)
     iretq
 
 .Lwork:
-    call_c cpu_do_work
+    call  cpu_do_work
     jmp   .Lcheck
 .Lvcpu_work:
+    cmpl  $0, VCPU_WORK(%rbx)
+    je    .Lnmi
     mov   %rbx, %rdi
-    call_c vcpu_do_work
+    call  vcpu_do_work
     jmp   .Lcheck
 .Lnmi:
-    call_c pv_deliver_nmi
+    call  pv_deliver_nmi
     test  %al, %al
     jnz   .Lcheck
     mov   VCPU_INFO(%rbx), %rax
@@ -123,7 +174,7 @@ ENTRY(guest_exit)
     cmpb  $0, 1(%rax)
     jne   .Lrestore
     mov   %rsp, %rdi
-    call_c pv_deliver_upcall
+    call  pv_deliver_upcall
     jmp   .Lcheck
 END(guest_exit)
 
@@ -139,7 +190,7 @@ iret_refused:
     pushq $0
     SAVE_GPRS
     mov   %rsp, %rdi
-    call_c pv_iret_refused
+    call  pv_iret_refused
     jmp   guest_exit
     .size iret_refused, . - iret_refused
 

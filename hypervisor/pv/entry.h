@@ -10,3 +10,11 @@
 #define ENTRY_SYSCALL   0x100
 #define ENTRY_SYSCALL32 0x200
 #define ENTRY_SYSENTER  0x400
+
+/* The table of hypercalls, supplied by hypercall/table.c: a power of two of rows, each the handler
+ * and in a byte behind it a bit that says whether PV guests have it. */
+#define HYPERCALL_ROWS      64
+#define HYPERCALL_ROW_SHIFT 4
+#define HYPERCALL_ROW_KINDS 8
+#define HYPERCALL_PV        1
+#define HYPERCALL_IRET      23

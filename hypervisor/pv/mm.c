@@ -34,12 +34,8 @@ void pv_unfinished_table(struct frame *f)
         v->unfinished = f;
 }
 
-bool pv_finish_tables(void)
+bool pv_finish_table(struct pv_vcpu *v)
 {
-    struct pv_vcpu *v = current_pv();
-
-    if (likely(!v || !v->unfinished))
-        return true;
     if (type_finish(v->unfinished, false))
         return false;
     v->unfinished = NULL;

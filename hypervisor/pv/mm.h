@@ -43,7 +43,11 @@ int pv_relinquish_tables(struct domain *d);
  * vCPU is current. pv_finish_tables() goes on with it; true: nothing is left.
  */
 void pv_unfinished_table(struct frame *f);
-bool pv_finish_tables(void);
+bool pv_finish_table(struct pv_vcpu *v);
+static inline bool pv_finish_tables(void) /* of a PV vCPU, the current one */
+{
+    return likely(!to_pv(current)->unfinished) || pv_finish_table(to_pv(current));
+}
 
 /*
  * Where an address is mapped in v's kernel (or user) address space, by walking
@@ -85,7 +89,12 @@ int pv_flush_vcpus(struct domain *d, u64 vcpus, enum flush_kind kind, u64 va);
  * NULL in *owner for DOMID_IO. A reference is taken on another than the caller,
  * for pv_put_frame_owner(). -ESRCH, -EPERM.
  */
-__must_check int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner);
+__must_check int pv_find_frame_owner(u32 id, enum policy_op op, struct domain **owner);
+static inline __must_check int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner)
+{
+    *owner = current->domain;
+    return likely(id == DOMID_SELF) ? 0 : pv_find_frame_owner(id, op, owner);
+}
 
 static inline void pv_put_frame_owner(struct domain *owner)
 {

@@ -152,7 +152,6 @@ bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code)
               TRACE_LONG(address - ldt));
         return pv_ldt_fault(v, address - ldt);
     }
-    /* What is not present is the guest's affair: no processor remembers that of an entry. */
     if ((error_code & ~(PF_WRITE | PF_USER | PF_FETCH)) != PF_PRESENT)
         return false;
     if (!pv_walk_rights(v, v->kernel_mode, address, &entry, &rights) || !(rights & PTE_PRESENT))

@@ -13,7 +13,8 @@
 #include "pv/calls.h"
 #include "pv/types.h"
 
-int pv_flush_vcpus(struct domain *d, u64 vcpus, enum flush_kind kind, u64 va)
+__attribute__((noinline)) int pv_flush_vcpus(struct domain *d, u64 vcpus, enum flush_kind kind,
+                                             u64 va)
 {
     cpumask_t mask = d->dirty_cpus;
 
@@ -100,7 +101,7 @@ static void flush_caches_here(void *)
     cpu_write_back_caches();
 }
 
-static int flush_caches(const struct domain *d, cpumask_t where)
+static __attribute__((noinline)) int flush_caches(const struct domain *d, cpumask_t where)
 {
     if (!d->is_hardware && rangeset_empty(&d->io_memory))
         return reject(-EACCES, "cache flush by a domain without hardware");
@@ -181,13 +182,13 @@ s64 hypercall_mmuext_op(u64 list, u64 count, u64 done_pointer, u64 domain, u64 a
 
     if (unlikely(!pv_finish_tables()))
         return hypercall_continue(list, count, done_pointer, domain, 0);
-    TRY(batch_begin(&batch, list, count, done_pointer, sizeof(*op)));
+    TRY(batch_begin(&batch, list, count, done_pointer));
     if ((u16)domain == DOMID_IO || (u16)domain == DOMID_XEN)
         return reject(-EPERM, "page tables of no guest");
     TRY(pv_get_frame_owner((u16)domain, POLICY_PAGE_TABLES, &owner));
-    while ((op = batch_next(&batch, chunk)))
+    while ((op = batch_next(&batch, chunk, sizeof(*op))))
         batch.error = one_op(owner, op);
     perfc_add(mmuext_ops, batch.done);
     pv_put_frame_owner(owner);
-    return batch_end(&batch, domain);
+    return batch_end(&batch, domain, sizeof(*op));
 }

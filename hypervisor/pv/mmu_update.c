@@ -12,12 +12,12 @@
 #include "pv/calls.h"
 #include "pv/types.h"
 
-int pv_get_frame_owner(u32 id, enum policy_op op, struct domain **owner)
+int pv_find_frame_owner(u32 id, enum policy_op op, struct domain **owner)
 {
     struct domain *me = current->domain;
 
     *owner = me;
-    if (likely(id == DOMID_SELF || id == me->id))
+    if (id == me->id)
         return 0;
     if (id == DOMID_IO) {
         *owner = NULL;
@@ -118,14 +118,14 @@ s64 hypercall_mmu_update(u64 list, u64 count, u64 done_pointer, u64 domain, u64 
 
     if (unlikely(!pv_finish_tables()))
         return hypercall_continue(list, count, done_pointer, domain, 0);
-    TRY(batch_begin(&batch, list, count, done_pointer, sizeof(*update)));
+    TRY(batch_begin(&batch, list, count, done_pointer));
     TRY(get_parties(&parties, (u32)domain));
-    while ((update = batch_next(&batch, chunk)))
+    while ((update = batch_next(&batch, chunk, sizeof(*update))))
         batch.error = one_update(&parties, update);
     perfc_add(mmu_updates, batch.done);
     pv_put_frame_owner(parties.tables);
     pv_put_frame_owner(parties.frames);
-    return batch_end(&batch, domain);
+    return batch_end(&batch, domain, sizeof(*update));
 }
 
 /* UVMF_* flags: which flush, and on which vCPUs. */

@@ -71,6 +71,7 @@ bool pv_mm_page_fault(struct cpu_user_regs *regs, u64 address, u32 error_code);
 u32 pv_fetch_code(void *unused, u64 rip, u8 *bytes, u32 count);
 /* pv/emulate.c: #GP or forced-emulation #UD from the guest kernel: true when emulated. */
 bool pv_emulate_privileged(struct cpu_user_regs *regs);
+#define FORCED_LENGTH 7                             /* UD2, "xen", CPUID */
 bool pv_emulate_forced(struct cpu_user_regs *regs); /* #UD: ud2; 'xen'; cpuid */
 /* pv/context.c: on and off a processor, and the parts of it that hypercalls use. */
 void pv_context_save(struct vcpu *vcpu);

@@ -13,13 +13,15 @@
 #include "platform/console.h"
 #include "pv/traps.h"
 
-/* Those that go to the guest's kernel as they are: #DE #BP #OF #BR #TS #NP #SS #MF #AC #XM #CP. */
-#define VECTORS_PASSED 0x2b1c39u
+/* Those that go to the guest's kernel as they are: #DE #BP #OF #BR #UD #TS #NP #SS #MF #AC #XM #CP.
+ */
+#define VECTORS_PASSED 0x2b1c79u
 
 /* Error code of a #GP raised by INT n through a gate of ours (Intel SDM 6.13). */
 #define ERROR_IDT 2u
 
 /* Page-fault error code bits (Intel SDM 4.7). */
+#define PF_PRESENT  1u
 #define PF_USER     4u
 #define PF_RESERVED 8u
 
@@ -52,11 +54,9 @@ static bool software_interrupt(struct cpu_user_regs *regs)
 
 static bool forced_emulation(struct cpu_user_regs *regs)
 {
-    u64 rip = regs->rip;
-
     if (!pv_emulate_forced(regs))
         return false;
-    TRACE(TRC_PV_FORCED_INVALID_OP | TRC_64_FLAG, TRACE_LONG(rip));
+    TRACE(TRC_PV_FORCED_INVALID_OP | TRC_64_FLAG, TRACE_LONG(regs->rip - FORCED_LENGTH));
     return true;
 }
 
@@ -78,12 +78,15 @@ static __attribute__((noinline)) void page_fault(struct cpu_user_regs *regs)
 {
     struct pv_vcpu *v = to_pv(current);
     u64 address = cpu_fault_address();
-
-    if (pv_mm_page_fault(regs, address, regs->error_code))
-        return;
     u32 error = regs->error_code;
+
+    /* What is not present is the guest's affair, but for what we show it only when it looks:
+     * no processor remembers that of an entry. */
+    if (unlikely((error & PF_PRESENT) || address - HV_START < HV_END - HV_START) &&
+        pv_mm_page_fault(regs, address, error))
+        return;
     TRACE(TRC_PV_PAGE_FAULT | TRC_64_FLAG, TRACE_LONG(regs->rip), TRACE_LONG(address), error);
-    if (error & PF_RESERVED)
+    if (unlikely(error & PF_RESERVED))
         printk_guest(LOG_ERROR, "d%dv%d: reserved bits in a page table for %lx\n", v->v.domain->id,
                      v->v.id, address);
     /* The kernel believes in a ring of its own. */
@@ -131,23 +134,13 @@ static void trace_exception(const struct cpu_user_regs *regs)
           vector | (u32)((VECTORS_WITH_ERROR >> vector) & 1) << 15 | regs->error_code << 16);
 }
 
-void guest_trap(struct cpu_user_regs *regs)
+static __attribute__((noinline)) void other_trap(struct cpu_user_regs *regs, u32 vector)
 {
-    u32 vector = regs->entry_vector & 31;
-
-    this_cpu(perf_counters).exceptions[vector]++;
-    if (trace_wants(TRC_PV))
-        trace_exception(regs);
+    if (vector == VECTOR_UD && forced_emulation(regs))
+        return;
     switch (vector) {
-    case VECTOR_PF:
-        page_fault(regs);
-        break;
     case VECTOR_GP:
         general_protection(regs);
-        break;
-    case VECTOR_UD:
-        if (!forced_emulation(regs))
-            pv_inject_exception(VECTOR_UD, -1);
         break;
     case VECTOR_NM:
         device_not_available();
@@ -165,4 +158,17 @@ void guest_trap(struct cpu_user_regs *regs)
                      current->id, vector);
         domain_crash(current->domain, "unexpected exception");
     }
+}
+
+void guest_trap(struct cpu_user_regs *regs)
+{
+    u32 vector = regs->entry_vector & 31;
+
+    this_cpu(perf_counters).exceptions[vector]++;
+    if (trace_wants(TRC_PV))
+        trace_exception(regs);
+    if (likely(vector == VECTOR_PF))
+        page_fault(regs);
+    else
+        other_trap(regs, vector);
 }

@@ -22,7 +22,7 @@ ENTRY(svm_resume)
     cmpl  $0, VCPU_WORK(%rbx)
     jne   .Lvcpu_work
     mov   %rbx, %rdi
-    call_c svm_enter
+    call svm_enter
     /* Deciding may have made work: a domain that crashed, a vCPU that goes down. */
     cmpl  $0, CPU_WORK(%rsp)
     jne   .Lwork_late
@@ -44,18 +44,18 @@ ENTRY(svm_resume)
     xor   %edi, %edi
     cli
     stgi
-    call_c svm_exit
+    call svm_exit
     jmp   .Lcheck
 
 .Lwork_late:
     mov   CPU_CURRENT(%rsp), %rdi
-    call_c svm_not_entered
+    call svm_not_entered
 .Lwork:
-    call_c cpu_do_work
+    call cpu_do_work
     jmp   .Lcheck
 .Lvcpu_work:
     mov   %rbx, %rdi
-    call_c vcpu_do_work
+    call vcpu_do_work
     jmp   .Lcheck
 END(svm_resume)
 
