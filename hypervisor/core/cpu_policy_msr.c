@@ -9,9 +9,8 @@
 #include "core/cpu_policy_private.h"
 
 #include "core/domain.h"
+#include "cpu/registers.h"
 
-#define MSR_TSC           0x10U
-#define MSR_APIC_BASE     0x1bU
 #define APIC_BASE_DEFAULT 0xfee00000UL
 #define APIC_BASE_BSP     0x100
 #define APIC_BASE_ENABLED 0x800

@@ -1,59 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Privileged and special instructions as inline functions, and the numbers
- * that go with them (registers' bits, MSRs). Only boot/, cpu/, platform/ and
- * hvm/svm|vmx may include this.
+ * Privileged and special instructions as inline functions. Only boot/, cpu/,
+ * platform/ and hvm/svm|vmx may include this.
  */
 #pragma once
 
+#include "cpu/registers.h"
 #include "cpu/regs.h"
 #include "lib/types.h"
-
-#define CR0_PE             BIT(0)
-#define CR0_MP             BIT(1)
-#define CR0_TS             BIT(3)
-#define CR0_ET             BIT(4)
-#define CR0_NE             BIT(5)
-#define CR0_WP             BIT(16)
-#define CR0_AM             BIT(18)
-#define CR0_PG             BIT(31)
-
-#define CR4_DE             BIT(3)
-#define CR4_PAE            BIT(5)
-#define CR4_MCE            BIT(6)
-#define CR4_PGE            BIT(7)
-#define CR4_OSFXSR         BIT(9)
-#define CR4_OSXMMEXCPT     BIT(10)
-#define CR4_UMIP           BIT(11)
-#define CR4_FSGSBASE       BIT(16)
-#define CR4_OSXSAVE        BIT(18)
-#define CR4_SMEP           BIT(20)
-#define CR4_SMAP           BIT(21)
-
-#define EFER_SCE           BIT(0)
-#define EFER_LME           BIT(8)
-#define EFER_LMA           BIT(10)
-#define EFER_NXE           BIT(11)
-#define EFER_SVME          BIT(12)
-#define EFER_AUTO_IBRS     BIT(21)
-
-#define MSR_APIC_BASE      0x1b
-#define MSR_PRED_CMD       0x49  /* bit 0: IBPB */
-#define MSR_CAPABILITIES   0x10a /* bit 0: RDCL_NO */
-#define MSR_SYSENTER_CS    0x174
-#define MSR_SYSENTER_ESP   0x175
-#define MSR_SYSENTER_EIP   0x176
-#define MSR_PAT            0x277
-#define MSR_TSC_DEADLINE   0x6e0
-#define MSR_EFER           0xc0000080
-#define MSR_STAR           0xc0000081
-#define MSR_LSTAR          0xc0000082
-#define MSR_CSTAR          0xc0000083
-#define MSR_FMASK          0xc0000084
-#define MSR_FS_BASE        0xc0000100
-#define MSR_GS_BASE        0xc0000101
-#define MSR_KERNEL_GS_BASE 0xc0000102
-#define MSR_TSC_AUX        0xc0000103
 
 /* Functions of one instruction: that reads something, that writes it, that has no operand. */
 #define DEFINE_READ(name, instruction)                         \

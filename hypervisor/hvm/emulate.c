@@ -12,12 +12,10 @@
 
 #include "core/ioreq.h"
 #include "cpu/fpu.h"
+#include "cpu/registers.h"
 #include "hvm/hvm.h"
 #include "lib/log.h"
 #include "lib/string.h"
-
-#define CR0_PE BIT(0)
-#define DR6_BS BIT(14)
 
 /* Attributes of a segment (Intel SDM vol. 3, 3.4.5). */
 #define SEGMENT_WRITABLE    BIT(1) /* of code: readable */

@@ -15,21 +15,20 @@
 
 #include <xen/sched.h>
 
-static void tell_state(struct hvm_vcpu *v, const char *what)
+static void tell_state(struct hvm_vcpu *v)
 {
     const struct cpu_user_regs *r = guest_regs();
     struct hvm_hw_cpu s;
 
     hvm_machine->get_state(v, &s);
-    printk(LOG_INFO,
-           "d%dv%d: %s at %x:%lx, rsp %lx rflags %lx cr0 %lx cr2 %lx cr3 %lx cr4 %lx efer %lx\n",
-           v->v.domain->id, v->v.id, what, s.cs_sel, r->rip, r->rsp, r->rflags, s.cr0, s.cr2, s.cr3,
+    printk(LOG_INFO, "d%dv%d: %x:%lx rsp %lx rflags %lx cr0 %lx cr2 %lx cr3 %lx cr4 %lx efer %lx\n",
+           v->v.domain->id, v->v.id, s.cs_sel, r->rip, r->rsp, r->rflags, s.cr0, s.cr2, s.cr3,
            s.cr4, s.msr_efer);
 }
 
 void hvm_crash(struct hvm_vcpu *v, const char *why)
 {
-    tell_state(v, why);
+    tell_state(v);
     domain_crash(v->v.domain, why);
 }
 
@@ -45,7 +44,8 @@ void hvm_exit_triple_fault(struct hvm_vcpu *v)
 {
     struct domain *d = v->v.domain;
 
-    tell_state(v, "triple fault");
+    printk(LOG_INFO, "d%dv%d: triple fault\n", d->id, v->v.id);
+    tell_state(v);
     v->event.valid = false;
     domain_shutdown(d, (u32)to_hvm_domain(d)->params[HVM_PARAM_TRIPLE_FAULT_REASON]);
 }

@@ -7,14 +7,12 @@
  */
 #include "core/cpu_policy.h"
 #include "core/physmap.h"
+#include "cpu/registers.h"
 #include "hvm/hvm.h"
 #include "lib/string.h"
 #include "memory/map.h"
 
 enum {
-    MSR_TSC = 0x10,
-    MSR_APIC_BASE = 0x1b,
-    MSR_TSC_ADJUST = 0x3b,
     MSR_MTRR_CAP = 0xfe,
     MSR_MTRR_BASE0 = 0x200,
     MSR_MTRR_LAST = MSR_MTRR_BASE0 + 2 * HVM_MTRRS - 1,
@@ -24,8 +22,6 @@ enum {
     MSR_MTRR_4K = 0x268,
     MSR_MTRR_4K_LAST = 0x26f,
     MSR_MTRR_DEFAULT = 0x2ff,
-    MSR_TSC_DEADLINE = 0x6e0,
-    MSR_X2APIC = 0x800,
     MSR_X2APIC_LAST = 0x8ff,
     MSR_HYPERCALLS = 0x40000000,
 };

@@ -7,7 +7,7 @@
  * meanwhile. LOCK_DOMAIN is held by who keeps one. Caller: vcpu_op.
  */
 #include "core/reject.h"
-#include "cpu/instructions.h"
+#include "cpu/registers.h"
 #include "hvm/hvm.h"
 #include "lib/atomic.h"
 

@@ -10,19 +10,11 @@
  * No locks. Callers: hypercall arguments (core/access.c), the emulator.
  */
 #include "core/physmap.h"
+#include "cpu/registers.h"
 #include "hvm/hvm.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/map.h"
-
-#define CR0_WP        BIT(16)
-#define CR0_PG        BIT(31)
-#define CR4_PSE       BIT(4)
-#define CR4_PAE       BIT(5)
-#define CR4_SMEP      BIT(20)
-#define CR4_SMAP      BIT(21)
-#define EFER_LMA      BIT(10)
-#define EFER_NXE      BIT(11)
 
 #define ERROR_PRESENT 1U
 #define ERROR_WRITE   2U

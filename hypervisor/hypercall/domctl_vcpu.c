@@ -6,6 +6,7 @@
  * domctl.c does that, and sees to it that the vCPU exists.
  */
 #include "core/pool.h"
+#include "cpu/registers.h"
 #include "hypercall/control.h"
 #include "hvm/dev/irq.h"
 #include "lib/atomic.h"
@@ -173,8 +174,6 @@ s64 domctl_sendtrigger(struct domain *d, struct xen_domctl *op)
     vcpu_kick(v);
     return 0;
 }
-
-#define MSR_TSC_AUX 0xc0000103U
 
 /* MSRs that a vCPU carries with it beyond its context: TSC_AUX, unless it is 0. */
 s64 domctl_get_vcpu_msrs(struct domain *d, struct xen_domctl *op)

@@ -16,7 +16,6 @@
 
 #define APIC_BASE_X2     (1UL << 10)
 #define APIC_BASE_ENABLE (1UL << 11)
-#define MSR_X2APIC       0x800
 
 /* Register offsets of xAPIC mode; in x2APIC mode register r is MSR 0x800 + r / 16. */
 enum {

@@ -9,20 +9,15 @@
  */
 #include "core/cpu_policy.h"
 #include "cpu/ports.h"
+#include "cpu/registers.h"
 #include "cpu/uaccess.h"
 #include "cpu/work.h"
 #include "emulate/decode.h"
 #include "lib/string.h"
 #include "pv/traps.h"
 
-#define MSR_FS_BASE        0xc0000100
-#define MSR_GS_BASE        0xc0000101
-#define MSR_KERNEL_GS_BASE 0xc0000102
-#define MSR_TSC_AUX        0xc0000103
-
-#define CR0_VALUE          0x80050033UL /* PG AM WP NE ET MP PE: how a 64-bit kernel knows it */
-#define CR0_TS             8UL
-#define CR4_BASE           0x660UL /* OSXMMEXCPT OSFXSR MCE PAE */
+#define CR0_VALUE 0x80050033UL /* PG AM WP NE ET MP PE: how a 64-bit kernel knows it */
+#define CR4_BASE  0x660UL      /* OSXMMEXCPT OSFXSR MCE PAE */
 
 struct privileged {
     struct pv_vcpu *v;

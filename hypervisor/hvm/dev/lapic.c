@@ -7,6 +7,7 @@
  * IPIs are left in `signals` for the vCPU to act on, so that nobody waits for
  * another vCPU. No locks. Callers: hvm/exit.c, msr.c, interrupt.c, context.c.
  */
+#include "cpu/registers.h"
 #include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
 #include "lib/atomic.h"
@@ -41,9 +42,6 @@ enum {
     SELF_IPI = 0x3f0, /* x2APIC only */
 };
 
-#define MSR_BASE      0x1bU
-#define MSR_DEADLINE  0x6e0U
-#define MSR_X2APIC    0x800U
 #define BASE_BSP      0x100UL
 #define BASE_X2APIC   0x400UL
 #define BASE_ENABLED  0x800UL
@@ -455,9 +453,9 @@ bool lapic_read_msr(struct hvm_vcpu *v, u32 msr, u64 *value)
     struct lapic *l = &v->lapic;
     u32 offset = (msr - MSR_X2APIC) * 16;
 
-    if (msr == MSR_BASE)
+    if (msr == MSR_APIC_BASE)
         *value = l->base;
-    else if (msr == MSR_DEADLINE)
+    else if (msr == MSR_TSC_DEADLINE)
         *value = l->tsc_deadline;
     else if (!x2apic(l) || !exists(offset))
         return false;
@@ -471,9 +469,9 @@ bool lapic_write_msr(struct hvm_vcpu *v, u32 msr, u64 value)
     struct lapic *l = &v->lapic;
     u32 offset = (msr - MSR_X2APIC) * 16;
 
-    if (msr == MSR_BASE)
+    if (msr == MSR_APIC_BASE)
         return base_write(v, value);
-    if (msr == MSR_DEADLINE) {
+    if (msr == MSR_TSC_DEADLINE) {
         if (timer_mode(l) == LVT_DEADLINE)
             deadline_set(v, value);
         return true;
