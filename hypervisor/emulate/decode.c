@@ -17,6 +17,7 @@ enum {
     MODRM_IMM = MODRM | IMM,
     GROUP3 = 16, /* F6, F7: an immediate for /0 and /1 only */
     OFFSET = 32, /* the memory operand's offset itself; the register is the accumulator */
+    FAR = 64,    /* a pointer: an offset of operand size, and a selector */
     NONE = 128,
 };
 
@@ -41,6 +42,7 @@ static const u8 one_byte_shapes[256] = {
     [0x84 ... 0x8b] = MODRM | SIZED,
     [0x8d] = MODRM,
     [0x90] = NONE,
+    [0x9a] = FAR,
     [0xa0 ... 0xa3] = OFFSET | SIZED,
     [0xa4 ... 0xa7] = SIZED, /* MOVS, CMPS */
     [0xaa ... 0xaf] = SIZED, /* STOS, LODS, SCAS */
@@ -49,9 +51,10 @@ static const u8 one_byte_shapes[256] = {
     [0xc7] = MODRM_IMM,
     [0xcc] = NONE,
     [0xcd] = IMM8,
-    [0xcf] = NONE,
+    [0xce ... 0xcf] = NONE,
     [0xd0 ... 0xd3] = MODRM | SIZED,
     [0xe4 ... 0xe7] = IMM8 | SIZED, /* IN, OUT */
+    [0xea] = FAR,
     [0xec ... 0xef] = SIZED,
     [0xf4] = NONE,
     [0xf6 ... 0xf7] = MODRM | SIZED | GROUP3,
@@ -276,6 +279,8 @@ int instruction_decode(const u8 *bytes, u32 count, u32 code_bytes, const struct 
         in->immediate = (u64)next_signed(&c, 1);
     else if (shape & IMM)
         in->immediate = (u64)next_signed(&c, in->operand_bytes == 2 ? 2 : 4);
+    if (shape & FAR)
+        in->address = (u64)next_signed(&c, in->operand_bytes + 2U);
     if (c.overrun)
         return count < INSTRUCTION_MAX ? -EFAULT : -EINVAL;
     in->length = (u8)c.at;

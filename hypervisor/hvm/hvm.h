@@ -48,6 +48,16 @@ struct hvm_port_access {
     u64 next_rip;
 };
 
+/* A switch to another hardware task, as the machine reports it: by what, and that the instruction
+ * at rip has led to it (not an exception or interrupt). */
+enum hvm_task_by { HVM_TASK_CALL, HVM_TASK_JMP, HVM_TASK_IRET, HVM_TASK_EVENT };
+struct hvm_task_switch {
+    u16 selector;
+    u8 by;
+    bool instruction, has_error;
+    u32 error;
+};
+
 #define HVM_MTRRS 8
 struct hvm_vcpu {
     struct vcpu v;
@@ -165,6 +175,9 @@ struct instruction;
 void hvm_exit_port(struct hvm_vcpu *v, const struct hvm_port_access *a);
 bool hvm_decode(struct hvm_vcpu *v, struct instruction *in); /* what is at rip */
 void hvm_exit_page(struct hvm_vcpu *v, u64 address, bool write, bool fetch);
+
+/* hvm/task.c */
+void hvm_exit_task_switch(struct hvm_vcpu *v, const struct hvm_task_switch *how);
 
 /* hvm/interrupt.c */
 void hvm_raise(struct hvm_vcpu *v, u32 vector, s64 error); /* an exception; -1: no code */

@@ -206,13 +206,35 @@ static bool svm_nmi_possible(struct hvm_vcpu *v)
 
 /* An exception or interrupt was being delivered: it is delivered anew. Software ones come
  * again by their instruction. */
+static bool by_instruction(const struct hvm_event *e)
+{
+    return e->type == HVM_SOFTWARE ||
+           (e->type == HVM_EXCEPTION && (e->vector == VECTOR_BP || e->vector == VECTOR_OF));
+}
+
 static void keep_delivery(struct hvm_vcpu *v, u64 raw)
 {
     struct hvm_event e = event_of(raw);
 
-    if (e.valid && e.type != HVM_SOFTWARE &&
-        !(e.type == HVM_EXCEPTION && (e.vector == VECTOR_BP || e.vector == VECTOR_OF)))
+    if (e.valid && !by_instruction(&e))
         v->event = e;
+}
+
+static void exit_task_switch(struct hvm_vcpu *v, const struct vmcb *b)
+{
+    struct hvm_event e = event_of(b->exit_event);
+    u64 info = b->exit_info2;
+
+    if (info & TASK_RF)
+        guest_regs()->rflags |= RFLAGS_RF;
+    hvm_exit_task_switch(v, &(struct hvm_task_switch){.selector = (u16)b->exit_info1,
+                                                      .by = info & TASK_BY_IRET  ? HVM_TASK_IRET
+                                                            : info & TASK_BY_JMP ? HVM_TASK_JMP
+                                                            : e.valid            ? HVM_TASK_EVENT
+                                                                                 : HVM_TASK_CALL,
+                                                      .instruction = !e.valid || by_instruction(&e),
+                                                      .has_error = info & TASK_HAS_ERROR,
+                                                      .error = (u32)info});
 }
 
 static void exit_port(struct hvm_vcpu *v, const struct vmcb *b)
@@ -270,7 +292,7 @@ static void exit_other(struct hvm_vcpu *v, struct vmcb *b)
         hvm_exit_triple_fault(v);
         break;
     case EXIT_TASK_SWITCH:
-        hvm_crash(v, "task switch");
+        exit_task_switch(v, b);
         break;
     case EXIT_INVLPGA:
     case EXIT_VMRUN:

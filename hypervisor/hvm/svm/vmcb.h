@@ -105,6 +105,11 @@ enum {
 #define IOIO_IN     BIT(0)
 #define IOIO_STRING BIT(2)
 #define IOIO_REP    BIT(3)
+/* exit_info2 of EXIT_TASK_SWITCH; below it the error code */
+#define TASK_BY_IRET   BIT(36)
+#define TASK_BY_JMP    BIT(38)
+#define TASK_HAS_ERROR BIT(44)
+#define TASK_RF        BIT(48)
 /* exit_info1 of EXIT_NPF */
 #define NPF_WRITE       BIT(1)
 #define NPF_FETCH       BIT(4)
