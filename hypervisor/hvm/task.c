@@ -36,6 +36,7 @@ struct task {
     bool external; /* what is refused happens to an event */
 };
 
+/* Each step below that gives false has raised an exception. */
 static bool refuse(struct task *t, u32 vector, u32 selector)
 {
     hvm_raise(t->v, vector, (selector & 0xfffc) | t->external);
@@ -56,7 +57,7 @@ static bool reach(struct task *t, u64 address, void *buffer, u32 length, u32 acc
     return false;
 }
 
-/* `address` is where the selector's descriptor is; if it cannot be there: `vector`. */
+/* What a selector names, and where that is; if it cannot be: `vector`. */
 static bool descriptor(struct task *t, u32 selector, bool global, u32 vector, u64 *address, u64 *d)
 {
     const struct hvm_hw_cpu *s = &t->s;
@@ -98,23 +99,17 @@ static bool load_segment(struct task *t, u32 n, u32 privilege)
     u32 selector = (&t->s.cs_sel)[n];
     u64 address, d;
 
-    if (!(selector & 0xfffc) && n != CS && n != SS)
-        return true; /* none */
     if (!(selector & 0xfffc))
-        return refuse(t, VECTOR_TS, selector);
+        return (n != CS && n != SS) || refuse(t, VECTOR_TS, selector);
     if (!descriptor(t, selector, n == LDTR, VECTOR_TS, &address, &d))
         return false;
-    if (!fits(n, d, selector & 3, privilege))
+    if (!fits(n, d, selector & 3, privilege) || (n == LDTR && !(d & PRESENT)))
         return refuse(t, VECTOR_TS, selector);
     if (!(d & PRESENT))
-        return refuse(t, n == LDTR ? VECTOR_TS : n == SS ? VECTOR_SS : VECTOR_NP, selector);
-    if (n != LDTR && !(d & ACCESSED)) {
-        d |= ACCESSED;
-        if (!reach(t, address + 5, (u8 *)&d + 5, 1, HVM_WRITE))
-            return false;
-    }
-    put_segment(&t->s, n, d);
-    return true;
+        return refuse(t, n == SS ? VECTOR_SS : VECTOR_NP, selector);
+    put_segment(&t->s, n, d | (n == LDTR ? 0 : ACCESSED));
+    return n == LDTR || (d & ACCESSED) ||
+           reach(t, address + 5, &(u8){(u8)(&t->s.cs_arbytes)[n]}, 1, HVM_WRITE);
 }
 
 static u32 get_field(const u8 *tss, bool wide, u32 n)
@@ -129,22 +124,20 @@ static u32 get_field(const u8 *tss, bool wide, u32 n)
 static bool save_task(struct task *t, u64 rip, u64 rflags)
 {
     bool wide = t->s.tr_arbytes & 8;
-    u32 count = SELECTORS + (wide ? 6 : 4);
+    u32 count = SELECTORS + (wide ? 6 : 4), words[16] = {(u32)rip, (u32)rflags};
     u8 tss[104];
 
-    for (u32 n = 0; n < count; n++) {
-        u64 value = n == IP          ? rip
-                    : n == FLAGS     ? rflags
-                    : n >= SELECTORS ? (&t->s.cs_sel)[in_tss[n - SELECTORS]]
-                                     : register_read(guest_regs(), n - REGISTERS, 4, 0);
-
-        memcpy(tss + TSS_FIELD(wide, n), &value, wide ? 4 : 2);
-    }
+    for (u32 n = 0; n < 8; n++)
+        words[REGISTERS + n] = (u32)register_read(guest_regs(), n, 4, 0);
+    for (u32 i = 0; i < ARRAY_SIZE(in_tss); i++)
+        words[SELECTORS + i] = (&t->s.cs_sel)[in_tss[i]];
+    for (u32 n = 0; n < count; n++)
+        memcpy(tss + TSS_FIELD(wide, n), &words[n], wide ? 4 : 2);
     return reach(t, t->s.tr_base + TSS_FIELD(wide, 0), tss + TSS_FIELD(wide, 0),
                  TSS_FIELD(wide, count) - TSS_FIELD(wide, 0), HVM_WRITE);
 }
 
-/* The new task's registers, of which nothing can fail; t->s.tr is its own already. */
+/* The new task's registers, of which nothing can fail; t->s has its TR already. */
 static void take_registers(struct task *t, const u8 *tss, bool nested)
 {
     struct cpu_user_regs *r = guest_regs();
@@ -175,74 +168,63 @@ static void take_registers(struct task *t, const u8 *tss, bool nested)
 /* The rest of it, in its own address space. */
 static bool load_segments(struct task *t, const struct hvm_task_switch *how)
 {
-    static const u8 order[] = {CS, SS, DS, ES, FS, GS};
+    static const u8 order[] = {LDTR, CS, SS, DS, ES, FS, GS};
     struct cpu_user_regs *r = guest_regs();
     u32 privilege = t->s.ss_arbytes >> 5 & 3, size = t->s.tr_arbytes & 8 ? 4 : 2, mask, top;
-    u32 error = how->error;
 
-    if (!load_segment(t, LDTR, privilege))
-        return false;
-    for (u32 i = 0; i < ARRAY_SIZE(order) && !(r->rflags & RFLAGS_VM); i++)
+    for (u32 i = 0; i < (r->rflags & RFLAGS_VM ? 1 : ARRAY_SIZE(order)); i++)
         if (!load_segment(t, order[i], privilege))
             return false;
     if (!how->has_error)
         return true;
     mask = t->s.ss_arbytes & 0x400 ? ~0U : 0xffff;
     top = ((u32)r->rsp - size) & mask;
-    if (!reach(t, t->s.ss_base + top, &error, size, HVM_WRITE | (privilege == 3 ? HVM_USER : 0)))
-        return false;
     r->rsp = ((u32)r->rsp & ~mask) | top;
-    return true;
+    return reach(t, t->s.ss_base + top, &(u32){how->error}, size,
+                 HVM_WRITE | (privilege == 3 ? HVM_USER : 0));
 }
 
 void hvm_exit_task_switch(struct hvm_vcpu *v, const struct hvm_task_switch *how)
 {
     struct task t = {.v = v, .external = how->by == HVM_TASK_EVENT && !how->instruction};
-    bool back = how->by == HVM_TASK_IRET, nested = back || how->by == HVM_TASK_JMP ? false : true;
+    bool back = how->by == HVM_TASK_IRET, nested = !back && how->by != HVM_TASK_JMP, wide;
     u32 vector = back ? VECTOR_TS : VECTOR_GP;
-    u64 rflags = guest_regs()->rflags & ~(back ? RFLAGS_NT : 0), address, old, d;
+    u64 rflags = guest_regs()->rflags & ~(back ? RFLAGS_NT : 0), address, d;
     struct instruction in = {0};
-    struct hvm_hw_cpu *s = &t.s;
-    u8 tss[104], byte;
+    struct hvm_hw_cpu *s = &t.s, new;
+    u8 tss[104];
 
     if (how->instruction && !hvm_decode(v, &in))
         return; /* it is another one by now */
     hvm_machine->get_state(v, s);
     if (!descriptor(&t, how->selector, true, vector, &address, &d))
         return;
-    if ((d >> 40 & 0x17) != (back ? 3 : 1)) {
+    new = *s;
+    new.tr_sel = how->selector;
+    put_segment(&new, TR, d);
+    wide = new.tr_arbytes & 8;
+    if ((new.tr_arbytes & 0x17) == (back ? 3 : 1))
+        vector = !(d & PRESENT) ? VECTOR_NP
+                 : new.tr_limit < TSS_BYTES(wide) - 1 ||
+                         s->tr_limit < TSS_BYTES(s->tr_arbytes & 8) - 1
+                     ? VECTOR_TS
+                     : 0;
+    if (vector) {
         refuse(&t, vector, how->selector);
         return;
     }
-    if (!(d & PRESENT)) {
-        refuse(&t, VECTOR_NP, how->selector);
-        return;
-    }
-    struct hvm_hw_cpu next = *s;
-    put_segment(&next, TR, d);
-    if (next.tr_limit < TSS_BYTES(next.tr_arbytes & 8) - 1 ||
-        s->tr_limit < TSS_BYTES(s->tr_arbytes & 8) - 1) {
-        refuse(&t, VECTOR_TS, how->selector);
-        return;
-    }
-    old = s->gdtr_base + (s->tr_sel & 0xfff8) + 5;
-    byte = s->tr_arbytes & (u8)~BUSY;
-    if (!reach(&t, next.tr_base, tss, TSS_BYTES(next.tr_arbytes & 8), HVM_READ) ||
+    if (!reach(&t, new.tr_base, tss, TSS_BYTES(wide), HVM_READ) ||
         !save_task(&t, guest_regs()->rip + in.length, rflags) ||
-        (nested ? !reach(&t, next.tr_base, &s->tr_sel, 2, HVM_WRITE)
-                : !reach(&t, old, &byte, 1, HVM_WRITE)))
+        (nested ? !reach(&t, new.tr_base, &(u16){(u16)s->tr_sel}, 2, HVM_WRITE)
+                : !reach(&t, s->gdtr_base + (s->tr_sel & 0xfff8) + 5,
+                         &(u8){s->tr_arbytes & (u8)~BUSY}, 1, HVM_WRITE)) ||
+        !reach(&t, address + 5, &(u8){(u8)(new.tr_arbytes |= BUSY)}, 1, HVM_WRITE))
         return;
-    byte = (u8)(next.tr_arbytes |= BUSY);
-    if (!reach(&t, address + 5, &byte, 1, HVM_WRITE))
-        return;
-
-    next.tr_sel = how->selector;
-    *s = next;
+    *s = new;
     v->event.valid = false;
     take_registers(&t, tss, nested);
     hvm_machine->set_state(v, s); /* descriptors are read in the new address space */
-    bool whole = load_segments(&t, how);
-    if (whole && (s->tr_arbytes & 8) && (tss[TSS_TRAP] & 1)) {
+    if (load_segments(&t, how) && wide && (tss[TSS_TRAP] & 1)) {
         s->dr6 |= DR6_BT;
         hvm_raise(v, VECTOR_DB, -1);
     }
