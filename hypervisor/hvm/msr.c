@@ -12,19 +12,11 @@
 #include "lib/string.h"
 #include "memory/map.h"
 
-enum {
-    MSR_MTRR_CAP = 0xfe,
-    MSR_MTRR_BASE0 = 0x200,
-    MSR_MTRR_LAST = MSR_MTRR_BASE0 + 2 * HVM_MTRRS - 1,
-    MSR_MTRR_64K = 0x250,
-    MSR_MTRR_16K_0 = 0x258,
-    MSR_MTRR_16K_1 = 0x259,
-    MSR_MTRR_4K = 0x268,
-    MSR_MTRR_4K_LAST = 0x26f,
-    MSR_MTRR_DEFAULT = 0x2ff,
-    MSR_X2APIC_LAST = 0x8ff,
-    MSR_HYPERCALLS = 0x40000000,
-};
+enum { MSR_MTRR_CAP = 0xfe, MSR_MTRR_BASE0 = 0x200 };
+enum { MSR_MTRR_LAST = MSR_MTRR_BASE0 + 2 * HVM_MTRRS - 1, MSR_MTRR_64K = 0x250 };
+enum { MSR_MTRR_16K_0 = 0x258, MSR_MTRR_16K_1 = 0x259, MSR_MTRR_4K = 0x268 };
+enum { MSR_MTRR_4K_LAST = 0x26f, MSR_MTRR_DEFAULT = 0x2ff, MSR_X2APIC_LAST = 0x8ff };
+enum { MSR_HYPERCALLS = 0x40000000 };
 #define MTRR_CAP 0x508UL /* 8 pairs, fixed ones, write-combining */
 
 void hvm_mtrr_reset(struct hvm_hw_mtrr *m)

@@ -15,32 +15,12 @@
 #include "lib/string.h"
 #include "platform/scale.h"
 
-enum {
-    ID = 0x20,
-    VERSION = 0x30,
-    TPR = 0x80,
-    PPR = 0xa0,
-    EOI = 0xb0,
-    LDR = 0xd0,
-    DFR = 0xe0,
-    SVR = 0xf0,
-    ISR = 0x100,
-    TMR = 0x180,
-    IRR = 0x200,
-    ESR = 0x280,
-    ICR = 0x300,
-    ICR_HIGH = 0x310,
-    LVT_TIMER = 0x320,
-    LVT_THERMAL = 0x330,
-    LVT_PERFORMANCE = 0x340,
-    LVT_LINT0 = 0x350,
-    LVT_LINT1 = 0x360,
-    LVT_ERROR = 0x370,
-    TIMER_INITIAL = 0x380,
-    TIMER_CURRENT = 0x390,
-    TIMER_DIVIDE = 0x3e0,
-    SELF_IPI = 0x3f0, /* x2APIC only */
-};
+/* Registers' offsets; SELF_IPI is x2APIC's only. */
+enum { ID = 0x20, VERSION = 0x30, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, LDR = 0xd0, DFR = 0xe0 };
+enum { SVR = 0xf0, ISR = 0x100, TMR = 0x180, IRR = 0x200, ESR = 0x280, ICR = 0x300 };
+enum { ICR_HIGH = 0x310, LVT_TIMER = 0x320, LVT_THERMAL = 0x330, LVT_PERFORMANCE = 0x340 };
+enum { LVT_LINT0 = 0x350, LVT_LINT1 = 0x360, LVT_ERROR = 0x370, TIMER_INITIAL = 0x380 };
+enum { TIMER_CURRENT = 0x390, TIMER_DIVIDE = 0x3e0, SELF_IPI = 0x3f0 };
 
 #define BASE_BSP      0x100UL
 #define BASE_X2APIC   0x400UL

@@ -62,44 +62,14 @@ _Static_assert(offsetof(struct vmcb, next_rip) == 0xc8 && offsetof(struct vmcb, 
 
 /* intercepts, intercepts2: one bit for each; in the order of the exit codes from 0x60 on. */
 #define INTERCEPT(code) (1U << (((code)-0x60) % 32))
-enum {
-    EXIT_CR8_WRITE = 0x18,
-    EXIT_DR0_READ = 0x20,
-    EXIT_DR3_WRITE = 0x33,
-    EXIT_EXCEPTION = 0x40,
-    EXIT_INTR = 0x60,
-    EXIT_NMI,
-    EXIT_SMI,
-    EXIT_INIT,
-    EXIT_VINTR,
-    EXIT_RDTSC = 0x6e,
-    EXIT_RDPMC = 0x6f,
-    EXIT_CPUID = 0x72,
-    EXIT_IRET = 0x74,
-    EXIT_INVD = 0x76,
-    EXIT_HLT = 0x78,
-    EXIT_INVLPGA = 0x7a,
-    EXIT_IOIO,
-    EXIT_MSR,
-    EXIT_TASK_SWITCH,
-    EXIT_SHUTDOWN = 0x7f,
-    EXIT_VMRUN,
-    EXIT_VMMCALL,
-    EXIT_VMLOAD,
-    EXIT_VMSAVE,
-    EXIT_STGI,
-    EXIT_CLGI,
-    EXIT_SKINIT,
-    EXIT_RDTSCP,
-    EXIT_WBINVD = 0x89,
-    EXIT_MONITOR,
-    EXIT_MWAIT,
-    EXIT_MWAIT_ARMED,
-    EXIT_XSETBV,
-    EXIT_RDPRU,
-    EXIT_NPF = 0x400,
-    EXIT_INVALID = ~0UL,
-};
+enum { EXIT_CR8_WRITE = 0x18, EXIT_DR0_READ = 0x20, EXIT_DR3_WRITE = 0x33, EXIT_EXCEPTION = 0x40 };
+enum { EXIT_INTR = 0x60, EXIT_NMI, EXIT_SMI, EXIT_INIT, EXIT_VINTR, EXIT_RDTSC = 0x6e };
+enum { EXIT_RDPMC = 0x6f, EXIT_CPUID = 0x72, EXIT_IRET = 0x74, EXIT_INVD = 0x76, EXIT_HLT = 0x78 };
+enum { EXIT_INVLPGA = 0x7a, EXIT_IOIO, EXIT_MSR, EXIT_TASK_SWITCH };
+enum { EXIT_SHUTDOWN = 0x7f, EXIT_VMRUN, EXIT_VMMCALL, EXIT_VMLOAD, EXIT_VMSAVE };
+enum { EXIT_STGI = 0x84, EXIT_CLGI, EXIT_SKINIT, EXIT_RDTSCP };
+enum { EXIT_WBINVD = 0x89, EXIT_MONITOR, EXIT_MWAIT, EXIT_MWAIT_ARMED, EXIT_XSETBV, EXIT_RDPRU };
+enum { EXIT_NPF = 0x400, EXIT_INVALID = ~0UL };
 
 /* exit_info1 of EXIT_IOIO */
 #define IOIO_IN     BIT(0)
