@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each micro guest as dom0, on machines that differ. TENON_HYPERVISOR=PATH tests another hypervisor: the stock one is what the
 guests' expectations were taken from, and passes too, but for `exits` and `fuzz`: under this emulator it ends PVH guests for
-instructions that a processor would have run."""
+instructions that a processor would have run; and for `tasks`, whose switches by the emulator leave CR0.TS off there."""
 import contextlib
 import json
 import re
