@@ -7,8 +7,10 @@
  */
 #include "core/domain.h"
 #include "cpu/instructions.h"
+#include "cpu/percpu.h"
 #include "cpu/symbols.h"
 #include "cpu/traps.h"
+#include "cpu/work.h"
 #include "lib/atomic.h"
 #include "lib/option.h"
 #include "lib/printf.h"
@@ -55,10 +57,10 @@ static void say_registers(const struct cpu_user_regs *r)
  * Every word on the stack that points into our text. Some are left-overs of
  * earlier calls; code without frame pointers gives no better.
  */
-static void say_trace(u64 sp)
+static void say_trace(u64 sp, const struct cpu_local *cpu)
 {
-    u64 base = (u64)cpu_local() & ~(STACK_SIZE - 1UL);
-    u64 top = (u64)cpu_local(), guard = base + 4 * PAGE_SIZE;
+    u64 base = (u64)cpu & ~(STACK_SIZE - 1UL);
+    u64 top = (u64)cpu, guard = base + 4 * PAGE_SIZE;
 
     if (sp >= guard && sp < guard + PAGE_SIZE && base >= STACK_AREA_START && base < IO_AREA_START)
         sp = guard + PAGE_SIZE; /* it overflowed */
@@ -77,15 +79,15 @@ static void say_trace(u64 sp)
 }
 
 /* For ever, or until the time is over. The clock may not run: count the TSC, else port reads. */
-static void wait_seconds(u32 seconds)
+static void wait_ms(u32 ms)
 {
-    u64 ticks = (u64)clock_tsc_khz() * 1000 * seconds, start = rdtsc();
+    u64 ticks = (u64)clock_tsc_khz() * ms, start = rdtsc();
 
     if (ticks)
         while (rdtsc() - start < ticks)
             cpu_pause();
     else
-        for (u32 i = 0; i < seconds * 1000000; i++)
+        for (u32 i = 0; i < ms * 1000; i++)
             (void)in8(0x80); /* takes about a microsecond */
 }
 
@@ -95,6 +97,34 @@ static void stop_others(void)
     memory_barrier();
     if (cpus_online_count > 1)
         apic_send_nmi_others();
+}
+
+static DEFINE_PER_CPU(const struct cpu_user_regs *, stopped);
+
+void crash_stopped(const struct cpu_user_regs *regs)
+{
+    WRITE_ONCE(this_cpu(stopped), regs);
+    halt_forever();
+}
+
+static void say_others(void)
+{
+    for_each_online_cpu (cpu) {
+        const struct cpu_user_regs *regs = NULL;
+
+        for (u32 i = 0; cpu != this_cpu_id() && i < 100 && !regs; i++) {
+            regs = READ_ONCE(per_cpu(stopped, cpu));
+            if (!regs)
+                wait_ms(1);
+        }
+        if (cpu == this_cpu_id())
+            continue;
+        say("CPU %u %s\n", cpu, regs ? "was here:" : "does not answer");
+        if (!regs)
+            continue;
+        say_registers(regs);
+        say_trace(regs->rsp, cpu_local_of(cpu));
+    }
 }
 
 void crash(const struct cpu_user_regs *regs, const char *why)
@@ -119,15 +149,16 @@ void crash(const struct cpu_user_regs *regs, const char *why)
     say("cr0 %016lx cr2 %016lx cr3 %016lx cr4 %016lx\n", read_cr0(), read_cr2(), read_cr3(),
         read_cr4());
     say("Stack:\n");
-    say_trace(regs ? regs->rsp : (u64)__builtin_frame_address(0));
+    say_trace(regs ? regs->rsp : (u64)__builtin_frame_address(0), cpu_local());
     crash_describe_vcpu();
     reject_dump();
+    say_others();
     if (no_reboot) {
         say("Halted (noreboot)\n");
         machine_halt();
     }
     say("Restarting in %u seconds\n", RESTART_SECONDS);
-    wait_seconds(RESTART_SECONDS);
+    wait_ms(RESTART_SECONDS * 1000);
     machine_restart();
 }
 

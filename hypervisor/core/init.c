@@ -79,6 +79,7 @@ void core_init(void)
     }
     keys_init();
     trace_init();
+    watchdog_init();
 }
 
 void core_start(void)

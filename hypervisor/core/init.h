@@ -11,5 +11,7 @@
 void core_init(void);
 /* core/keys.c: debug keys. */
 void keys_init(void);
+/* core/watchdog.c: starts it if the command line wants it. */
+void watchdog_init(void);
 /* This CPU's idle vCPU, and from there whatever is to run. An empty stack. */
 __noreturn void core_start(void);

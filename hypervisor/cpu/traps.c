@@ -144,7 +144,7 @@ void hv_ist_trap(struct cpu_user_regs *regs)
     case VECTOR_NMI:
         perfc_inc(nmis);
         if (READ_ONCE(crash_stops_cpus))
-            halt_forever();
+            crash_stopped(regs);
         break; /* no source of NMIs concerns us: the machine's go unheard */
     case VECTOR_DB:
         /* A guest's breakpoint or single step reached into our code: SYSCALL

@@ -49,3 +49,5 @@ void pv_sysenter_entry(void);
 void irq_dispatch(u32 vector);
 /* Supplied by boot/crash.c. regs may be NULL. */
 __noreturn void crash(const struct cpu_user_regs *regs, const char *why);
+/* What another CPU's crash stops goes here; it is part of the report. */
+__noreturn void crash_stopped(const struct cpu_user_regs *regs);

@@ -79,6 +79,7 @@ void cpu_call_work(void)
 void cpu_wait(void)
 {
     cpu_call_work();
+    watchdog_look();
     cpu_pause();
 }
 

@@ -41,6 +41,8 @@ void cpu_idle_step(void);
 
 /* One turn of any wait loop: pause, and serve flush requests from other CPUs. */
 void cpu_wait(void);
+/* Supplied by core/: whether another CPU is stuck, now and then. */
+void watchdog_look(void);
 
 /* Runs fn(arg) on each CPU of the mask (this one included) and waits for all.
  * fn runs with interrupts off, possibly inside a wait loop of that CPU: it must take no lock. */

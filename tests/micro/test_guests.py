@@ -70,34 +70,86 @@ def test_storm(seed):
 
 
 @contextlib.contextmanager
-def stopping(path):
-    """The machine is stopped and goes on, again and again, from when it is there: options for an emulator with this socket."""
+def beside(path, play):
+    """While the machine runs, play(a connection to its socket `path`, an event that says when to stop)."""
     done = threading.Event()
 
-    def stop():
+    def act():
         with socket.socket(socket.AF_UNIX) as control:
             while not done.wait(0.1) and control.connect_ex(str(path)):
                 pass
             with contextlib.suppress(OSError), control.makefile("rw") as lines:
-                for command in ("qmp_capabilities", *("stop", "cont") * 100000):
-                    lines.write(json.dumps({"execute": command}) + "\n")
-                    lines.flush()
-                    while '"return"' not in (line := lines.readline()) and line:
-                        pass
-                    if not line or (command == "cont" and done.wait(0.002)):
-                        return
+                play(lines, done)
 
-    thread = threading.Thread(target=stop)
+    thread = threading.Thread(target=act)
     thread.start()
     try:
-        yield ("-qmp", f"unix:{path},server=on,wait=off")
+        yield f"unix:{path},server=on,wait=off"
     finally:
         done.set()
         thread.join()
 
 
+def stop_and_go_on(lines, done):
+    for command in ("qmp_capabilities", *("stop", "cont") * 100000):
+        lines.write(json.dumps({"execute": command}) + "\n")
+        lines.flush()
+        while '"return"' not in (line := lines.readline()) and line:
+            pass
+        if not line or (command == "cont" and done.wait(0.002)):
+            return
+
+
+def trap_a_processor(lines, done):
+    """The debugger's protocol: an endless loop where no code is needed any more, and a processor there with its interrupts off."""
+    def send(text):
+        lines.write(text)
+        lines.flush()
+
+    def answer():
+        text = ""
+        while not (match := re.search(r"\$([^#]*)#..$", text)) and (character := lines.read(1)):
+            text += character
+        send("+")
+        return match.group(1) if match else ""
+
+    def ask(packet):
+        send(f"${packet}#{sum(packet.encode()) % 256:02x}")
+        return answer()
+
+    def register(number):
+        return int.from_bytes(bytes.fromhex(ask(f"p{number:x}")), "little")
+
+    names = subprocess.run(["nm", micro.ROOT / "build" / "tenon-syms"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    address = int(re.search(r"^(\w+) T assertion_failed$", names, re.M).group(1), 16)
+    rip, flags, cs = 16, 17, 18
+    while True:  # it stands still when we connect
+        send("$c#63")
+        if done.wait(3):
+            return
+        send("\x03")
+        answer()
+        for thread in (2, 1):
+            ask(f"Hg{thread}")
+            if register(cs) & 3 == 0 and register(rip) >> 40 == address >> 40:
+                ask(f"M{address:x},2:ebfe")
+                ask(f"P{rip:x}={address.to_bytes(8, 'little').hex()}")
+                ask(f"P{flags:x}=02000000")
+                ask("D")
+                return
+
+
 def test_interrupts_come_once_when_the_emulator_is_stopped(tmp_path):
     """QEMU (10.0) delivers an injected interrupt again when its thread is stopped before the next exit or exception; the stock
     hypervisor injects them so and fails here."""
-    with stopping(tmp_path / "control") as emulator:
-        check("interrupts", smp=2, emulator=emulator)
+    with beside(tmp_path / "control", stop_and_go_on) as control:
+        check("interrupts", smp=2, emulator=("-qmp", control))
+
+
+def test_watchdog_finds_a_stuck_processor(tmp_path):
+    with beside(tmp_path / "debugger", trap_a_processor) as debugger:
+        report = micro.run("fuzz", smp=2, words="seconds=60", append="guest_loglvl=none watchdog watchdog_timeout=2", deadline=60,
+                           emulator=("-gdb", debugger))
+    stuck = re.search(r"Panic: CPU (\d) is stuck: no timer served for 3 seconds", report.text)
+    assert stuck and f"CPU {stuck.group(1)} was here:\n(XEN) rip" in report.text
+    assert re.search(rf"CPU {stuck.group(1)} was here:\n\(XEN\) rip \w+ assertion_failed\+0", report.text)
