@@ -34,6 +34,9 @@ static bool world_yield;          /* long work stops half-way every other time *
 static int world_machine_ended;   /* 1 restart, 2 power off */
 static u32 world_relinquish_left; /* steps that the guest kind's part takes */
 static struct vcpu *world_runs;   /* what the CPU runs, whoever makes hypercalls just now */
+void watchdog_init(void)
+{
+}
 void cpu_forget_branches(void)
 {
 }
