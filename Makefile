@@ -49,7 +49,7 @@ ARCHIVES := $(foreach name,lzma z zstd lz4,$(shell $(CC) -print-file-name=lib$(n
 all: $(BUILD)/tenon $(BUILD)/tenon.gz
 
 # Size counts as well as speed: what a guest does often is made fast, all else small.
-HOT := pv/% hvm/% emulate/decode memory/frame memory/alloc cpu/% platform/clock platform/irq platform/apic core/access core/event% core/grant% \
+HOT := pv/% hvm/% emulate/% memory/frame memory/alloc cpu/% platform/clock platform/irq platform/apic core/access core/event% core/grant% \
 	core/physmap core/sched% core/timer core/vcpu hypercall/table hypercall/event_op hypercall/grant_op hypercall/sched_op \
 	hypercall/vcpu_op hypercall/misc_op hypercall/memory_reservation
 COLD := core/grant core/sched_cpus cpu/desc cpu/features cpu/symbols hvm/dev/d% hvm/dev/h% hvm/dev/i% hvm/dev/p% hvm/dev/rtc \
@@ -189,6 +189,11 @@ test-guide: setup deb
 bench: all image
 	dom0/setup --stock
 	bench/compare
+# How single operations grow with what is in use besides.
+.PHONY: bench-scale
+bench-scale: all
+	dom0/setup --stock
+	bench/compare scale
 # Whether an operation became worse than what is recorded; without dom0's kernel and the stock hypervisor.
 .PHONY: bench-quick
 bench-quick: all

@@ -57,6 +57,16 @@ OPERATIONS = named("pv", [
 ])
 
 
+NUMBERS = (10, 100, 1000)
+SCALE = [Operation(f"{name}-{number}", title.format(f"{number:,}")) for name, title in (
+    ("send", "event to itself, {} ports open"), ("bind", "port bound and closed, {} open besides"),
+    ("map", "grant unmapped and mapped, {} of them mapped")) for number in NUMBERS]
+SCALE += [Operation("foreign", "1,024 pages of another domain mapped, 16 a call")]
+# What each micro guest counts, by the headings of its tables.
+GUESTS = {"micro": ("bench", {title: [operation for operation in OPERATIONS if operation.kind == kind] for kind, title in KINDS.items()}),
+          "scale": ("scale", {"With more in use": SCALE})}
+
+
 def read_notes(text):
     """{name: (instructions, those of them in the hypervisor)} of one operation each, from the stopwatch's notes: the least of the
     times that it was counted."""

@@ -454,20 +454,20 @@ static void policy_leaf(const struct cpu_policy *p, u32 leaf, u32 subleaf, struc
 void cpu_policy_cpuid(const struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
 {
     const struct cpu_policy *p = v->domain->cpu_policy;
-    struct cpuid_leaf found = LEAF_NONE;
+    struct cpuid_leaf *found = (struct cpuid_leaf *)out;
 
+    *found = LEAF_NONE;
     if (!p)
         p = &cpu_policy_pv_default;
     if (leaf == 0xd) {
         if (p->basic[0].a >= 0xd)
-            cpu_policy_xsave_leaf(p, subleaf, v->fpu ? fpu_xcr0(v->fpu) : 0, &found);
+            cpu_policy_xsave_leaf(p, subleaf, v->fpu ? fpu_xcr0(v->fpu) : 0, found);
     } else if (leaf - HYPERVISOR_LEAF <= XEN_CPUID_MAX_NUM_LEAVES) {
-        hypervisor_leaf(v, leaf, subleaf, &found);
+        hypervisor_leaf(v, leaf, subleaf, found);
     } else {
-        policy_leaf(p, leaf, subleaf, &found);
-        adjust_for_vcpu(v, p, leaf, &found);
+        policy_leaf(p, leaf, subleaf, found);
+        adjust_for_vcpu(v, p, leaf, found);
     }
-    *(struct cpuid_leaf *)out = found;
 }
 
 void cpu_policy_host_leaf(u32 leaf, u32 subleaf, u32 out[4])
