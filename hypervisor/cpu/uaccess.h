@@ -55,12 +55,21 @@ __must_check size_t clear_guest_va(guest_va_t to, size_t length);
  * guest_range() has let pass. A fault goes to the label `failed`, which is to call end, too.
  */
 #ifdef TENON_HOST
-#define guest_access_begin()            ((void)0)
-#define guest_access_end()              ((void)0)
-#define guest_put(where, value, failed) (*(where) = (value))
-#define guest_get(value, where, failed) ((value) = *(where))
-#define word_to_guest_va(to, value)     copy_to_guest_va(guest_va(to), &(u64){value}, sizeof(u64))
-#define u32_from_guest_va(value, from)  copy_from_guest_va(value, guest_va(from), sizeof(u32))
+#define guest_access_begin() ((void)0)
+#define guest_access_end()   ((void)0)
+#define guest_put(where, value, failed)                                      \
+    do {                                                                     \
+        u64 word_ = (value);                                                 \
+        if (copy_to_guest_va(guest_va((u64)(where)), &word_, sizeof(word_))) \
+            goto failed;                                                     \
+    } while (0)
+#define guest_get(value, where, failed)                                          \
+    do {                                                                         \
+        if (copy_from_guest_va(&(value), guest_va((u64)(where)), sizeof(value))) \
+            goto failed;                                                         \
+    } while (0)
+#define word_to_guest_va(to, value)    copy_to_guest_va(guest_va(to), &(u64){value}, sizeof(u64))
+#define u32_from_guest_va(value, from) copy_from_guest_va(value, guest_va(from), sizeof(u32))
 #else
 #define SMAP_SITE_(last_byte)                                                                     \
     __asm__ volatile("1: .byte 0x0f, 0x1f, 0x00\n"                                                \

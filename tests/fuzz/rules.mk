@@ -22,7 +22,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.
 
 define fuzz_rules
 $(FUZZ_OUT)/$(1): $(FUZZ_OUT)/fuzz/fuzz_$(1).o $(FUZZ_OUT)/host/host.o \
-		$$(patsubst %.c,$(FUZZ_OUT)/obj/%.o,$$(call host_words,sources,tests/fuzz/fuzz_$(1).c))
+		$$(patsubst %.c,$(FUZZ_OUT)/obj/%.o,$$(call host_sources,tests/fuzz/fuzz_$(1).c))
 	@$(FUZZ_CC) $(FUZZ_SANITIZE) $$^ -o $$@ $$(call host_words,libs,tests/fuzz/fuzz_$(1).c)
 $(FUZZ_OUT)/corpus/$(1)/.seeded: $(if $(wildcard tests/fuzz/seeds_$(1).c),$(FUZZ_OUT)/seeds_$(1))
 	@mkdir -p $$(@D)
@@ -73,7 +73,7 @@ coverage: $(BUILD)/include/asm-offsets.h $(BUILD)/include/font.inc $(FUZZERS:%=$
 
 define play_rules
 $(UNIT_OUT)/fuzz_$(1): $(UNIT_OUT)/fuzz/fuzz_$(1).o $(UNIT_OUT)/fuzz/replay.o $(UNIT_OUT)/host/host.o \
-		$$(patsubst %.c,$(UNIT_OUT)/obj/%.o,$$(call host_words,sources,tests/fuzz/fuzz_$(1).c))
+		$$(patsubst %.c,$(UNIT_OUT)/obj/%.o,$$(call host_sources,tests/fuzz/fuzz_$(1).c))
 	@$(UNIT_CC) $(HOST_SANITIZE) $$^ -o $$@ $$(call host_words,libs,tests/fuzz/fuzz_$(1).c)
 .PHONY: play-$(1)
 play-$(1): $(UNIT_OUT)/fuzz_$(1)

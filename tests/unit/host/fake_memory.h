@@ -129,8 +129,9 @@ void cpu_flush_local(enum flush_kind kind, u64 addr)
 
 void cpu_flush(const cpumask_t *mask, enum flush_kind kind, u64 addr)
 {
-    ASSERT(mask->bits[0] == 1);
-    cpu_flush_local(kind, addr);
+    ASSERT(!(mask->bits[0] & ~1UL));
+    if (mask->bits[0])
+        cpu_flush_local(kind, addr);
 }
 
 /* Frames 16.. are RAM for the allocator; the first ones are kept for owners. */
