@@ -9,6 +9,7 @@
 
 #include "whole_world.h"
 
+#include <xen/arch-x86/xen-mca.h>
 #include <xen/platform.h>
 
 enum {
@@ -17,6 +18,7 @@ enum {
     PLAY_PLATFORM,
     PLAY_MEMORY,
     PLAY_CALL,
+    PLAY_OP,
     PLAY_WRITE,
     PLAY_TIME,
     PLAY_TRAP
@@ -53,8 +55,10 @@ static u64 play_value(void)
         return world_pages[play_who][b & 7] << PAGE_SHIFT | (u64)play_bytes(1) * 8;
     if (b < 0xb0) /* an entry for a page table */
         return world_pages[play_who][b & 7] << PAGE_SHIFT | (b & 8 ? 0x27 : 0x25);
-    if (b < 0xe0)
+    if (b < 0xd0)
         return play_bytes(1 + (b & 3));
+    if (b < 0xe0) /* registers of the model-specific kind */
+        return b & 8 ? 0xc0000080 + (b & 7) : 0xc0000100 + (b & 7);
     return b < 0xf0 ? -(u64)(b & 15) : play_bytes(8);
 }
 
@@ -136,6 +140,98 @@ static void play_control(u32 kind)
     ASSERT(!play_who || result < 0);
 }
 
+/* Calls that take an operation and its structure, in the order of their arguments: operation,
+ * structure, a small number, our vCPU, a domain. */
+static void play_op(void)
+{
+    static const struct {
+        u8 number;
+        char form[6];
+    } calls[] = {
+        {__HYPERVISOR_event_channel_op, "os"},
+        {__HYPERVISOR_grant_table_op, "osn"},
+        {__HYPERVISOR_physdev_op, "os"},
+        {__HYPERVISOR_sched_op, "os"},
+        {__HYPERVISOR_vcpu_op, "ovs"},
+        {__HYPERVISOR_hvm_op, "os"},
+        {__HYPERVISOR_xen_version, "os"},
+        {__HYPERVISOR_callback_op, "os"},
+        {__HYPERVISOR_vm_assist, "on"},
+        {__HYPERVISOR_mmuext_op, "sn0d"},
+        {__HYPERVISOR_mmu_update, "sn0d"},
+        {__HYPERVISOR_multicall, "sn"},
+        {__HYPERVISOR_dm_op, "dns"},
+        {__HYPERVISOR_set_gdt, "sn"},
+        {__HYPERVISOR_mca, "s"},
+        {__HYPERVISOR_console_io, "ons"},
+    };
+    u32 n = (u32)play_bytes(1), op = (u32)play_bytes(1);
+    const char *form = calls[n % ARRAY_SIZE(calls)].form;
+    u64 a[5] = {0};
+
+    memset(window_at(STRUCT_VA), 0, 0x100);
+    if (*form == 'd') { /* its first buffer has the operation */
+        u64 buffers[4] = {WINDOW_VA + 0x2000, 64, WINDOW_VA + 0x3000, 64};
+
+        memcpy(window_at(STRUCT_VA), buffers, sizeof(buffers));
+        memset(window_at(WINDOW_VA + 0x2000), 0, 64);
+        *(u32 *)window_at(WINDOW_VA + 0x2000) = op & 31;
+        play_fields(WINDOW_VA + 0x2008);
+    } else {
+        play_fields(STRUCT_VA);
+    }
+    for (u32 i = 0; form[i]; i++)
+        a[i] = form[i] == 'o'   ? op & 63
+               : form[i] == 's' ? STRUCT_VA
+               : form[i] == 'n' ? 1 + (op >> 6)
+               : form[i] == 'd' ? (*form == 'd' ? world_domains[2]->id
+                                   : op & 64    ? play_domain(op >> 5)
+                                                : DOMID_SELF)
+                                : 0;
+    (void)play_call(calls[n % ARRAY_SIZE(calls)].number, a[0], a[1], a[2], a[3], a[4]);
+}
+
+/* What a kernel in ring 3 is not let do, at `at`. */
+static void play_instruction(u64 at)
+{
+    static const u8 code[][8] = {{0x0f, 0x30},
+                                 {0x0f, 0x32},
+                                 {0x0f, 0x20},
+                                 {0x0f, 0x22},
+                                 {0x0f, 0x21},
+                                 {0x0f, 0x23},
+                                 {0xe4},
+                                 {0xe6},
+                                 {0xec},
+                                 {0xef},
+                                 {0x66, 0xed},
+                                 {0xee},
+                                 {0xf3, 0x6c},
+                                 {0xf3, 0x6f},
+                                 {0x6e},
+                                 {0x6d},
+                                 {0x0f, 0x01},
+                                 {0x0f, 0x01, 0xd1},
+                                 {0x0f, 0x01, 0xf0},
+                                 {0x0f, 0x06},
+                                 {0x0f, 0x08},
+                                 {0x0f, 0x09},
+                                 {0xfa},
+                                 {0xfb},
+                                 {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2},
+                                 {0xcd, 0x80},
+                                 {0x87, 0x07},
+                                 {0xf0, 0x0f, 0xb1, 0x0f}};
+    const u8 *chosen = code[play_bytes(1) % ARRAY_SIZE(code)];
+    u32 length = 0;
+
+    while (length < 7 && (chosen[length] || length == 0))
+        length++;
+    memcpy(window_at(at), chosen, 8);
+    if (length < 7)
+        *(u8 *)window_at(at + length) = (u8)play_bytes(1);
+}
+
 static void play_trap(void)
 {
     struct cpu_user_regs *r = guest_regs();
@@ -157,6 +253,7 @@ static void play_trap(void)
     r->rdx = play_value();
     r->rsi = r->rdi = play_value();
     world_fault = play_value();
+    play_instruction(r->rip);
     switch (vector >> 5) {
     case 0:
         pv_guest_syscall(r);
@@ -220,6 +317,9 @@ static void play_step(u32 kind)
             op == __HYPERVISOR_platform_op)
             break;
         (void)play_call(op, a[0], a[1], a[2], a[3], a[4]);
+        break;
+    case PLAY_OP:
+        play_op();
         break;
     case PLAY_WRITE:
         play_write();

@@ -353,7 +353,10 @@ static void play_reset(u32 i)
     }
     play.fifo[i] = false;
     memset(play.control[i], 0, sizeof(play.control[i]));
-    /* The kernel starts anew with its words. */
+    /* The kernel starts anew with its words, also those that it last looked at before it had
+     * queues. */
+    for (u32 vcpu = 0; vcpu < PLAY_VCPUS; vcpu++)
+        play.d[i]->vcpus[vcpu]->info->evtchn_pending_sel = 0;
     memset(play.d[i]->shared_info->evtchn_mask, 0, sizeof(play.d[i]->shared_info->evtchn_mask));
 }
 

@@ -229,6 +229,7 @@ void pic_resume(struct hvm_devices *x)
     for (u32 chip = 0; chip < 2; chip++) {
         x->pic[chip].is_master = !chip;
         x->pic[chip].elcr &= chip ? 0xde : 0xf8;
+        x->pic[chip].irq_base &= 0xf8;
     }
     update(x);
 }
