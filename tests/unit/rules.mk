@@ -16,7 +16,7 @@ BUILD ?= build
 UNIT_CC ?= gcc
 UNIT_OUT := $(BUILD)/unit
 HOST_CFLAGS := -std=gnu11 -O1 -g $(WARNINGS) -fno-strict-aliasing -fno-common \
-	-fno-omit-frame-pointer -DTENON_HOST -Itests/unit/host -Ihypervisor \
+	-fno-omit-frame-pointer -ffunction-sections -DTENON_HOST -Itests/unit/host -Ihypervisor \
 	-I$(BUILD)/include
 HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 

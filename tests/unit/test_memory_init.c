@@ -9,6 +9,9 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#define write_cr3 privileged_write_cr3
+#include "cpu/instructions.h"
+#undef write_cr3
 #define FAKE_FRAMES 16384
 #define mfn_to_virt fake_mfn_to_virt
 #define m2p_set     fake_m2p_set
@@ -38,9 +41,6 @@ PART(__init_text_end);
 PART(__init_end);
 
 static u64 cr3;
-#define write_cr3 privileged_write_cr3
-#include "cpu/instructions.h"
-#undef write_cr3
 static void write_cr3(u64 value)
 {
     cr3 = value;
