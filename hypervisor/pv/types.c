@@ -103,7 +103,7 @@ static int leave_partial(struct frame *f, u32 n, u32 flags, bool resumed)
     u64 type = READ_ONCE(f->type);
 
     f->validated = (u16)n;
-    f->partial_flags = (u16)flags;
+    WRITE_ONCE(f->partial_flags, (u16)flags);
     if (!resumed)
         frame_get_again(f);
     /* The word is ours alone while LOCKED without VALIDATED. */

@@ -58,5 +58,13 @@ $(UNIT_OUT)/obj/%.o: hypervisor/%.c
 unit: $(UNIT_TESTS:%=$(UNIT_OUT)/test_%)
 	@tests/unit/run.sh $^
 
+# Those with threads under the thread sanitizer.
+THREADED := pv_types_smp
+.PHONY: tsan
+tsan: $(BUILD)/include/asm-offsets.h
+	@mkdir -p $(BUILD)/tsan && rm -rf $(BUILD)/tsan/include && cp -r $(BUILD)/include $(BUILD)/tsan/
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan HOST_SANITIZE=-fsanitize=thread $(THREADED:%=$(BUILD)/tsan/unit/test_%)
+	@TSAN_OPTIONS="suppressions=tests/unit/tsan.supp history_size=7 exitcode=66" tests/unit/run.sh $(THREADED:%=$(BUILD)/tsan/unit/test_%)
+
 -include $(wildcard $(UNIT_OUT)/test/*.d $(UNIT_OUT)/host/*.d)
 -include $(wildcard $(UNIT_OUT)/obj/*.d $(UNIT_OUT)/obj/*/*.d $(UNIT_OUT)/obj/*/*/*.d)

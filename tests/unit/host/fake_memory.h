@@ -109,13 +109,13 @@ void cpu_raise_work(u32 cpu, u32 bit)
 
 u32 flush_clock_now(void)
 {
-    return fake_clock;
+    return __atomic_load_n(&fake_clock, __ATOMIC_RELAXED);
 }
 
 /* As the real one: a CPU that has flushed after `stamp` remembers nothing older. */
 void flush_clock_filter(cpumask_t *mask, u32 stamp)
 {
-    if ((s32)(fake_cpu_flushed - stamp) > 0)
+    if ((s32)(__atomic_load_n(&fake_cpu_flushed, __ATOMIC_RELAXED) - stamp) > 0)
         mask->bits[0] = 0;
 }
 
@@ -123,8 +123,9 @@ void cpu_flush_local(enum flush_kind kind, u64 addr)
 {
     (void)kind;
     (void)addr;
-    fake_flushes++;
-    fake_cpu_flushed = ++fake_clock;
+    __atomic_add_fetch(&fake_flushes, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&fake_cpu_flushed, __atomic_add_fetch(&fake_clock, 1, __ATOMIC_RELAXED),
+                     __ATOMIC_RELAXED);
 }
 
 void cpu_flush(const cpumask_t *mask, enum flush_kind kind, u64 addr)

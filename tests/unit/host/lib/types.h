@@ -12,3 +12,11 @@
 #undef __noreturn
 
 #include "../../../../hypervisor/lib/types.h"
+
+/* The thread sanitizer takes a volatile access for a careless one. */
+#ifdef __SANITIZE_THREAD__
+#undef READ_ONCE
+#undef WRITE_ONCE
+#define READ_ONCE(x)     __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+#endif
