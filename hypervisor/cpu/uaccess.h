@@ -57,17 +57,12 @@ __must_check size_t clear_guest_va(guest_va_t to, size_t length);
 #ifdef TENON_HOST
 #define guest_access_begin() ((void)0)
 #define guest_access_end()   ((void)0)
-#define guest_put(where, value, failed)                                      \
-    do {                                                                     \
-        u64 word_ = (value);                                                 \
-        if (copy_to_guest_va(guest_va((u64)(where)), &word_, sizeof(word_))) \
-            goto failed;                                                     \
-    } while (0)
-#define guest_get(value, where, failed)                                          \
-    do {                                                                         \
-        if (copy_from_guest_va(&(value), guest_va((u64)(where)), sizeof(value))) \
-            goto failed;                                                         \
-    } while (0)
+#define guest_put(where, value, failed)                             \
+    if (copy_to_guest_va(guest_va((u64)(where)), &(u64){value}, 8)) \
+    goto failed
+#define guest_get(value, where, failed)                                      \
+    if (copy_from_guest_va(&(value), guest_va((u64)(where)), sizeof(value))) \
+    goto failed
 #define word_to_guest_va(to, value)    copy_to_guest_va(guest_va(to), &(u64){value}, sizeof(u64))
 #define u32_from_guest_va(value, from) copy_from_guest_va(value, guest_va(from), sizeof(u32))
 #else

@@ -182,6 +182,9 @@ static void fifo_events(void **state)
 
 static u32 work_data[2], work_seen[2], work_interrupts;
 
+void watchdog_look(void)
+{
+}
 void apic_send_ipi(u32 cpu, u32 vector)
 {
     ASSERT(cpu == 0 && vector == CPU_WORK_VECTOR);
