@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include "lib/types.h"
 #include "platform/efi.h"
 #include "platform/framebuffer.h"
 

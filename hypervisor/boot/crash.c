@@ -11,7 +11,6 @@
 #include "cpu/symbols.h"
 #include "cpu/traps.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "lib/option.h"
 #include "lib/printf.h"
 #include "platform/console.h"

@@ -11,7 +11,6 @@
  */
 #include "boot/dom0.h"
 #include "lib/string.h"
-#include "memory/map.h"
 
 #define SPARE              (512UL << 10)
 #define REGION_STEP        (4UL << 20)

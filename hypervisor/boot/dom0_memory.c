@@ -4,7 +4,6 @@
 #include "lib/option.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 
 /* dom0_mem=SIZE | min:SIZE | max:SIZE, comma separated; -SIZE: all but that. Bytes. */
 static s64 __initdata wanted, wanted_min;

@@ -16,7 +16,6 @@
 #include "hypercall/hypercall.h"
 #include "lib/string.h"
 #include "memory/init.h"
-#include "memory/map.h"
 #include "platform/console.h"
 #include "platform/irq.h"
 #include "platform/machine.h"

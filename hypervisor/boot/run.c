@@ -10,7 +10,6 @@
 #include "core/trace.h"
 #include "cpu/symbols.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "memory/init.h"
 #include "platform/console.h"
 #include "platform/irq.h"

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "cpu/work.h"
-#include "lib/types.h"
 
 /*
  * Notes the arguments with which the same hypercall is to run again and

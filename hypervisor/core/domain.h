@@ -21,7 +21,6 @@
 #include "cpu/regs.h"
 #include "lib/list.h"
 #include "lib/rangeset.h"
-#include "lib/types.h"
 #include "lib/xen.h"
 #include "memory/frame.h"
 #include "platform/clock.h"

@@ -20,7 +20,6 @@
 #include "core/ioreq.h"
 #include "core/pirq.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "memory/alloc.h"
 #include "platform/console.h"
 #include "platform/machine.h"

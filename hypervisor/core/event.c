@@ -15,7 +15,6 @@
 #include "core/continuation.h"
 #include "core/event_table.h"
 #include "core/ioreq.h"
-#include "core/nospec.h"
 #include "core/pirq.h"
 #include "cpu/perfc.h"
 

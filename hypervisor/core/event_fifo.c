@@ -24,9 +24,7 @@
  * Mapping and unmapping pages: the table's lock.
  */
 #include "core/event_table.h"
-#include "core/nospec.h"
 #include "core/physmap.h"
-#include "memory/map.h"
 
 #define WORDS_PER_PAGE (PAGE_SIZE / sizeof(event_word_t))
 #define ARRAY_PAGES    (EVTCHN_FIFO_NR_CHANNELS / WORDS_PER_PAGE)

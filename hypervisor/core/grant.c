@@ -10,11 +10,9 @@
  */
 #include "core/continuation.h"
 #include "core/grant_private.h"
-#include "core/nospec.h"
 #include "cpu/work.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 
 #define DEFAULT_FRAMES          64
 #define DEFAULT_MAPTRACK_FRAMES 1024

@@ -10,7 +10,6 @@
 #include "core/grant_private.h"
 #include "core/nospec.h"
 #include "core/physmap.h"
-#include "lib/atomic.h"
 
 /* How often the guest may change an entry under our hands before we give up. */
 #define CLAIM_TRIES 5

@@ -14,7 +14,6 @@
 #include "cpu/guest_state.h"
 #include "cpu/work.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 
 /* The field's name, for other CPUs' records. */
 #undef current

@@ -11,12 +11,9 @@
 #include "core/ioreq.h"
 
 #include "core/event.h"
-#include "core/nospec.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "lib/rangeset.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 
 #include <xen/hvm/dm_op.h>
 #include <xen/hvm/hvm_op.h>

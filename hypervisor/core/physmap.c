@@ -13,7 +13,6 @@
 #include "core/guest.h"
 #include "core/nospec.h"
 #include "cpu/work.h"
-#include "memory/map.h"
 #include "memory/p2m.h"
 
 #include <xen/grant_table.h>

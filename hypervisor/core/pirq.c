@@ -13,10 +13,8 @@
  * such call, and the status query and the map say so.
  */
 #include "core/event_table.h"
-#include "core/nospec.h"
 #include "core/physmap.h"
 #include "core/pirq.h"
-#include "memory/map.h"
 #include "platform/irq.h"
 
 #define PIRQ_COUNT   MAX_IRQS

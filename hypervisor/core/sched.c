@@ -23,7 +23,6 @@
 #include "cpu/features.h"
 #include "cpu/perfc.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 
 #define BALANCE_PERIOD     (50 * NS_MS)
 #define CAP_CARRIED        4             /* periods' worth of a cap that may be used at once */

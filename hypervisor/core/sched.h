@@ -10,7 +10,6 @@
 #include "core/timer.h"
 #include "lib/list.h"
 #include "lib/tree.h"
-#include "lib/types.h"
 #include "platform/clock.h"
 
 struct vcpu;

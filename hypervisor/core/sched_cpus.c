@@ -12,7 +12,6 @@
  */
 #include "core/sched_policy.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 
 struct cpu_pool pool_zero;
 

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "lib/tree.h"
-#include "lib/types.h"
 #include "platform/clock.h"
 
 struct timer {

@@ -9,7 +9,6 @@
 #pragma once
 
 #include "cpu/cpumask.h"
-#include "lib/types.h"
 #include "lib/xen.h"
 #include <xen/trace.h>
 

@@ -14,11 +14,9 @@
 #include "core/access.h"
 #include "core/event_table.h"
 #include "core/guest.h"
-#include "core/nospec.h"
 #include "core/physmap.h"
 #include "core/trace.h"
 #include "lib/string.h"
-#include "memory/map.h"
 #include <xen/sched.h>
 
 #define PERIOD_MIN NS_MS

@@ -13,10 +13,7 @@
 #include "core/init.h"
 #include "core/timer.h"
 #include "cpu/percpu.h"
-#include "cpu/traps.h"
-#include "lib/atomic.h"
 #include "lib/option.h"
-#include "lib/printf.h"
 
 static bool wanted __initdata;
 static u32 timeout __ro_after_init = 5;

@@ -4,7 +4,6 @@
 
 #include "cpu/layout.h"
 #include "lib/bitmap.h"
-#include "lib/types.h"
 
 typedef struct {
     u64 bits[MAX_CPUS / 64];

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "cpu/instructions.h"
-#include "lib/types.h"
 
 /* The CPUID words we look at, in this order in cpu_features[]. */
 enum {

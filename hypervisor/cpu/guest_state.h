@@ -7,7 +7,6 @@
 #pragma once
 
 #include "cpu/cpumask.h"
-#include "lib/types.h"
 
 struct guest_segments {
     u64 fs_base;

@@ -7,7 +7,6 @@
 
 #include "cpu/registers.h"
 #include "cpu/regs.h"
-#include "lib/types.h"
 
 /* Functions of one instruction: that reads something, that writes it, that has no operand. */
 #define DEFINE_READ(name, instruction)                         \

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "cpu/regs.h"
-#include "lib/types.h"
 
 /* Builds the (one, soon read-only) IDT; each CPU loads it in desc_activate(). */
 void traps_init(void);

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "cpu/cpumask.h"
-#include "lib/types.h"
 
 enum {
     WORK_TIMER,    /* software timers may have expired: core/timer.c */

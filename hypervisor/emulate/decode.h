@@ -7,7 +7,6 @@
 #pragma once
 
 #include "cpu/regs.h"
-#include "lib/types.h"
 
 #define INSTRUCTION_MAX 15
 

@@ -8,7 +8,6 @@
 
 #include "cpu/regs.h"
 #include "emulate/decode.h"
-#include "lib/types.h"
 
 /*
  * Sizes are 1, 2, 4, 8 bytes; addresses are linear. Each of the ints is 0 or a

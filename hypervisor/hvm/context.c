@@ -14,9 +14,7 @@
 #include "core/reject.h"
 #include "hvm/dev/devices.h"
 #include "hvm/hvm.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
-#include "memory/alloc.h"
 #include "platform/clock.h"
 
 #define ATTRIBUTES_CODE 0x9bU /* present, read, execute, accessed */

@@ -10,10 +10,8 @@
 #include "hvm/dev/devices.h"
 #include "hvm/hvm.h"
 #include "hvm/svm/init.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 #include "platform/console.h"
 
 #include <xen/domctl.h>

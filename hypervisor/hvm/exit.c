@@ -7,11 +7,9 @@
  */
 #include "core/cpu_policy.h"
 #include "core/event.h"
-#include "cpu/perfc.h"
 #include "emulate/decode.h"
 #include "hvm/hvm.h"
 #include "lib/log.h"
-#include "lib/string.h"
 
 #include <xen/sched.h>
 

@@ -13,7 +13,6 @@
 #include "cpu/work.h"
 #include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
-#include "lib/atomic.h"
 
 /* #DE, #TS, #NP, #SS, #GP; #PF apart (Intel SDM vol. 3, table 6-5). */
 static bool contributory(u32 vector)

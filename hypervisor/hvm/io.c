@@ -10,7 +10,6 @@
 #include "cpu/work.h"
 #include "hvm/dev/devices.h"
 #include "hvm/hvm.h"
-#include "lib/atomic.h"
 #include "lib/log.h"
 #include "lib/string.h"
 

@@ -9,7 +9,6 @@
 #include "core/reject.h"
 #include "cpu/registers.h"
 #include "hvm/hvm.h"
-#include "lib/atomic.h"
 
 #define GENERAL(each) \
     each(ax) each(cx) each(dx) each(bx) each(sp) each(bp) each(si) each(di) each(ip) each(flags)

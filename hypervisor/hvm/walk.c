@@ -12,9 +12,7 @@
 #include "core/physmap.h"
 #include "cpu/registers.h"
 #include "hvm/hvm.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
-#include "memory/map.h"
 
 #define ERROR_PRESENT 1U
 #define ERROR_WRITE   2U

@@ -13,7 +13,6 @@
 #include "core/policy.h"
 #include "memory/alloc.h"
 #include "memory/p2m.h"
-#include "lib/string.h"
 
 #include <xen/hvm/dm_op.h>
 #include <xen/hvm/hvm_op.h>

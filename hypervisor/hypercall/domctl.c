@@ -13,7 +13,6 @@
 #include "cpu/features.h"
 #include "hypercall/control.h"
 #include "lib/string.h"
-#include "memory/map.h"
 
 void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {

@@ -7,7 +7,6 @@
 #include "core/physmap.h"
 #include "cpu/work.h"
 #include "hypercall/control.h"
-#include "memory/map.h"
 #include "memory/p2m.h"
 
 #define IO_PORTS     65536

@@ -11,7 +11,6 @@
 #include "core/domain.h"
 #include "core/policy.h"
 #include "core/reject.h"
-#include "lib/types.h"
 
 /* Returns what goes into rax: >= 0 or -errno; or -ERESTART_HYPERCALL after
  * hypercall_continue(). */

@@ -12,7 +12,6 @@
 #include "core/physmap.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 #include "memory/p2m.h"
 
 #define MAX_MAP_ENTRIES 1024 /* a domain's memory map */

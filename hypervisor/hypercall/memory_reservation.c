@@ -13,9 +13,7 @@
 
 #include "core/nospec.h"
 #include "core/physmap.h"
-#include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 
 /* Orders of the interface's usual limits: 1 GiB for dom0, 2 MiB for guests. */
 #define GUEST_MAX_ORDER 9

@@ -5,7 +5,6 @@
  * hypercall page.
  */
 #include "hypercall/control.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 

@@ -21,10 +21,8 @@
 #include "memory/alloc.h"
 
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/internal.h"
-#include "memory/map.h"
 
 #define ZONES       33
 #define BLOCK_CLEAN 0xffffffffUL

@@ -9,7 +9,6 @@
  */
 #include "memory/alloc.h"
 #include "memory/internal.h"
-#include "memory/map.h"
 
 #include "lib/string.h"
 

@@ -12,10 +12,8 @@
 #include "memory/frame.h"
 
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/internal.h"
-#include "memory/map.h"
 
 u64 frame_table_end __ro_after_init;
 

@@ -26,7 +26,6 @@
 #include "cpu/lock.h"
 #include "lib/atomic.h"
 #include "lib/bitmap.h"
-#include "lib/types.h"
 #include "memory/map.h"
 
 struct frame {

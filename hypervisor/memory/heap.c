@@ -14,7 +14,6 @@
  */
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 
 static const u16 class_sizes[] = {16,  32,  48,  64,  96,  128,  192,  256,
                                   336, 448, 576, 672, 816, 1024, 1360, 2048};

@@ -17,7 +17,6 @@
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/internal.h"
-#include "memory/map.h"
 
 #define LOW_END   0x100000UL
 #define EARLY_END 0x100000000UL /* what the early tables' direct map reaches */

@@ -7,11 +7,9 @@
  * Where there is no RAM for 1 GiB the guests' view shows one shared page of
  * M2P_INVALID, ours is unmapped. No locks: words are written whole.
  */
-#include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/internal.h"
-#include "memory/map.h"
 
 #define M2P_EXTENTS ((DIRECT_MAP_END - DIRECT_MAP_START) / PAGE_SIZE / M2P_EXTENT_FRAMES)
 #define EXTENT_SIZE 0x200000UL

@@ -11,11 +11,9 @@
  * is dropped: nobody uses a mapping while it is being taken away.
  * Callers: memory/init.c, boot/, platform/ (map_io), pv/ (hv_slots_*).
  */
-#include "memory/map.h"
 
 #include "cpu/features.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/internal.h"

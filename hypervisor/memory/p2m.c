@@ -11,12 +11,10 @@
 #include "memory/p2m.h"
 
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "lib/bitmap.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/frame.h"
-#include "memory/map.h"
 
 #define KIND_SHIFT  52
 #define KIND_MASK   15UL

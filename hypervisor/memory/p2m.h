@@ -15,7 +15,6 @@
 #pragma once
 
 #include "cpu/lock.h"
-#include "lib/types.h"
 
 enum p2m_kind {
     P2M_NONE,

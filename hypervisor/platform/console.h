@@ -6,7 +6,6 @@
 #pragma once
 
 #include "lib/log.h"
-#include "lib/types.h"
 
 void console_init(void);      /* after the command line is parsed: serial ports */
 void console_init_vga(void);  /* map_io works; or left to console_init_late */

@@ -22,7 +22,6 @@
 #include "lib/option.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 
 #define TABLE_FLAGS   (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED)
 #define LARGE_PAGES   512UL

@@ -11,7 +11,6 @@
 
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 #include "platform/internal.h"
 
 #define CELL_WIDTH  8

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "cpu/lock.h"
-#include "lib/types.h"
 #include "platform/console.h"
 #include "platform/irq.h"
 #include "platform/machine.h"

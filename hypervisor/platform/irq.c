@@ -21,7 +21,6 @@
 #include "cpu/instructions.h"
 #include "cpu/perfc.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "memory/alloc.h"
 #include "platform/internal.h"
 

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "cpu/cpumask.h"
-#include "lib/types.h"
 
 #define MAX_IRQS 1024
 #define MAX_GSI  256 /* irqs 0..gsi_count-1 are the GSIs themselves */

@@ -7,9 +7,7 @@
  * Records hang on irq descriptors (irq.c), which also own their vectors.
  * LOCK_PCI guards the records and the devices' registers.
  */
-#include "lib/atomic.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 #include "platform/internal.h"
 
 #define CONFIG_STATUS       0x06

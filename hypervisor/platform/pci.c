@@ -9,7 +9,6 @@
 #include "cpu/ports.h"
 #include "lib/list.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 #include "platform/internal.h"
 
 #define ADDRESS_PORT 0xcf8

@@ -12,7 +12,6 @@
  */
 #include "cpu/desc.h"
 #include "lib/string.h"
-#include "memory/map.h"
 #include "pv/pv.h"
 
 /* What cpu_user_regs holds from the entry; segment fields are kept apart. */

@@ -13,7 +13,6 @@
 #include "cpu/uaccess.h"
 #include "cpu/work.h"
 #include "emulate/decode.h"
-#include "lib/string.h"
 #include "pv/traps.h"
 
 #define CR0_VALUE 0x80050033UL /* PG AM WP NE ET MP PE: how a 64-bit kernel knows it */

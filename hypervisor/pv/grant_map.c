@@ -9,7 +9,6 @@
  *
  * Locks: TYPE_LOCKED of the table. Seams declared in core/guest.h.
  */
-#include "lib/atomic.h"
 #include "pv/mm.h"
 #include "pv/types.h"
 #include <xen/grant_table.h>

@@ -14,7 +14,6 @@
 #include "pv/mm.h"
 
 #include "core/continuation.h"
-#include "lib/atomic.h"
 #include "pv/types.h"
 
 static struct pv_vcpu *current_pv(void)

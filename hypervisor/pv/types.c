@@ -67,7 +67,6 @@
 
 #include "core/continuation.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 #include "pv/pv.h"
 
 /* partial_flags */

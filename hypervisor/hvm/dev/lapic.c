@@ -10,7 +10,6 @@
 #include "cpu/registers.h"
 #include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
-#include "lib/atomic.h"
 #include "lib/bitmap.h"
 #include "lib/string.h"
 #include "platform/scale.h"

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "core/timer.h"
-#include "lib/types.h"
 #include "lib/xen.h"
 
 #include <xen/hvm/save.h>

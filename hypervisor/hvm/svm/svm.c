@@ -12,10 +12,7 @@
  * good as a flush. Nothing here is shared between vCPUs but the permission
  * maps, written at boot. No locks.
  */
-#include "core/sched.h"
-#include "cpu/desc.h"
 #include "cpu/features.h"
-#include "cpu/guest_state.h"
 #include "cpu/instructions.h"
 #include "cpu/percpu.h"
 #include "cpu/traps.h"
@@ -26,7 +23,6 @@
 #include "lib/bitmap.h"
 #include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/map.h"
 #include "platform/console.h"
 
 #define IO_MAP_ORDER  2 /* 12 KiB are used */
