@@ -31,7 +31,7 @@ TRANSLATED = [
     ("send", "event to itself, not taken"), ("upcall", "event to itself, upcall and IRET"),
     ("ping-pong", "event to the other vCPU on the same CPU and back"), ("timer", "timer set, HLT, upcall and IRET"),
     ("x2apic-read", "x2APIC's register read"), ("x2apic-write", "x2APIC's register written"),
-    ("self-ipi", "x2APIC's IPI to itself, taken, and EOI"),
+    ("self-ipi", "x2APIC's IPI to itself, taken, and EOI"), ("ipi", "x2APIC's IPI to the other vCPU and back"),
 ]
 OPERATIONS = named("pv", [
     ("version", "hypercall: version"), ("unknown", "hypercall: unknown number"), ("multicall", "multicall of 16"),

@@ -12,16 +12,19 @@
 #define SPARE_PAGE    0x3f1UL
 #define UPCALL_VECTOR 0x30
 #define SELF_VECTOR   0x31
+#define OTHER_VECTOR  0x32
 #define LAPIC         0xfee00000UL
 #define IO_APIC       0xfec00000UL
 #define HPET          0xfed00000UL
 
-static volatile u32 upcalls, selves;
+static volatile u32 upcalls, selves, answers;
+static volatile u64 second_id; /* of vCPU 1's APIC, once it answers interrupts */
+static volatile bool interrupts_now;
 static volatile u32 to_second, to_first;
 
-static void nothing_pending(void)
+static void nothing_pending(u32 vcpu)
 {
-    struct vcpu_info *v = &shared_info->vcpu_info[0];
+    struct vcpu_info *v = &shared_info->vcpu_info[vcpu];
 
     v->evtchn_upcall_pending = 0;
     v->evtchn_pending_sel = 0;
@@ -32,7 +35,7 @@ struct interrupt_frame;
 static __attribute__((interrupt)) void on_upcall(struct interrupt_frame *frame)
 {
     (void)frame;
-    nothing_pending();
+    nothing_pending(0);
     upcalls++;
 }
 static __attribute__((interrupt)) void on_self(struct interrupt_frame *frame)
@@ -40,6 +43,32 @@ static __attribute__((interrupt)) void on_self(struct interrupt_frame *frame)
     (void)frame;
     wrmsr(0x80b, 0);
     selves++;
+}
+
+/* Another vCPU's: vCPU 1 answers, and vCPU 0, whose number is 0, has its answer. */
+static __attribute__((interrupt)) void on_other(struct interrupt_frame *frame)
+{
+    (void)frame;
+    wrmsr(0x80b, 0);
+    if (rdmsr(0x802))
+        wrmsr(0x830, OTHER_VECTOR);
+    else
+        answers++;
+}
+
+static void use_x2apic(void)
+{
+    write32(LAPIC + 0xf0, 0x1ff);
+    wrmsr(0x1b, rdmsr(0x1b) | 0xc00);
+}
+
+static void ask_other(void)
+{
+    u32 before = answers;
+
+    wrmsr(0x830, second_id << 32 | OTHER_VECTOR);
+    while (answers == before)
+        __asm__ volatile("sti; hlt; cli" ::: "memory");
 }
 
 static void tell(u32 port)
@@ -85,6 +114,7 @@ static void set_up(void)
     vmcall(__HYPERVISOR_hvm_op, HVMOP_set_param, &callback, 0);
     translated_gate(UPCALL_VECTOR, on_upcall);
     translated_gate(SELF_VECTOR, on_self);
+    translated_gate(OTHER_VECTOR, on_other);
     to_first = bind_ipi(0);
     to_second = bind_ipi(1);
 }
@@ -129,19 +159,23 @@ static void measure_interrupts(void)
     struct evtchn_bind_virq timer = {.virq = VIRQ_TIMER};
 
     EACH("send", 100, tell(to_first); port_take(to_first));
-    nothing_pending();
+    nothing_pending(0);
     EACH("upcall", 100, __asm__ volatile("sti"); tell(to_first); __asm__ volatile("cli"));
     EACH("ping-pong", 50, tell(to_second); await(to_first));
     vmcall(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &timer, 0);
-    nothing_pending();
+    nothing_pending(0);
     sleep_for(SETTLE);
     EACH("timer", 20, sleep_for(100000));
-    write32(LAPIC + 0xf0, 0x1ff);
-    wrmsr(0x1b, rdmsr(0x1b) | 0xc00);
+    use_x2apic();
     EACH("x2apic-read", 100, rdmsr(0x802));
     EACH("x2apic-write", 100, wrmsr(0x808, 0));
     EACH("self-ipi", 100, __asm__ volatile("sti"); wrmsr(0x83f, SELF_VECTOR);
          __asm__ volatile("nop; cli"));
+    interrupts_now = true;
+    tell(to_second);
+    while (!second_id)
+        vmcall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
+    EACH("ipi", 50, ask_other());
 }
 
 static void measure_devices(void)
@@ -162,15 +196,23 @@ __noreturn void translated_main(u64 vcpu)
             vmcall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
         for (;;) {
             await(to_second);
+            if (interrupts_now)
+                break;
             tell(to_first);
         }
+        nothing_pending(1);
+        use_x2apic();
+        second_id = rdmsr(0x802);
+        for (;;)
+            __asm__ volatile("sti; hlt; cli" ::: "memory");
     }
     set_up();
     measure_exits();
     measure_interrupts();
     if (mailbox.hvm)
         measure_devices();
-    bool all = upcalls == (100 + 20) * BATCHES + 1 && selves == 100 * BATCHES;
+    bool all = upcalls == (100 + 20) * BATCHES + 1 && selves == 100 * BATCHES &&
+               answers == 50 * BATCHES;
     struct sched_shutdown how = {.reason = all ? SHUTDOWN_poweroff : SHUTDOWN_reboot};
     for (;;)
         vmcall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &how, 0);
