@@ -201,6 +201,10 @@ bench: all image
 bench-scale: all
 	dom0/setup --stock
 	bench/compare scale
+# For how long the hypervisor has interrupts off, at most.
+.PHONY: longest
+longest: all guests image
+	bench/longest
 # Whether an operation became worse than what is recorded; without dom0's kernel and the stock hypervisor.
 .PHONY: bench-quick
 bench-quick: all
