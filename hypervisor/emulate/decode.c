@@ -256,7 +256,7 @@ int instruction_decode(const u8 *bytes, u32 count, u32 code_bytes, const struct 
     in->narrow = p.operand;
 
     u32 shape = in->map ? two_byte_shapes[opcode] : one_byte_shapes[opcode];
-    if (!shape)
+    if (!shape || (code64 && shape & FAR)) /* 64-bit code has no such pointers */
         return -EINVAL;
     /* In 64-bit code the prefixes choose 2 and 4 bytes, in the others the one of 2 and 4 that is
      * not the code's own. */

@@ -160,6 +160,12 @@ static void test_narrow(void **state)
     struct instruction in;
 
     assert_int_equal(instruction_decode((u8[]){0x48, 0x89, 0x03, 0}, 4, 4, &regs, &in), -EINVAL);
+    /* CALL to a far pointer, which 64-bit code has not. */
+    u8 far[16] = {0x48, 0x9a, 1, 2, 3, 4, 5, 6};
+    assert_int_equal(instruction_decode(far, sizeof(far), 8, &regs, &in), -EINVAL);
+    assert_int_equal(instruction_decode(far + 1, sizeof(far) - 1, 4, &regs, &in), 0);
+    assert_int_equal(in.address, 0x0000060504030201 & 0xffffffff);
+    assert_int_equal(in.length, 7);
     for (u32 i = 0; i < ARRAY_SIZE(known_narrow); i++) {
         const struct known_narrow *k = &known_narrow[i];
 
