@@ -68,22 +68,29 @@ struct holds {
     struct grant_copier copier;
 };
 
-static void request_do(u32 cmd, union request *r, struct holds *holds, struct grant_unmapped *gone)
+static void request_do(u32 cmd, void *request, struct holds *holds, struct grant_unmapped *gone)
 {
+    gnttab_map_grant_ref_t *map = request;
+    gnttab_unmap_grant_ref_t *unmap = request;
+    gnttab_unmap_and_replace_t *replace = request;
+    gnttab_transfer_t *transfer = request;
+    gnttab_copy_t *copy = request;
+    gnttab_swap_grant_ref_t *swap = request;
+
     if (cmd == GNTTABOP_map_grant_ref)
-        r->map.status = grant_map(&r->map, &holds->mapper);
+        map->status = grant_map(map, &holds->mapper);
     else if (cmd == GNTTABOP_unmap_grant_ref)
-        r->unmap.status = grant_unmap(r->unmap.host_addr, r->unmap.dev_bus_addr, 0, r->unmap.handle,
-                                      gone, &holds->mapper);
+        unmap->status = grant_unmap(unmap->host_addr, unmap->dev_bus_addr, 0, unmap->handle, gone,
+                                    &holds->mapper);
     else if (cmd == GNTTABOP_copy)
-        r->copy.status = grant_copy(&holds->copier, &r->copy);
+        copy->status = grant_copy(&holds->copier, copy);
     else if (cmd == GNTTABOP_unmap_and_replace)
-        r->replace.status = grant_unmap(r->replace.host_addr, 0, r->replace.new_addr,
-                                        r->replace.handle, gone, &holds->mapper);
+        replace->status = grant_unmap(replace->host_addr, 0, replace->new_addr, replace->handle,
+                                      gone, &holds->mapper);
     else if (cmd == GNTTABOP_transfer)
-        r->transfer.status = grant_transfer(&r->transfer);
+        transfer->status = grant_transfer(transfer);
     else
-        r->swap.status = grant_swap(r->swap.ref_a, r->swap.ref_b);
+        swap->status = grant_swap(swap->ref_a, swap->ref_b);
 }
 
 static void chunk_do(u32 cmd, void *requests, u32 n, struct holds *holds)
