@@ -109,15 +109,12 @@ void crash_stopped(const struct cpu_user_regs *regs)
 static void say_others(void)
 {
     for_each_online_cpu (cpu) {
-        const struct cpu_user_regs *regs = NULL;
+        const struct cpu_user_regs *regs;
 
-        for (u32 i = 0; cpu != this_cpu_id() && i < 100 && !regs; i++) {
-            regs = READ_ONCE(per_cpu(stopped, cpu));
-            if (!regs)
-                wait_ms(1);
-        }
         if (cpu == this_cpu_id())
             continue;
+        for (u32 i = 0; !(regs = READ_ONCE(per_cpu(stopped, cpu))) && i < 100; i++)
+            wait_ms(1);
         say("CPU %u %s\n", cpu, regs ? "was here:" : "does not answer");
         if (!regs)
             continue;

@@ -34,7 +34,6 @@ bool spin_held(const spinlock_t *lock)
     return !CHECKING || READ_ONCE(lock->owner) == this_cpu_id() + 1;
 }
 
-void spin_wait(spinlock_t *lock, u16 ticket);
 void spin_wait(spinlock_t *lock, u16 ticket)
 {
     while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket)

@@ -47,11 +47,11 @@ typedef struct {
 #define SPINLOCK(lvl) ((spinlock_t){.level = (lvl)})
 
 bool spin_trylock(spinlock_t *lock);
+void spin_wait(spinlock_t *lock, u16 ticket); /* until the ticket taken is served */
 #if defined(TENON_DEBUG) || defined(TENON_HOST)
 void spin_lock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
 #else
-void spin_wait(spinlock_t *lock, u16 ticket);
 static inline void spin_lock(spinlock_t *lock)
 {
     u16 ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);

@@ -1,34 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Bits of the control and debug registers, and the numbers of MSRs that more than one file knows.
- */
+/* Bits of control and debug registers, and of a page fault's error code; numbers of MSRs. What
+ * more than one file knows. */
 #pragma once
 
 #include "lib/types.h"
 
-#define CR0_PE             BIT(0)
-#define CR0_MP             BIT(1)
-#define CR0_TS             BIT(3)
-#define CR0_ET             BIT(4)
-#define CR0_NE             BIT(5)
-#define CR0_WP             BIT(16)
-#define CR0_AM             BIT(18)
-#define CR0_PG             BIT(31)
+#define CR0_PE         BIT(0)
+#define CR0_MP         BIT(1)
+#define CR0_TS         BIT(3)
+#define CR0_ET         BIT(4)
+#define CR0_NE         BIT(5)
+#define CR0_WP         BIT(16)
+#define CR0_AM         BIT(18)
+#define CR0_PG         BIT(31)
 
-#define CR4_DE             BIT(3)
-#define CR4_PSE            BIT(4)
-#define CR4_PAE            BIT(5)
-#define CR4_MCE            BIT(6)
-#define CR4_PGE            BIT(7)
-#define CR4_OSFXSR         BIT(9)
-#define CR4_OSXMMEXCPT     BIT(10)
-#define CR4_UMIP           BIT(11)
-#define CR4_FSGSBASE       BIT(16)
-#define CR4_OSXSAVE        BIT(18)
-#define CR4_SMEP           BIT(20)
-#define CR4_SMAP           BIT(21)
+#define CR4_DE         BIT(3)
+#define CR4_PSE        BIT(4)
+#define CR4_PAE        BIT(5)
+#define CR4_MCE        BIT(6)
+#define CR4_PGE        BIT(7)
+#define CR4_OSFXSR     BIT(9)
+#define CR4_OSXMMEXCPT BIT(10)
+#define CR4_UMIP       BIT(11)
+#define CR4_FSGSBASE   BIT(16)
+#define CR4_OSXSAVE    BIT(18)
+#define CR4_SMEP       BIT(20)
+#define CR4_SMAP       BIT(21)
 
-#define DR6_BS             BIT(14)
-#define DR6_BT             BIT(15)
+#define DR6_BS         BIT(14)
+#define DR6_BT         BIT(15)
+
+/* Intel SDM vol. 3, 4.7 */
+#define PF_PRESENT         BIT(0)
+#define PF_WRITE           BIT(1)
+#define PF_USER            BIT(2)
+#define PF_RESERVED        BIT(3)
+#define PF_FETCH           BIT(4)
 
 #define EFER_SCE           BIT(0)
 #define EFER_LME           BIT(8)

@@ -14,11 +14,6 @@
 #include "hvm/hvm.h"
 #include "lib/string.h"
 
-#define ERROR_PRESENT 1U
-#define ERROR_WRITE   2U
-#define ERROR_USER    4U
-#define ERROR_FETCH   16U
-
 int hvm_copy_physical(struct domain *d, u64 address, void *buffer, u64 length, bool write)
 {
     while (length) {
@@ -107,7 +102,7 @@ static bool translate(struct hvm_vcpu *v, const struct hvm_paging *p, u64 linear
     *address = linear;
     *error = (access & (HVM_WRITE | HVM_USER)) |
              ((access & HVM_FETCH) && ((wide && (p->efer & EFER_NXE)) || (p->cr4 & CR4_SMEP))
-                  ? ERROR_FETCH
+                  ? PF_FETCH
                   : 0);
     if (!(p->cr0 & CR0_PG))
         return true;
@@ -132,7 +127,7 @@ static bool translate(struct hvm_vcpu *v, const struct hvm_paging *p, u64 linear
             table = entry & (wide ? PTE_ADDRESS : 0xfffff000UL);
             continue;
         }
-        *error |= ERROR_PRESENT;
+        *error |= PF_PRESENT;
         if (!allowed(p, rights, no_execute, access))
             return false;
         if ((access & HVM_WRITE) && !(entry & PTE_DIRTY) &&

@@ -18,6 +18,8 @@ typedef s64 (*hypercall_fn)(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
 
 /* Called by pv/entry.S for a PV guest's SYSCALL from its kernel. */
 void hypercall_pv(struct cpu_user_regs *regs);
+/* For pv/entry.S, too: the answer to a number that the caller has not, and what makes the caller go
+ * on with the arguments that hypercall_continue() left. */
 s64 hypercall_none(void);
 void hypercall_again(struct cpu_user_regs *regs);
 /* Likewise for a translated guest; false: it is to be made again, its arguments are rewritten. */

@@ -11,6 +11,7 @@
  * is dropped: nobody uses a mapping while it is being taken away.
  * Callers: memory/init.c, boot/, platform/ (map_io), pv/ (hv_slots_*).
  */
+#include "memory/map.h"
 
 #include "cpu/features.h"
 #include "cpu/work.h"

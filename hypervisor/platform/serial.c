@@ -29,8 +29,7 @@ enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
 #define LSR_THR_FREE 0x20 /* transmit FIFO empty */
 #define FIFO_SIZE    16
 #define PORT_COUNT   8
-/* Turns to wait for the FIFO: a port read takes a microsecond, 16 bytes at 300 baud half a second.
- */
+/* Turns to wait for the FIFO: a port read takes 1 us, 16 bytes at 300 baud half a second. */
 #define PATIENCE 1000000
 
 struct uart {

@@ -11,17 +11,12 @@
  */
 #include "core/trace.h"
 #include "cpu/perfc.h"
+#include "cpu/registers.h"
 #include "cpu/uaccess.h"
 #include "emulate/emulate.h"
 #include "platform/irq.h"
 #include "pv/mm.h"
 #include "pv/types.h"
-
-/* Page-fault error code (Intel SDM vol. 3, 4.7). */
-#define PF_PRESENT 0x01U
-#define PF_WRITE   0x02U
-#define PF_USER    0x04U
-#define PF_FETCH   0x10U
 
 /* One write to a level-1 table, as the callbacks see it. */
 struct table_write {

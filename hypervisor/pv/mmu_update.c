@@ -16,8 +16,7 @@ int pv_find_frame_owner(u32 id, enum policy_op op, struct domain **owner)
 {
     struct domain *me = current->domain;
 
-    *owner = me;
-    if (id == me->id)
+    if (id == me->id) /* as *owner is already */
         return 0;
     if (id == DOMID_IO) {
         *owner = NULL;

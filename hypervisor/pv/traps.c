@@ -8,22 +8,17 @@
  */
 #include "core/trace.h"
 #include "cpu/perfc.h"
+#include "cpu/registers.h"
 #include "cpu/traps.h"
 #include "cpu/vectors.h"
 #include "platform/console.h"
 #include "pv/traps.h"
 
-/* Those that go to the guest's kernel as they are: #DE #BP #OF #BR #UD #TS #NP #SS #MF #AC #XM #CP.
- */
+/* Those that go to the kernel as they are: #DE #BP #OF #BR #UD #TS #NP #SS #MF #AC #XM #CP. */
 #define VECTORS_PASSED 0x2b1c79u
 
 /* Error code of a #GP raised by INT n through a gate of ours (Intel SDM 6.13). */
 #define ERROR_IDT 2u
-
-/* Page-fault error code bits (Intel SDM 4.7). */
-#define PF_PRESENT  1u
-#define PF_USER     4u
-#define PF_RESERVED 8u
 
 static void debug_trap(void)
 {

@@ -200,14 +200,14 @@ static bool svm_nmi_possible(struct hvm_vcpu *v)
 
 /* ---- exit ---- */
 
-/* An exception or interrupt was being delivered: it is delivered anew. Software ones come
- * again by their instruction. */
 static bool by_instruction(const struct hvm_event *e)
 {
     return e->type == HVM_SOFTWARE ||
            (e->type == HVM_EXCEPTION && (e->vector == VECTOR_BP || e->vector == VECTOR_OF));
 }
 
+/* An exception or interrupt was being delivered: it is delivered anew. Software ones come
+ * again by their instruction. */
 static void keep_delivery(struct hvm_vcpu *v, u64 raw)
 {
     struct hvm_event e = event_of(raw);
