@@ -8,43 +8,16 @@
  * Arguments: out=FILE, which gets "INSTRUCTIONS ADDRESS" for each processor at the end: how many,
  * and where the last of them was; until=ADDRESS, in hexadecimal: nothing counts any more once that
  * is executed. A repeated string instruction counts once for each round.
- *
- * The plugin header is in no package, so what we use of the interface (version 4, QEMU 9.1 and
- * later) is declared here.
  */
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPORT       __attribute__((visibility("default")))
-#define OURS_START   0xffff800000000000u
-#define OURS_END     0xffff880000000000u
-#define DOM0_KERNEL  0xffffffff80000000u
+#include "plugin.h"
+
 #define OP_STI       0xfb
 #define WORTH_A_LOOK 1000
 #define MAX_CPUS     64
-
-typedef uint64_t plugin_id;
-typedef struct {
-    void *score;
-    size_t offset;
-} plugin_u64;
-enum { ADD_U64 = 0, STORE_U64 = 1, NO_REGISTERS = 0, IF_GREATER = 6 };
-
-extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, void *));
-extern void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *), void *);
-extern size_t qemu_plugin_tb_n_insns(const void *);
-extern uint64_t qemu_plugin_tb_vaddr(const void *);
-extern void *qemu_plugin_tb_get_insn(const void *, size_t);
-extern size_t qemu_plugin_insn_data(const void *, void *, size_t);
-extern void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(void *, int, plugin_u64, uint64_t);
-extern void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(void *, int, plugin_u64, uint64_t);
-extern void qemu_plugin_register_vcpu_tb_exec_cond_cb(void *, void (*)(unsigned, void *), int, int,
-                                                      plugin_u64, uint64_t, void *);
-extern void *qemu_plugin_scoreboard_new(size_t);
-extern uint64_t qemu_plugin_u64_get(plugin_u64, unsigned);
 
 EXPORT int qemu_plugin_version = 4;
 
@@ -72,8 +45,8 @@ static void on_translation(plugin_id id, void *translation)
     uint64_t address = qemu_plugin_tb_vaddr(translation);
 
     (void)id;
-    if (address < OURS_START || address >= OURS_END) {
-        counts |= address >= DOM0_KERNEL;
+    if (!is_ours(address)) {
+        counts |= address >= KERNEL_START;
         qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(translation, STORE_U64, span, 0);
         return;
     }

@@ -16,63 +16,20 @@
  * ADDRESS" for each block; and, as "userspace", while dom0's kernel boots.
  *
  * Counted by translation block: a block left early by a fault counts whole, which is the same in
- * every run of the same software. The plugin header is in no package, so what we use of the
- * interface (version 4, QEMU 9.1 and later) is declared here.
+ * every run of the same software.
  */
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPORT       __attribute__((visibility("default")))
+#include "plugin.h"
+
 #define SERIAL_DATA  0x3f8
 #define OP_OUT_AL_DX 0xee
 #define MARKER       "\x0f\x1f\x80MARK" /* nopl 0x4b52414d(%rax) */
 #define NAMED        "\x0f\x1f\x80NAME" /* nopl 0x454d414e(%rax) */
 #define MARKER_BYTES 7
-#define OURS_START   0xffff800000000000u /* what the interface leaves to hypervisors */
-#define OURS_END     0xffff880000000000u
-#define KERNEL_START 0xffffffff80000000u /* where Linux lies */
-#define MAX_BLOCKS   (1u << 20)          /* a power of two, more than half of it unused */
-
-typedef uint64_t plugin_id;
-typedef struct {
-    void *score;
-    size_t offset;
-} plugin_u64;
-typedef struct {
-    uint8_t *data;
-    unsigned len;
-} bytes; /* GByteArray */
-typedef struct {
-    char *data;
-    unsigned len;
-} array; /* GArray */
-typedef struct {
-    void *handle;
-    const char *name, *feature;
-} register_descriptor;
-
-enum { ADD_U64 = 0, READS_REGISTERS = 1 };
-
-extern void qemu_plugin_register_vcpu_init_cb(plugin_id, void (*)(plugin_id, unsigned));
-extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, void *));
-extern void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *), void *);
-extern size_t qemu_plugin_tb_n_insns(const void *);
-extern uint64_t qemu_plugin_tb_vaddr(const void *);
-extern void *qemu_plugin_tb_get_insn(const void *, size_t);
-extern size_t qemu_plugin_insn_data(const void *, void *, size_t);
-extern void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(void *, int, plugin_u64, uint64_t);
-extern void qemu_plugin_register_vcpu_insn_exec_cb(void *, void (*)(unsigned, void *), int, void *);
-extern void *qemu_plugin_scoreboard_new(size_t);
-extern void *qemu_plugin_scoreboard_find(void *, unsigned);
-extern uint64_t qemu_plugin_u64_sum(plugin_u64);
-extern array *qemu_plugin_get_registers(void);
-extern int qemu_plugin_read_register(void *, bytes *);
-extern bool qemu_plugin_read_memory_vaddr(uint64_t, bytes *, size_t);
-extern bytes *g_byte_array_new(void);
-extern bytes *g_byte_array_set_size(bytes *, unsigned);
+#define MAX_BLOCKS   (1u << 20) /* a power of two, more than half of it unused */
 
 EXPORT int qemu_plugin_version = 4;
 
@@ -218,7 +175,7 @@ static void on_translation(plugin_id id, void *translation)
     (void)id;
     note_boot(address);
     qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(translation, ADD_U64, executed, count);
-    if (address >= OURS_START && address < OURS_END)
+    if (is_ours(address))
         qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(translation, ADD_U64, executed_inside,
                                                           count);
     if (profile) {
