@@ -10,6 +10,7 @@
 
 #include <setjmp.h>
 
+#include "host/fake_irqs.h"
 #include "host/fake_memory.h"
 
 #include "core/cpu_policy.h"
@@ -40,7 +41,6 @@ void watchdog_init(void)
 void cpu_forget_branches(void)
 {
 }
-u32 gsi_count = 24;
 u64 *hv_l4;
 
 /* ---- what lies below ---- */
@@ -136,31 +136,6 @@ bool hypercall_should_yield(void)
 
 /* ---- interrupts ---- */
 
-static struct {
-    irq_handler_t fn;
-    void *arg;
-    bool level, masked, allocated;
-} world_irqs[64];
-
-int irq_bind_guest(u32 irq, irq_handler_t fn, void *arg, const cpumask_t *where, bool shareable)
-{
-    (void)where, (void)shareable;
-    if (world_irqs[irq].fn)
-        return -EBUSY;
-    world_irqs[irq].fn = fn;
-    world_irqs[irq].arg = arg;
-    return 0;
-}
-void irq_unbind_guest(u32 irq, void *arg)
-{
-    ASSERT(world_irqs[irq].arg == arg);
-    world_irqs[irq].fn = NULL;
-    world_irqs[irq].masked = false;
-}
-void irq_sync(u32 irq)
-{
-    (void)irq;
-}
 void irq_eoi(u32 irq)
 {
     world_irqs[irq].masked = false;
@@ -168,28 +143,6 @@ void irq_eoi(u32 irq)
 bool irq_needs_eoi(u32 irq)
 {
     return world_irqs[irq].level;
-}
-void irq_set_affinity(u32 irq, const cpumask_t *where)
-{
-    (void)irq, (void)where;
-}
-int msi_enable(u32 sbdf, u32 entry, u64 table_base, bool msix, u32 count, u32 *irq)
-{
-    (void)sbdf, (void)entry, (void)table_base, (void)msix;
-    if (count != 1)
-        return -EOPNOTSUPP;
-    for (u32 i = gsi_count; i < ARRAY_SIZE(world_irqs); i++)
-        if (!world_irqs[i].allocated) {
-            world_irqs[i].allocated = true;
-            *irq = i;
-            return 0;
-        }
-    return -ENOSPC;
-}
-void msi_disable(u32 irq)
-{
-    ASSERT(world_irqs[irq].allocated && !world_irqs[irq].fn);
-    world_irqs[irq].allocated = false;
 }
 static __unused void world_fire(u32 irq)
 {

@@ -153,18 +153,6 @@ static void instruction_done(struct hvm_vcpu *v, u32 length)
     guest_regs()->rip += length;
     raised.steps++;
 }
-static struct hvm_hw_cpu hardware;
-static void get_state(struct hvm_vcpu *v, struct hvm_hw_cpu *s)
-{
-    (void)v;
-    *s = hardware;
-}
-static int set_state(struct hvm_vcpu *v, const struct hvm_hw_cpu *s)
-{
-    (void)v;
-    hardware = *s;
-    return 0;
-}
 static const struct hvm_machine machine = {.name = "test",
                                            .get_paging = get_paging,
                                            .segment = segment,

@@ -36,7 +36,6 @@ enum {
     LOCAL = 4
 };
 
-static struct hvm_hw_cpu hardware;
 static struct {
     u32 vector, crashed;
     s64 error;
@@ -68,17 +67,6 @@ bool hvm_decode(struct hvm_vcpu *v, struct instruction *in)
     return !instruction_decode(bytes, sizeof(bytes), 4, guest_regs(), in);
 }
 
-static void get_state(struct hvm_vcpu *v, struct hvm_hw_cpu *s)
-{
-    (void)v;
-    *s = hardware;
-}
-static int set_state(struct hvm_vcpu *v, const struct hvm_hw_cpu *s)
-{
-    (void)v;
-    hardware = *s;
-    return 0;
-}
 static const struct hvm_machine machine = {
     .name = "test", .get_paging = get_paging, .get_state = get_state, .set_state = set_state};
 const struct hvm_machine *hvm_machine = &machine;

@@ -25,6 +25,18 @@ static void get_paging(struct hvm_vcpu *v, struct hvm_paging *p)
     assert_ptr_equal(v, &vcpu);
     *p = paging;
 }
+static __unused struct hvm_hw_cpu hardware; /* the vCPU's state */
+static __unused void get_state(struct hvm_vcpu *v, struct hvm_hw_cpu *s)
+{
+    (void)v;
+    *s = hardware;
+}
+static __unused int set_state(struct hvm_vcpu *v, const struct hvm_hw_cpu *s)
+{
+    (void)v;
+    hardware = *s;
+    return 0;
+}
 static void flush(struct domain *d)
 {
     (void)d;

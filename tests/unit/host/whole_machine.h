@@ -9,6 +9,7 @@
 
 #define FAKE_FRAMES 2048
 #define cpu_wait    fake_cpu_wait
+#include "fake_irqs.h"
 #include "fake_memory.h"
 #undef cpu_wait
 
@@ -389,31 +390,7 @@ int fpu_set_image(struct fpu_state *s, u64 xcr0, const void *image, u32 size)
 /* ---- the machine around it ---- */
 
 struct acpi_facts acpi;
-u32 gsi_count = 24, machine_cpu_count = 1, machine_apic_id[MAX_CPUS], machine_acpi_id[MAX_CPUS];
-static struct {
-    irq_handler_t fn;
-    void *arg;
-    bool msi;
-} world_irqs[64];
-
-int irq_bind_guest(u32 irq, irq_handler_t fn, void *arg, const cpumask_t *where, bool shareable)
-{
-    (void)where, (void)shareable;
-    if (irq >= ARRAY_SIZE(world_irqs) || world_irqs[irq].fn)
-        return -EBUSY;
-    world_irqs[irq].fn = fn;
-    world_irqs[irq].arg = arg;
-    return 0;
-}
-void irq_unbind_guest(u32 irq, void *arg)
-{
-    ASSERT(world_irqs[irq].arg == arg);
-    world_irqs[irq].fn = NULL;
-}
-void irq_sync(u32 irq)
-{
-    (void)irq;
-}
+u32 machine_cpu_count = 1, machine_apic_id[MAX_CPUS], machine_acpi_id[MAX_CPUS];
 void irq_eoi(u32 irq)
 {
     ASSERT(irq < ARRAY_SIZE(world_irqs));
@@ -421,10 +398,6 @@ void irq_eoi(u32 irq)
 bool irq_needs_eoi(u32 irq)
 {
     return irq & 1;
-}
-void irq_set_affinity(u32 irq, const cpumask_t *where)
-{
-    (void)irq, (void)where;
 }
 int irq_setup_gsi(u32 gsi, bool level, bool active_low)
 {
@@ -434,24 +407,6 @@ int irq_setup_gsi(u32 gsi, bool level, bool active_low)
 int irq_gsi_vector(u32 gsi)
 {
     return gsi < gsi_count ? (int)gsi + 0x30 : -EINVAL;
-}
-int msi_enable(u32 sbdf, u32 entry, u64 table_base, bool msix, u32 count, u32 *irq)
-{
-    (void)sbdf, (void)entry, (void)table_base, (void)msix;
-    if (count != 1)
-        return -EOPNOTSUPP;
-    for (u32 i = gsi_count; i < ARRAY_SIZE(world_irqs); i++)
-        if (!world_irqs[i].msi) {
-            world_irqs[i].msi = true;
-            *irq = i;
-            return 0;
-        }
-    return -ENOSPC;
-}
-void msi_disable(u32 irq)
-{
-    ASSERT(world_irqs[irq].msi && !world_irqs[irq].fn);
-    world_irqs[irq].msi = false;
 }
 int msi_restore(u32 sbdf)
 {
