@@ -95,7 +95,8 @@ static s64 call(u64 number, const u64 *a)
         return 0;
     s64 result = desk.translated ? vmcall5(number, a)
                                  : hypercall(number, a[0], a[1], a[2], a[3], a[4]);
-    desk.calls++;
+    /* Each of a list's counts. */
+    desk.calls += number == __HYPERVISOR_multicall && !result ? a[1] : 1;
     desk.good += result >= 0;
     desk.proof = ~(desk.calls ^ desk.good);
     return result;
@@ -299,6 +300,8 @@ static void step(void)
         random_tables();
         break;
     case 7:
+    case 8:
+    case 9:
         random_multicall(spared);
         break;
     default:
@@ -336,7 +339,7 @@ __noreturn static void second(void)
         u8 *page = random_scratch[state % SCRATCH];
         if (page)
             ((volatile u64 *)page)[state >> 8 & 0x1f] = state >> (state & 63);
-        if (!(state & 0x300000))
+        if (!(state & 0xfff00000))
             code[0][state >> 24 & 15] = (u8)(state >> 32);
         if (!(state & 0xff00000) && page)
             state & 1UL << 40 ? random_call() : instruction(1);
