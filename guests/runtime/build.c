@@ -125,20 +125,26 @@ u64 build_frame(u64 pfn)
     return frames[pfn];
 }
 
-void build_context(u32 domain, const void *entry)
+void build_vcpu(u32 domain, u32 vcpu, const void *entry)
 {
     static struct vcpu_guest_context context;
-    struct mmuext_op pin = {.cmd = MMUEXT_PIN_L4_TABLE};
-    struct xen_domctl op = {0};
+    struct xen_domctl op = {.u.vcpucontext.vcpu = vcpu};
 
-    build_page(domain, STACK); /* none of its tables stays mapped writable */
-    pin.arg1.mfn = frames[L4];
-    CHECK_EQUAL(call4(__HYPERVISOR_mmuext_op, &pin, 1, 0, domain), 0);
     kernel_context(&context, entry, VIRT_BASE + STACK_END * PAGE_SIZE, frames[L4] << PAGE_SHIFT);
     context.flags |= VGCF_online;
     context.user_regs.rsi = VIRT_BASE + START * PAGE_SIZE;
     set_xen_guest_handle(op.u.vcpucontext.ctxt, &context);
     CHECK_EQUAL(domctl(XEN_DOMCTL_setvcpucontext, domain, &op), 0);
+}
+
+void build_context(u32 domain, const void *entry)
+{
+    struct mmuext_op pin = {.cmd = MMUEXT_PIN_L4_TABLE};
+
+    build_page(domain, STACK); /* none of its tables stays mapped writable */
+    pin.arg1.mfn = frames[L4];
+    CHECK_EQUAL(call4(__HYPERVISOR_mmuext_op, &pin, 1, 0, domain), 0);
+    build_vcpu(domain, 0, entry);
 }
 
 void build_done(void)

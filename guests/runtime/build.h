@@ -26,6 +26,7 @@ int build_map(u32 domain, u64 pfn, u64 entry);
 /* Pins its tables, which no window shows any more, and sets vCPU 0's context. It still stands
  * still. */
 void build_context(u32 domain, const void *entry);
+void build_vcpu(u32 domain, u32 vcpu, const void *entry); /* a further one, with the same stack */
 /* Nobody can map its tables writable: 0 if we could. */
 int build_map_table(u32 domain);
 void build_done(void); /* lets go of the window */
