@@ -48,6 +48,15 @@ static void there_and_back(void)
     wait_for(ends[0]);
 }
 
+static void weigh(u32 domain, u16 weight)
+{
+    struct xen_domctl op = {.u.scheduler_op = {.sched_id = XEN_SCHEDULER_CREDIT2,
+                                               .cmd = XEN_DOMCTL_SCHEDOP_putinfo,
+                                               .u.credit2.weight = weight}};
+
+    CHECK_EQUAL(domctl(XEN_DOMCTL_scheduler_op, domain, &op), 0);
+}
+
 /* Domains of `count` vCPUs in all; they stand still. */
 static u32 crowd_build(u32 count)
 {
@@ -63,25 +72,16 @@ static u32 crowd_build(u32 count)
         for (u32 vcpu = 1; vcpu < vcpus; vcpu++)
             build_vcpu(domain, vcpu, crowd_entry);
         build_done();
+        weigh(domain, 1); /* what it is ahead for being new it soon has spent */
     }
     return domain; /* the last */
-}
-
-/* Else we would have our turn among a thousand. */
-static void take_precedence(void)
-{
-    struct xen_domctl op = {.u.scheduler_op = {.sched_id = XEN_SCHEDULER_CREDIT2,
-                                               .cmd = XEN_DOMCTL_SCHEDOP_putinfo,
-                                               .u.credit2.weight = 65535}};
-
-    CHECK_EQUAL(domctl(XEN_DOMCTL_scheduler_op, 0, &op), 0);
 }
 
 static void let_go(u32 *next, u32 last)
 {
     while (*next <= last)
         CHECK_EQUAL(simple_domctl(XEN_DOMCTL_unpausedomain, (*next)++), 0);
-    sleep(50000000); /* until all have found their place */
+    sleep(200000000); /* until all have found their place */
 }
 
 void guest_main(void)
@@ -100,7 +100,7 @@ void guest_main(void)
     kernel_context_here(&context, second_vcpu, (u64)stack + sizeof(stack) - 8);
     CHECK_EQUAL(call3(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, &context), 0);
     CHECK_EQUAL(call3(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0), 0);
-    take_precedence();
+    weigh(0, 65535); /* else we would have our turn among a thousand */
     last[0] = crowd_build(10);
     last[1] = crowd_build(90);
     last[2] = crowd_build(900);
