@@ -61,11 +61,11 @@ NUMBERS = (10, 100, 1000)
 SCALE = [Operation(f"{name}-{number}", title.format(f"{number:,}")) for name, title in (
     ("send", "event to itself, {} ports open"), ("bind", "port bound and closed, {} open besides"),
     ("map", "grant unmapped and mapped, {} of them mapped")) for number in NUMBERS]
-CROWD = [Operation(f"turn-{number}", f"event to the other vCPU on the same CPU and back, {number:,} more want to run") for number in (0, *NUMBERS)]
 SCALE += [Operation("foreign", "1,024 pages of another domain mapped, 16 a call")]
-# What each micro guest counts, by the headings of its tables.
-GUESTS = {"micro": ("bench", {title: [operation for operation in OPERATIONS if operation.kind == kind] for kind, title in KINDS.items()}),
-          "scale": ("scale", {"With more in use": SCALE}), "crowd": ("crowd", {"With more vCPUs": CROWD})}
+CROWD = [Operation(f"turn-{number}", f"event to the other vCPU on the same CPU and back, {number:,} more want to run") for number in (0, *NUMBERS)]
+# By group: a micro guest, its words, and what it counts by the headings of its tables.
+GUESTS = {"micro": ("bench", "", {title: [operation for operation in OPERATIONS if operation.kind == kind] for kind, title in KINDS.items()}),
+          "scale": ("scale", "", {"With more in use": SCALE}), "crowd": ("bench", "crowd", {"With more vCPUs": CROWD})}
 
 
 def read_notes(text):

@@ -63,6 +63,8 @@ static inline bool port_take(u32 port)
 void measure_domains(u64 l1_frame, u8 *const *pages);
 void wait_port(u32 port);
 void notify(u32 port);
+void ping_pong(void); /* to our second vCPU and back */
+void measure_crowd(void);
 
 extern char peer_entry[];
 __noreturn void translated_main(u64 vcpu); /* where a translated domain's vCPUs begin */

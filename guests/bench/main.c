@@ -222,22 +222,35 @@ static __noreturn void second_vcpu(void)
     }
 }
 
-static void ping_pong(void)
+void ping_pong(void)
 {
     notify(to_second);
     wait_port(to_first);
 }
 
-static void measure_events(void)
+static void second_bind(void)
 {
-    struct evtchn_bind_virq timer = {.virq = VIRQ_TIMER};
     struct evtchn_bind_ipi first = {.vcpu = 0}, second = {.vcpu = 1};
 
-    CHECK_EQUAL(call2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &timer), 0);
     CHECK_EQUAL(call2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &first), 0);
     CHECK_EQUAL(call2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &second), 0);
     to_first = first.port;
     to_second = second.port;
+}
+
+static void second_begin(void)
+{
+    kernel_context_here(&context, second_vcpu, (u64)second_stack + sizeof(second_stack) - 8);
+    CHECK_EQUAL(call3(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, &context), 0);
+    CHECK_EQUAL(call3(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0), 0);
+}
+
+static void measure_events(void)
+{
+    struct evtchn_bind_virq timer = {.virq = VIRQ_TIMER};
+
+    CHECK_EQUAL(call2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &timer), 0);
+    second_bind();
     MEASURE("pv-send", 100, notify(to_first); port_take(to_first));
     events_on();
     upcalls = 0;
@@ -249,9 +262,7 @@ static void measure_events(void)
     MEASURE("pv-timer", 20, sleep_for(100000));
     CHECK(upcalls >= 20 * BATCHES);
 
-    kernel_context_here(&context, second_vcpu, (u64)second_stack + sizeof(second_stack) - 8);
-    CHECK_EQUAL(call3(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, &context), 0);
-    CHECK_EQUAL(call3(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0), 0);
+    second_begin();
     MEASURE("pv-ping-pong", 50, ping_pong());
 }
 
@@ -262,6 +273,12 @@ void guest_main(void)
     events_off();
     trap_hook = on_trap;
     call3(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0, 0);
+    if (has_word("crowd")) {
+        second_bind();
+        second_begin();
+        measure_crowd();
+        return;
+    }
     CHECK_EQUAL(call2(__HYPERVISOR_stack_switch, FLAT_KERNEL_SS, trap_stack + sizeof(trap_stack)),
                 0);
     make_user_space();

@@ -14,17 +14,6 @@
 static u64 length; /* of one measurement, ns */
 static bool exact;
 
-static void scheduler_op(u32 domain, u32 weight, u32 cap)
-{
-    struct xen_domctl op = {0};
-
-    op.u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT2;
-    op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
-    op.u.scheduler_op.u.credit2.weight = (u16)weight;
-    op.u.scheduler_op.u.credit2.cap = (u16)cap;
-    CHECK_EQUAL(domctl(XEN_DOMCTL_scheduler_op, domain, &op), 0);
-}
-
 static u64 vcpu_time(u32 domain, u32 vcpu)
 {
     struct xen_domctl op = {0};
@@ -85,7 +74,7 @@ static void measure(const struct plan *plans, u32 count)
 
     for (u32 i = 0; i < count; i++) {
         domains[i] = domain_build(ROLE_SPIN, plans[i].vcpus);
-        scheduler_op(domains[i].id, plans[i].weight, plans[i].cap);
+        domain_schedule(domains[i].id, plans[i].weight, plans[i].cap);
     }
     for (u32 i = 0; i < count; i++)
         start(&domains[i]);

@@ -95,7 +95,7 @@ static s64 call(u64 number, const u64 *a)
         return 0;
     s64 result = desk.translated ? vmcall5(number, a)
                                  : hypercall(number, a[0], a[1], a[2], a[3], a[4]);
-    /* Each of a list's counts. */
+    /* Each call of a list counts; its length is 32 bits wide. */
     desk.calls += number == __HYPERVISOR_multicall && !result ? (u32)a[1] : 1;
     desk.good += result >= 0;
     desk.proof = ~(desk.calls ^ desk.good);

@@ -97,10 +97,8 @@ static void let_run(u64 time)
 {
     u64 start = system_time();
 
-    while (system_time() - start < time && (lives(&pair[0]) || lives(&pair[1]))) {
-        struct sched_poll nap = {.timeout = system_time() + 20 * MS};
-        call2(__HYPERVISOR_sched_op, SCHEDOP_poll, &nap);
-    }
+    while (system_time() - start < time && (lives(&pair[0]) || lives(&pair[1])))
+        nap(20 * MS);
 }
 
 static void one_pair(u64 seed, u64 slice)

@@ -80,6 +80,18 @@ static inline s64 domain_info(u32 domain, struct xen_domctl_getdomaininfo *info)
     return !status && op.domain != domain ? -ESRCH : status; /* it answers with the next one */
 }
 
+/* In the default scheduler; no cap is 0. */
+static inline void domain_schedule(u32 domain, u32 weight, u32 cap)
+{
+    struct xen_domctl op = {0};
+
+    op.u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT2;
+    op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
+    op.u.scheduler_op.u.credit2.weight = (u16)weight;
+    op.u.scheduler_op.u.credit2.cap = (u16)cap;
+    CHECK_EQUAL(domctl(XEN_DOMCTL_scheduler_op, domain, &op), 0);
+}
+
 static inline void domain_destroy(u32 domain)
 {
     s64 status;

@@ -159,3 +159,9 @@ void events_off(void);
 void events_on(void);
 u64 system_time(void);        /* ns, from vcpu_time_info */
 u64 system_time_of(u32 vcpu); /* the same, read by that vCPU */
+/* Lets others run for so many ns. */
+static inline void nap(u64 ns)
+{
+    struct sched_poll poll = {.timeout = system_time() + ns};
+    call2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll);
+}
