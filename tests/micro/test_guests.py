@@ -31,7 +31,8 @@ def hypervisor():
 @pytest.mark.parametrize("name, smp", [(name, smp) for name in NAMES for smp in (1, 2)
                                        if name != "fuzz" and (name, smp) != ("bench", 2)])  # it counts on one
 def test_guest(name, smp):
-    check(name, smp=smp)
+    # On one processor nothing heals an interrupt that the emulator loses at VMRUN (docs/testing.md), unless its clock counts.
+    check(name, smp=smp, counted=3 if (name, smp) == ("interrupts", 1) else None)
 
 
 def test_no_branch_that_a_guest_could_steer():
