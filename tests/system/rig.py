@@ -18,7 +18,7 @@ def domains(system):
     return {row[0]: (int(row[2]), int(row[3]), row[4]) for row in rows if len(row) >= 6}
 
 
-def eventually(what, true, seconds=60):
+def eventually(what, true, seconds=240):
     """Asks again and again until true() is; returns what it gave."""
     end = time.monotonic() + seconds * PATIENCE
     while not (answer := true()):
@@ -60,7 +60,7 @@ def stop_guests(system, free=None):
             system.dom0(f"xl destroy {name}", check=False)
     eventually("all guests are gone", lambda: list(domains(system)) == ["Domain-0"])
     if free is not None:
-        eventually("the memory is free again", lambda: system.free_memory() == free, 30)
+        eventually("the memory is free again", lambda: system.free_memory() == free)
 
 
 MIGRATE = "xl -v migrate -s '' {0} 'xl migrate-receive' >/run/xl.log 2>&1 || {{ sed s,^,:, /run/xl.log; false; }}"

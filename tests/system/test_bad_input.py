@@ -74,7 +74,7 @@ def no_leak(system):
     before = pages(system)
     yield
     stop_guests(system)
-    eventually("every page is back and nothing is claimed", lambda: pages(system) == before, 30)
+    eventually("every page is back and nothing is claimed", lambda: pages(system) == before)
 
 
 def test_settings_are_refused(system):

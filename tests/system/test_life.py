@@ -91,7 +91,7 @@ def no_loss(system):
     """What a test takes of the machine's memory it gives back."""
     free = system.free_memory()
     yield
-    eventually(f"{free} MiB are free again", lambda: system.free_memory() == free, 30)
+    eventually(f"{free} MiB are free again", lambda: system.free_memory() == free)
 
 
 def test_dry_run_makes_nothing(system, no_loss):

@@ -39,7 +39,7 @@ def destroy_all(system):
     def none_left():
         system.dom0(f"for id in {IDS}; do xl destroy $id 2>/dev/null & done; wait", check=False, timeout=COMMAND * 3)
         return list(domains(system)) == ["Domain-0"] and not system.dom0("pidof xl || true").strip()
-    eventually("all guests are gone", none_left, 120)
+    eventually("all guests are gone", none_left)
 
 
 def nothing_is_left(system):
@@ -73,7 +73,7 @@ def all_advance(system):
         now = last_words(system)
         return all("wake-ups" in now.get(name, "") and now[name] != before.get(name)
                    for name in domains(system) if re.fullmatch(r"t\d+", name))
-    eventually("each tiny guest counts on", advanced, 60)
+    eventually("each tiny guest counts on", advanced)
 
 
 def crowd(system, count):

@@ -152,8 +152,8 @@ def test_reboots_and_ends(system, before):
     readies = "grep -c '^guest: ready' /var/log/xen/console/guest-p.log"
     first, ready = system.dom0("xl domid p"), int(system.dom0(readies, check=False))
     system.dom0("xl reboot p")
-    eventually("another domain has its name", lambda: system.dom0("xl domid p", check=False) not in ("", first), 180)
-    eventually("it is up", lambda: int(system.dom0(readies, check=False)) > ready, 180)
+    eventually("another domain has its name", lambda: system.dom0("xl domid p", check=False) not in ("", first))
+    eventually("it is up", lambda: int(system.dom0(readies, check=False)) > ready)
     stop_guests(system)
     assert pages(system) == before
 
@@ -181,7 +181,7 @@ def test_emulated_time_stamps(system, before):
 def test_what_it_may_not_do_ends_it_alone(system, before):
     """A kernel that is no kernel: the guest runs into nothing and is ended, with a reason; the rest goes on."""
     system.dom0("xl create -q p.cfg 'on_crash=\"preserve\"' 'cmdline=\"console=hvc0 panic=1 init=/nothing rdinit=/nothing\"' vcpus=1 ; true")
-    eventually("it has ended", lambda: "c" in domains(system).get("p", (0, 0, "c"))[2] or "p" not in domains(system), 180)
+    eventually("it has ended", lambda: "c" in domains(system).get("p", (0, 0, "c"))[2] or "p" not in domains(system))
     stop_guests(system)
     assert pages(system) == before
 

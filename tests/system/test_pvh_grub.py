@@ -52,7 +52,7 @@ def test_prompt(system):
     system.dom0(f"printf 'sleep 1; echo awake=$x\\r' >{tty}")
     system.guest_says("awake=9", name="prompt")
     system.dom0(f"printf 'reboot\\r' >{tty}")
-    eventually("it has ended", lambda: "prompt" not in domains(system), 60)
+    eventually("it has ended", lambda: "prompt" not in domains(system))
 
 
 def test_starts_the_kernel_on_its_disk(system):

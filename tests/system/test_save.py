@@ -162,4 +162,4 @@ def test_memory_returns_to_the_page(system):
     free = pages(system).free
     for _ in range(2):
         system.dom0("xl restore -p /run/guest.save >/dev/null 2>&1 && xl destroy guest", timeout=240)
-        eventually("free to the page", lambda: pages(system).free == free, 20)
+        eventually("free to the page", lambda: pages(system).free == free)

@@ -105,7 +105,7 @@ def test_guest_survives_save_and_restore(system, shared):
     system.guest("{ echo remembered >/tmp/note; } 2>/dev/null || echo remembered >/note")
     system.dom0("xl save guest /run/guest.save >/dev/null 2>&1", timeout=180)
     assert "guest" not in domains(system)
-    eventually("the memory is free again", lambda: system.free_memory() == shared.free, 30)
+    eventually("the memory is free again", lambda: system.free_memory() == shared.free)
     system.dom0("xl restore /run/guest.save >/dev/null 2>&1; rm /run/guest.save", timeout=180)
     assert "remembered" in system.guest("cat /tmp/note /note 2>/dev/null; true")
     assert "3 packets received" in system.guest("ping -c 3 -w 60 192.0.2.1", timeout=90)
@@ -119,14 +119,14 @@ def test_guest_reboots(system):
     system.dom0("rm /var/log/xen/console/guest-guest.log; xl create -q guest.cfg 2>/dev/null; true")  # a second one is refused
     assert system.dom0("xl domid guest") == before
     system.dom0('echo reboot >"$(xenstore-read /local/domain/$(xl domid guest)/console/tty)"')
-    eventually("a new domain", lambda: system.dom0("xl domid guest 2>/dev/null || true").strip() not in ("", before.strip()), 120)
+    eventually("a new domain", lambda: system.dom0("xl domid guest 2>/dev/null || true").strip() not in ("", before.strip()))
     system.guest_says("^guest: ready")
 
 
 def test_memory_returns_after_destroy(system, shared):
     system.dom0("xl destroy guest")
     assert "guest" not in domains(system)
-    eventually("the memory is free again", lambda: system.free_memory() == shared.free, 30)
+    eventually("the memory is free again", lambda: system.free_memory() == shared.free)
 
 
 def test_guests_come_and_go_without_loss(system, shared):
@@ -134,7 +134,7 @@ def test_guests_come_and_go_without_loss(system, shared):
         system.dom0("rm -f /var/log/xen/console/guest-guest.log; xl create -q guest.cfg")
         system.guest_says("^guest: userspace up")
         system.dom0("xl destroy guest")
-    eventually("the memory is free again", lambda: system.free_memory() == shared.free, 30)
+    eventually("the memory is free again", lambda: system.free_memory() == shared.free)
 
 
 def test_guest_that_powers_off_is_gone(system):
