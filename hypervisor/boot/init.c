@@ -12,6 +12,7 @@
 #include "cpu/desc.h"
 #include "cpu/features.h"
 #include "cpu/instructions.h"
+#include "cpu/mitigations.h"
 #include "hvm/hvm.h"
 #include "hypercall/hypercall.h"
 #include "lib/string.h"
@@ -57,6 +58,7 @@ static void greet(void)
 
 static void processor_init(void)
 {
+    static const char on[2][4] = {"off", "on"};
     const char *missing = features_init();
 
     if (missing) {
@@ -66,10 +68,10 @@ static void processor_init(void)
     fpu_init();
     printk(LOG_INFO, "Processor: %s family %#x model %#x stepping %u\n", cpu_vendor_name,
            cpu_family, cpu_model, cpu_stepping);
-    if (cpu_vendor == VENDOR_INTEL &&
-        !(cpu_has(FEATURE_CAPABILITIES) && rdmsr(MSR_CAPABILITIES) & BIT(0)))
-        printk(LOG_WARNING, "PV guests can read all memory of this processor's machine (Meltdown): "
-                            "run only such as you trust\n");
+    printk(LOG_INFO, "PV guests: page-table isolation: dom0 %s, domU %s; VERW on exit %s; L1TF check: "
+                     "dom0 %s, domU %s\n",
+           on[pv_mitigations[0].xpti], on[pv_mitigations[1].xpti], on[shield_on],
+           on[pv_mitigations[0].l1tf], on[pv_mitigations[1].l1tf]);
 }
 
 static void memory_setup(void)

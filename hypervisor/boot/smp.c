@@ -10,6 +10,7 @@
 #include "cpu/features.h"
 #include "cpu/fpu.h"
 #include "cpu/instructions.h"
+#include "cpu/mitigations.h"
 #include "cpu/percpu.h"
 #include "cpu/traps.h"
 #include "cpu/work.h"
@@ -19,6 +20,7 @@
 #include "platform/clock.h"
 #include "platform/console.h"
 #include "platform/machine.h"
+#include "pv/shield.h"
 
 /* start.S. The token: 1 the CPU may come, 2 it has, 0 it is too late. */
 extern const u8 trampoline_start[], trampoline_end[];
@@ -37,14 +39,14 @@ static bool nosmp;
 CMDLINE_BOOL("nosmp", nosmp);
 
 /* The boot CPU's descriptors are needed before there is an allocator. */
-static u8 boot_gdt_page[PAGE_SIZE] __ro_after_init __aligned_to(PAGE_SIZE);
+static struct desc_page boot_desc __ro_after_init __aligned_to(PAGE_SIZE);
 
 void boot_cpu_early(void)
 {
     struct cpu_resources r = {
         .stack = (u64)boot_stack,
-        .gdt_page = boot_gdt_page,
-        .gdt_frame = mfn(image_paddr(boot_gdt_page) >> PAGE_SHIFT),
+        .desc = &boot_desc,
+        .desc_frame = mfn(image_paddr(&boot_desc) >> PAGE_SHIFT),
     };
 
     /* Both 8259s silent while their line into the APIC is still open: a request
@@ -81,10 +83,8 @@ static int prepare(u32 cpu)
 
     if (map_stack(cpu) || prepare_stubs(cpu, &r))
         return -ENOMEM;
-    r.gdt_page = page_alloc(ALLOC_ZERO);
-    if (!r.gdt_page)
-        return -ENOMEM;
-    r.gdt_frame = virt_to_mfn(r.gdt_page);
+    r.desc = (struct desc_page *)(r.stack + DESC_PAGE);
+    r.desc_frame = map_lookup((u64)r.desc);
     if (cpu) {
         void *area = pages_alloc(page_order(percpu_size()), ALLOC_ZERO);
         if (!area)
@@ -92,7 +92,7 @@ static int prepare(u32 cpu)
         r.percpu_offset = percpu_fill(area);
     }
     desc_prepare(cpu, &r);
-    return 0;
+    return shield_on ? shield_create(cpu, &r) : 0;
 }
 
 /* Where the boot CPU goes on; the compiler's frame does not survive the change of stacks. */

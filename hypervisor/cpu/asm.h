@@ -43,6 +43,28 @@
     add $(STACK_SIZE - CPU_LOCAL_SIZE), \reg
 .endm
 
+/* From rsp in the CPU's descriptor page, on tables that may show no more than that (pv/shield.c):
+ * onto the guest's own, with the frame carried to struct cpu_local. rsp = rdi = the frame there.
+ * Others are lost. */
+.macro LEAVE_SHIELD
+    mov %rsp, %rsi
+    mov %rsp, %rdi
+    and $-STACK_STRIDE, %rdi
+    mov DESC_PAGE + DESC_GUEST_CR3(%rdi), %rax
+    mov %rax, %cr3
+    add $(STACK_SIZE - CPU_LOCAL_SIZE), %rdi
+    CARRY_FRAME
+.endm
+
+/* The frame at rsi to rdi, where rsp and rdi are then. */
+.macro CARRY_FRAME
+    mov %rdi, %rdx
+    mov $(REGS_ES / 8), %ecx
+    rep movsq
+    mov %rdx, %rsp
+    mov %rdx, %rdi
+.endm
+
 /* Three-byte NOPs that features_init() turns into CLAC or STAC. */
 .macro SMAP_SITE last_byte:req
 .Lsmap_\@:

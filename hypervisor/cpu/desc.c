@@ -6,24 +6,13 @@
  */
 #include "cpu/desc.h"
 #include "cpu/instructions.h"
+#include "cpu/mitigations.h"
 #include "cpu/percpu.h"
 #include "cpu/traps.h"
 #include "lib/string.h"
 
-/* Intel SDM vol. 3, 8.7. */
-struct tss {
-    u32 reserved0;
-    u64 rsp[3];
-    u64 reserved1;
-    u64 ist[7];
-    u64 reserved2;
-    u16 reserved3;
-    u16 io_bitmap;
-} __packed;
-
-static DEFINE_PER_CPU(struct tss, tss);
-static DEFINE_PER_CPU(u64 *, gdt); /* its page */
-static DEFINE_PER_CPU(mfn_t, gdt_frame);
+static DEFINE_PER_CPU(struct desc_page *, desc);
+static DEFINE_PER_CPU(mfn_t, desc_frame);
 static DEFINE_PER_CPU(u64, stub);
 
 /* Flat segments, accessed bits set: the processor need never write them. */
@@ -70,35 +59,38 @@ void desc_prepare(u32 cpu, const struct cpu_resources *r)
 {
     struct cpu_local *local =
         (struct cpu_local *)(r->stack + STACK_SIZE - sizeof(struct cpu_local));
-    struct tss *t = &percpu_at(tss, r->percpu_offset);
-    u64 ss_slot = (u64)&local->guest.ss;
-    u64 *gdt_page = r->gdt_page;
+    struct tss *t = &r->desc->tss;
+    u64 *gdt = r->desc->gdt;
+    /* No shield before there are stubs. */
+    bool shielded = shield_on && r->stub;
+    u64 ss_slot = shielded ? (u64)&r->desc->frame.ss : (u64)&local->guest.ss;
 
     memset(local, 0, sizeof(*local));
     local->cpu = cpu;
     local->percpu_offset = r->percpu_offset;
     percpu_offsets[cpu] = r->percpu_offset;
 
-    memset(t, 0, sizeof(*t));
     t->rsp[0] = ss_slot + 8;
     /* Page tops, less what a frame has beyond what the processor pushes. */
-    for (u32 ist = 0; ist < 4; ist++)
+    for (u32 ist = 0; ist < IST_STACKS; ist++)
         t->ist[ist] = r->stack + (ist + 1) * PAGE_SIZE - 32;
     t->io_bitmap = sizeof(*t); /* beyond the limit: none */
 
-    gdt_page[GDT_INDEX(HV_CS64)] = DESC_CODE64_RING0;
-    gdt_page[GDT_INDEX(HV_DS)] = DESC_DATA_RING0;
-    gdt_page[GDT_INDEX(GUEST_CS32)] = DESC_CODE32_RING3;
-    gdt_page[GDT_INDEX(GUEST_SS)] = DESC_DATA_RING3;
-    gdt_page[GDT_INDEX(GUEST_CS64)] = DESC_CODE64_RING3;
-    set_system_descriptor(gdt_page, HV_TSS, SYSTEM_TSS, (u64)t, sizeof(*t) - 1);
-    set_system_descriptor(gdt_page, HV_LDT, SYSTEM_LDT, 0, 0);
-    percpu_at(gdt, r->percpu_offset) = gdt_page;
-    percpu_at(gdt_frame, r->percpu_offset) = r->gdt_frame;
+    gdt[GDT_INDEX(HV_CS64)] = DESC_CODE64_RING0;
+    gdt[GDT_INDEX(HV_DS)] = DESC_DATA_RING0;
+    gdt[GDT_INDEX(GUEST_CS32)] = DESC_CODE32_RING3;
+    gdt[GDT_INDEX(GUEST_SS)] = DESC_DATA_RING3;
+    gdt[GDT_INDEX(GUEST_CS64)] = DESC_CODE64_RING3;
+    set_system_descriptor(gdt, HV_TSS, SYSTEM_TSS, (u64)t, sizeof(*t) - 1);
+    set_system_descriptor(gdt, HV_LDT, SYSTEM_LDT, 0, 0);
+    r->desc->verw = HV_DS;
+    percpu_at(desc, r->percpu_offset) = r->desc;
+    percpu_at(desc_frame, r->percpu_offset) = r->desc_frame;
 
     percpu_at(stub, r->percpu_offset) = r->stub;
     if (r->stub) {
-        write_stub(r->stub_alias, r->stub, ss_slot, pv_syscall_entry);
+        write_stub(r->stub_alias, r->stub, ss_slot,
+                   shielded ? pv_syscall_shielded : pv_syscall_entry);
         write_stub((u8 *)r->stub_alias + STUB_BYTES / 2, r->stub + STUB_BYTES / 2, ss_slot,
                    pv_cstar_entry);
     }
@@ -118,7 +110,7 @@ static void activate_syscall(void)
                          RFLAGS_VM | RFLAGS_AC);
     /* AMD has SYSENTER in legacy mode only, but it has the registers. */
     wrmsr(MSR_SYSENTER_CS, HV_CS64);
-    wrmsr(MSR_SYSENTER_ESP, (u64)&guest_regs()->ss + 8);
+    wrmsr(MSR_SYSENTER_ESP, this_cpu(desc)->tss.rsp[0]);
     wrmsr(MSR_SYSENTER_EIP, (u64)pv_sysenter_entry);
 }
 
@@ -139,16 +131,21 @@ void desc_activate(void)
                      "r"(HV_DS)
                      : "rax", "memory");
     /* A TSS that was loaded before is marked busy, and LTR wants one that is not. */
-    set_system_descriptor(this_cpu(gdt), HV_TSS, SYSTEM_TSS, (u64)&this_cpu(tss),
+    set_system_descriptor(this_cpu(desc)->gdt, HV_TSS, SYSTEM_TSS, (u64)&this_cpu(desc)->tss,
                           sizeof(struct tss) - 1);
     ltr(HV_TSS);
     traps_load_idt(true);
     activate_syscall();
 }
 
+struct desc_page *cpu_desc_page(void)
+{
+    return this_cpu(desc);
+}
+
 mfn_t cpu_gdt_frame(u32 cpu)
 {
-    return per_cpu(gdt_frame, cpu);
+    return per_cpu(desc_frame, cpu);
 }
 
 void cpu_load_gdt(u64 base, u16 limit)
@@ -159,10 +156,10 @@ void cpu_load_gdt(u64 base, u16 limit)
 void cpu_load_idle_gdt(void)
 {
     /* Nothing below our page is looked at, so it need not be mapped. */
-    lgdt((u64)this_cpu(gdt) - FIRST_RESERVED_GDT_BYTE, HV_GDT_LIMIT);
+    lgdt((u64)this_cpu(desc) - FIRST_RESERVED_GDT_BYTE, HV_GDT_LIMIT);
 }
 
 void cpu_set_ldt_descriptor(u64 base, u32 limit)
 {
-    set_system_descriptor(this_cpu(gdt), HV_LDT, SYSTEM_LDT, base, limit);
+    set_system_descriptor(this_cpu(desc)->gdt, HV_LDT, SYSTEM_LDT, base, limit);
 }

@@ -5,6 +5,7 @@
  */
 #include "cpu/features.h"
 #include "cpu/instructions.h"
+#include "cpu/mitigations.h"
 #include "lib/string.h"
 
 u32 cpu_features[CPUID_WORDS] __ro_after_init;
@@ -153,7 +154,8 @@ __init const char *features_init(void)
     for (u32 i = 0; i < ARRAY_SIZE(needed); i++)
         if (!cpu_has(needed[i].feature))
             return needed[i].name;
-    base_cr4 = CR4_PAE | CR4_PGE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    mitigations_init();
+    base_cr4 = CR4_PAE | (shield_on ? 0 : CR4_PGE) | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     for (u32 i = 0; i < ARRAY_SIZE(optional_cr4); i++)
         if (cpu_has(optional_cr4[i].feature))
             base_cr4 |= optional_cr4[i].bit;

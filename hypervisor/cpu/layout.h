@@ -40,13 +40,16 @@
 
 /*
  * Per-CPU stack: 32 KiB mapped at STACK_AREA_START + cpu * STACK_STRIDE, the
- * other half of the stride unmapped. Pages from the bottom: 0 #MC, 1 NMI,
- * 2 #DF, 3 #DB (IST stacks), 4 guard (unmapped), 5..7 the main stack with
- * struct cpu_local at its very top. Masking any of these stack pointers
- * therefore finds the CPU's struct cpu_local.
+ * other half of the stride unmapped but for its last page, that of the CPU's
+ * descriptors (cpu/desc.h). Pages from the bottom: 0 #MC, 1 NMI, 2 #DF, 3 #DB
+ * (IST stacks), 4 guard (unmapped), 5..7 the main stack with struct cpu_local
+ * at its very top. Masking any of these stack pointers therefore finds the
+ * CPU's struct cpu_local.
  */
 #define STACK_SIZE   0x8000
 #define STACK_STRIDE 0x10000
+#define DESC_PAGE    0xf000 /* from the stack's lowest address */
+#define IST_STACKS   4
 #define MAX_CPUS     128
 /* Behind those, one more of that size for calls of firmware: all of it is stack but for a copy of
  * the caller's struct cpu_local at its top; below is nothing. */

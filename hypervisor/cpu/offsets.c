@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Offsets for cpu/entry.S and whoever else enters or leaves a guest. Never linked. */
 #include "cpu/offsets.h"
-#include "cpu/regs.h"
+#include "cpu/desc.h"
 
 /* The word means a field here, not the running vCPU. */
 #undef current
@@ -41,5 +41,9 @@ void offsets_cpu(void)
     DEFINE_OFFSET(CPU_NUMBER, struct cpu_local, cpu);
     DEFINE_OFFSET(CPU_WORK, struct cpu_local, work);
     DEFINE_OFFSET(CPU_SLICE_END, struct cpu_local, slice_end);
+    DEFINE_OFFSET(DESC_SHIELD_CR3, struct desc_page, shield_cr3);
+    DEFINE_OFFSET(DESC_GUEST_CR3, struct desc_page, guest_cr3);
+    DEFINE_OFFSET(DESC_VERW, struct desc_page, verw);
+    DEFINE_OFFSET(DESC_FRAME, struct desc_page, frame);
     DEFINE_OFFSET(CPU_GUEST_STACK, struct cpu_local, guest_stack);
 }

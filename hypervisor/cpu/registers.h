@@ -44,11 +44,14 @@
 #define EFER_SVME          BIT(12)
 #define EFER_AUTO_IBRS     BIT(21)
 
+#define CAPABILITIES_RDCL_NO BIT(0)
+#define CAPABILITIES_MDS_NO  BIT(5)
+
 #define MSR_TSC            0x10U
 #define MSR_APIC_BASE      0x1bU
 #define MSR_TSC_ADJUST     0x3bU
 #define MSR_PRED_CMD       0x49U  /* bit 0: IBPB */
-#define MSR_CAPABILITIES   0x10aU /* bit 0: RDCL_NO */
+#define MSR_CAPABILITIES   0x10aU /* CAPABILITIES_ */
 #define MSR_SYSENTER_CS    0x174U
 #define MSR_SYSENTER_ESP   0x175U
 #define MSR_SYSENTER_EIP   0x176U

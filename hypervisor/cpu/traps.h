@@ -41,6 +41,7 @@ bool pv_handle_hv_fault(struct cpu_user_regs *regs);
 /* Assembly labels, see entry.S for what is in the registers. */
 void guest_exit(void);
 void pv_syscall_entry(void);
+void pv_syscall_shielded(void);
 void pv_cstar_entry(void);
 void pv_sysenter_entry(void);
 

@@ -66,13 +66,13 @@ static bool entry_split(u64 *entry, u32 level, u64 va)
 }
 
 /*
- * The entry for va in the table of `level`; or in a lower one where there is a
+ * The entry for va under top table l4, in the table of `level`; or in a lower one where there is a
  * table at that place already (*level says). NULL: no memory, or, without
  * `create`, nothing mapped. LOCK_MAP held.
  */
-static u64 *entry_find(u64 va, u32 *level, bool create)
+static u64 *entry_find(u64 *l4, u64 va, u32 *level, bool create)
 {
-    u64 *entry = &hv_l4[level_index(va, 4)];
+    u64 *entry = &l4[level_index(va, 4)];
 
     for (u32 at = 4; at > 1; at--) {
         if (at < 4 && at <= *level && !entry_is_table(*entry, at)) {
@@ -125,7 +125,7 @@ static int set_pages(u64 va, mfn_t first, u64 n, u64 flags, bool create)
     spin_lock(&map_lock);
     for (u64 step; n && !error; n -= step) {
         u32 level = best_level(va, first, n);
-        u64 *entry = entry_find(va, &level, create);
+        u64 *entry = entry_find(hv_l4, va, &level, create);
         bool present = entry && (*entry & PTE_PRESENT);
 
         /* Not mapped at all at some level: go on behind this page. */
@@ -181,13 +181,26 @@ mfn_t map_lookup(u64 va)
     return MFN_NONE;
 }
 
+int map_share(u64 *l4, u64 va, u64 n, u64 flags)
+{
+    for (; n; n--, va += PAGE_SIZE) {
+        u32 level = 1;
+        u64 *entry = entry_find(l4, va, &level, true);
+
+        if (!entry)
+            return -ENOMEM;
+        *entry = pte_make(map_lookup(va), flags);
+    }
+    return 0;
+}
+
 int map_stack(u32 cpu)
 {
     u64 base = STACK_AREA_START + (u64)cpu * STACK_STRIDE;
 
-    for (u32 page = 0; page < STACK_SIZE / PAGE_SIZE; page++) {
-        if (page == 4)
-            continue; /* the guard */
+    for (u32 page = 0; page <= DESC_PAGE / PAGE_SIZE; page++) {
+        if (page == IST_STACKS || (page >= STACK_SIZE / PAGE_SIZE && page < DESC_PAGE / PAGE_SIZE))
+            continue; /* guards */
         void *p = page_alloc(ALLOC_ZERO);
         if (!p || map_pages(base + page * PAGE_SIZE, virt_to_mfn(p), 1, MAP_RW))
             return -ENOMEM;

@@ -66,7 +66,10 @@ void unmap_pages(u64 va, u64 n);
 int protect_pages(u64 va, u64 n, u64 flags);
 /* The frame behind a mapped va of our window, MFN_NONE: not mapped. */
 mfn_t map_lookup(u64 va);
-/* Allocates and maps the stack of a CPU (cpu/layout.h), but its guard page: -ENOMEM. */
+/* n pages at va of our window, which are mapped, in the tables below another top table, with
+ * flags of its own: -ENOMEM, with some of them. Nobody else has that table. */
+int map_share(u64 *l4, u64 va, u64 n, u64 flags);
+/* Allocates and maps the stack of a CPU and its descriptor page (cpu/layout.h): -ENOMEM. */
 int map_stack(u32 cpu);
 
 /* Maps a device's registers or firmware tables, read-write, no execute.

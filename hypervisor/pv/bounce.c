@@ -15,7 +15,7 @@
 #include "cpu/perfc.h"
 #include "cpu/uaccess.h"
 #include "platform/console.h"
-#include "pv/entry.h"
+#include "pv/shield.h"
 #include "pv/traps.h"
 
 #define FRAME_WORDS 12 /* of the longest frame */
@@ -65,7 +65,7 @@ static __attribute__((noinline)) void enter_with_frame(struct cpu_user_regs *reg
     regs->rflags = (regs->rflags &
                     ~(RFLAGS_TF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)) |
                    RFLAGS_IF;
-    regs->entry_vector = ENTRY_SYSCALL; /* rcx and r11 are in the frame */
+    regs->entry_vector = sysret_word; /* rcx and r11 are in the frame */
     return;
 refused:
     guest_access_end();

@@ -9,7 +9,7 @@
 #include "cpu/uaccess.h"
 #include "lib/string.h"
 #include "pv/calls.h"
-#include "pv/entry.h"
+#include "pv/shield.h"
 #include "pv/traps.h"
 #include <xen/callback.h>
 
@@ -229,7 +229,7 @@ void pv_iret(struct cpu_user_regs *regs)
     guest_access_end();
     regs->cs = (u16)cs | 3;
     regs->rflags = (flags & ~FLAGS_NEVER) | RFLAGS_IF | 2;
-    regs->entry_vector = word & VGCF_in_syscall && regs->cs == GUEST_CS64 ? ENTRY_SYSCALL : 0;
+    regs->entry_vector = word & VGCF_in_syscall && regs->cs == GUEST_CS64 ? sysret_word : 0;
     if (!regs->entry_vector) { /* else both are lost */
         regs->r11 = r11;
         regs->rcx = rcx;

@@ -98,9 +98,21 @@ ENTRY(pv_syscall_entry)
     to_c  pv_guest_syscall
 END(pv_syscall_entry)
 
+/* The same with the frame in the descriptor page: the short way does not pay there. */
+ENTRY(pv_syscall_shielded)
+    save_syscall_frame ENTRY_SYSCALL, GUEST_CS64
+    CLEAR_GPRS
+.Lshielded_call:
+    LEAVE_SHIELD
+    call  shield_syscall
+    jmp   guest_exit
+END(pv_syscall_shielded)
+
 /* SYSCALL from 32-bit code of a guest: only ever from its user mode. */
 ENTRY(pv_cstar_entry)
     save_syscall_frame ENTRY_SYSCALL32, GUEST_CS32
+    test  $STACK_SIZE, %esp
+    jnz   .Lshielded_call
     to_c  pv_guest_syscall32
 END(pv_cstar_entry)
 
@@ -114,6 +126,8 @@ ENTRY(pv_sysenter_entry)
     xor   %ecx, %ecx
     mov   $0x202, %r11d
     save_syscall_frame ENTRY_SYSENTER, GUEST_CS32
+    test  $STACK_SIZE, %esp
+    jnz   .Lshielded_call
     to_c  pv_guest_sysenter
 END(pv_sysenter_entry)
 
@@ -149,9 +163,26 @@ guest_exit_current: /* rbx is it */
     sysretq
 
 .Liret:
+    cmpb  $0, shield_on(%rip)
+    jne   .Lshielded
     RESTORE_GPRS
     add   $8, %rsp
 .Liret_instruction:
+    iretq
+
+.Lshielded:
+    mov   %rsp, %rdi
+    mov   %cr3, %rsi
+    call  shield_leave
+    mov   %rax, %rsp
+    mov   DESC_SHIELD_CR3 - DESC_FRAME(%rsp), %rax
+    verw  DESC_VERW - DESC_FRAME(%rsp)
+    mov   %rax, %cr3
+    RESTORE_GPRS
+    add   $8, %rsp
+    .globl shield_iret
+    .hidden shield_iret
+shield_iret:
     iretq
 
 .Lwork:
@@ -193,6 +224,28 @@ iret_refused:
     call  pv_iret_refused
     jmp   guest_exit
     .size iret_refused, . - iret_refused
+
+/*
+ * The same of a shielded exit, from cpu/entry.S, whose frame in the descriptor page is at rsp: the
+ * guest's is still in cpu_local. What the IRET wanted may be there now: it is tried again.
+ */
+    EX_TABLE(shield_iret, shield_refused)
+ENTRY(shield_refused)
+    mov   %rsp, %rbx
+    mov   %rsp, %rdi
+    and   $-STACK_STRIDE, %rdi
+    mov   DESC_PAGE + DESC_GUEST_CR3(%rdi), %rax
+    mov   %rax, %cr3
+    lea   STACK_SIZE - CPU_LOCAL_SIZE(%rdi), %rsp
+    mov   %rbx, %rdi
+    call  hv_fault
+    lea   shield_iret(%rip), %rax
+    cmp   %rax, REGS_RIP(%rbx)
+    je    guest_exit
+    mov   %rsp, %rdi
+    call  pv_iret_refused
+    jmp   guest_exit
+END(shield_refused)
 
 /* Entered by the scheduler on a fresh stack: registers are in cpu_local.guest. */
 ENTRY(pv_resume)

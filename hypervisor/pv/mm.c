@@ -14,6 +14,7 @@
 #include "pv/mm.h"
 
 #include "core/continuation.h"
+#include "pv/shield.h"
 #include "pv/types.h"
 
 static struct pv_vcpu *current_pv(void)
@@ -250,10 +251,12 @@ static int update_upper(struct domain *d, struct frame *table, u32 level, u32 sl
     u64 *where = (u64 *)mfn_to_virt(frame_to_mfn(table)) + slot;
     u64 old = READ_ONCE(*where);
     bool same = (old & value & PTE_PRESENT) && !((old ^ value) & PTE_ADDRESS);
-    int error = same ? entry_check_table(&value) : entry_get_table(d, level, &value);
+    int error = same ? entry_check_table(d, &value) : entry_get_table(d, level, &value);
 
     if (!error)
         store_entry(where, value, mode, 0);
+    if (level == 4)
+        shield_table_changed();
     table_unlock(table);
     if (error) {
         struct frame *child = frame_from_guest(pte_mfn(value).raw);

@@ -12,6 +12,7 @@
 #include "cpu/traps.h"
 #include "cpu/vectors.h"
 #include "platform/console.h"
+#include "pv/shield.h"
 #include "pv/traps.h"
 
 /* Those that go to the kernel as they are: #DE #BP #OF #BR #UD #TS #NP #SS #MF #AC #XM #CP. */
@@ -75,6 +76,8 @@ static __attribute__((noinline)) void page_fault(struct cpu_user_regs *regs)
     u64 address = cpu_fault_address();
     u32 error = regs->error_code;
 
+    if (shield_stale())
+        return;
     /* What is not present is the guest's affair, but for what we show it only when it looks:
      * no processor remembers that of an entry. */
     if (unlikely((error & PF_PRESENT) || address - HV_START < HV_END - HV_START) &&

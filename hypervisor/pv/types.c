@@ -63,6 +63,7 @@
  * cpu/lock.h but LOCK_OWNER and higher, which frame_put() may take. It is
  * taken from tables of higher level to lower only.
  */
+#include "pv/shield.h"
 #include "pv/types.h"
 
 #include "core/continuation.h"
@@ -215,6 +216,8 @@ static int validate(struct frame *f, u32 n, bool resumed)
     if (level == 4)
         hv_slots_fill(table, to_pv_domain(d)->perdomain_l3);
     store_release(&f->type, (type & ~TYPE_LOCKED) | TYPE_VALIDATED);
+    if (level == 4)
+        shield_table_changed();
     if (resumed)
         frame_put(f);
     return 0;
