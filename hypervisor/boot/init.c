@@ -68,8 +68,9 @@ static void processor_init(void)
     fpu_init();
     printk(LOG_INFO, "Processor: %s family %#x model %#x stepping %u\n", cpu_vendor_name,
            cpu_family, cpu_model, cpu_stepping);
-    printk(LOG_INFO, "PV guests: page-table isolation: dom0 %s, domU %s; VERW on exit %s; L1TF check: "
-                     "dom0 %s, domU %s\n",
+    printk(LOG_INFO,
+           "PV guests: page-table isolation: dom0 %s, domU %s; VERW on exit %s; L1TF check: "
+           "dom0 %s, domU %s\n",
            on[pv_mitigations[0].xpti], on[pv_mitigations[1].xpti], on[shield_on],
            on[pv_mitigations[0].l1tf], on[pv_mitigations[1].l1tf]);
 }

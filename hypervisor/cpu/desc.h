@@ -44,8 +44,8 @@ _Static_assert((offsetof(struct desc_page, frame) + offsetof(struct cpu_user_reg
 
 /* What boot/ gathers for a CPU before it starts. */
 struct cpu_resources {
-    u64 stack;         /* lowest address of its 32 KiB */
-    u64 percpu_offset; /* its per-CPU area is the template's address plus this */
+    u64 stack;              /* lowest address of its 32 KiB */
+    u64 percpu_offset;      /* its per-CPU area is the template's address plus this */
     struct desc_page *desc; /* zeroed */
     mfn_t desc_frame;
     u64 stub; /* where its stubs run (0: none yet), and the same bytes, writable */

@@ -14,7 +14,8 @@ struct pv_mitigations pv_mitigations[2] __ro_after_init;
 bool shield_on __ro_after_init;
 
 enum { AUTO = 2 };
-static u8 xpti[2] __initdata = {AUTO, AUTO}, l1tf[2] __initdata = {AUTO, AUTO}, verw __initdata = AUTO;
+static u8 xpti[2] __initdata = {AUTO, AUTO}, l1tf[2] __initdata = {AUTO, AUTO},
+                  verw __initdata = AUTO;
 
 /* "name", "no-name" and "name=value" of a list: true and the value, or that it is another. */
 static __init bool item_is(const char *item, const char *name, int *value)

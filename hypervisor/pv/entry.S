@@ -98,9 +98,10 @@ ENTRY(pv_syscall_entry)
     to_c  pv_guest_syscall
 END(pv_syscall_entry)
 
-/* The same with the frame in the descriptor page: the short way does not pay there. */
+/* The same with the frame in the descriptor page: the short way does not pay there, and there is
+ * no SYSRET to go back by. */
 ENTRY(pv_syscall_shielded)
-    save_syscall_frame ENTRY_SYSCALL, GUEST_CS64
+    save_syscall_frame 0, GUEST_CS64
     CLEAR_GPRS
 .Lshielded_call:
     LEAVE_SHIELD

@@ -31,11 +31,12 @@ static inline bool shield_stale(void)
 /* Makes a CPU's top table, once its stack, stubs and descriptors are mapped. -ENOMEM. */
 int shield_create(u32 cpu, const struct cpu_resources *r);
 
-/* What a frame's entry_vector says when SYSRET may be used: ENTRY_SYSCALL; nothing when shielded. */
+/* What a frame's entry_vector says when SYSRET may be used: ENTRY_SYSCALL; nothing when shielded.
+ */
 extern u32 sysret_word;
 
-/* pv/entry.S: the current vCPU's frame is on its way out, cr3 is its own; returns where to restore it from, the
- * one in the CPU's descriptor page, whose CR3 fields are set. */
+/* pv/entry.S: the current vCPU's frame is on its way out, cr3 is its own; returns where to restore
+ * it from, the one in the CPU's descriptor page, whose CR3 fields are set. */
 struct cpu_user_regs *shield_leave(const struct cpu_user_regs *regs, u64 cr3);
 /* An entry by SYSCALL or SYSENTER, of any of the ENTRY_ kinds. */
 void shield_syscall(struct cpu_user_regs *regs);
