@@ -43,7 +43,6 @@ void multiboot1_read(u32 info);
 void multiboot2_read(u32 info);
 
 /* For those: each bounds and copies what it is given. */
-const char *boot_string(const char *text, size_t limit); /* a copy; "" when out of room */
 void boot_set_loader(const char *text, size_t limit);
 void boot_set_command_line(const char *text, size_t limit);
 void boot_add_module(u64 start, u64 end, const char *text, size_t limit);

@@ -5,8 +5,6 @@
  */
 #include "boot/cmdline.h"
 
-#include "lib/string.h"
-
 /* Made by the linker around the section of that name; none if no file has options. */
 extern const struct cmdline_option __start_tenon_options[] __attribute__((weak));
 extern const struct cmdline_option __stop_tenon_options[] __attribute__((weak));

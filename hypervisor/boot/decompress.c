@@ -6,8 +6,6 @@
  */
 #include "boot/decompress.h"
 
-#include "lib/string.h"
-
 #include <lz4.h>
 #include <lzma.h>
 #define Z_SOLO /* no stdio, no default allocator */

@@ -11,8 +11,6 @@
 #include "boot/dom0.h"
 #include "cpu/features.h"
 #include "lib/printf.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 #include "platform/console.h"
 #include "platform/machine.h"
 #include "pv/mm.h"

@@ -10,7 +10,6 @@
  * the initrd.
  */
 #include "boot/dom0.h"
-#include "lib/string.h"
 
 #define SPARE              (512UL << 10)
 #define REGION_STEP        (4UL << 20)

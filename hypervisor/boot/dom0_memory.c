@@ -2,8 +2,6 @@
 /* How much memory and how many vCPUs domain 0 gets, and its frames. Boot only, one CPU. */
 #include "boot/dom0.h"
 #include "lib/option.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 
 /* dom0_mem=SIZE | min:SIZE | max:SIZE, comma separated; -SIZE: all but that. Bytes. */
 static s64 __initdata wanted, wanted_min;

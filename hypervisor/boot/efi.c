@@ -10,7 +10,6 @@
  * in any way; at worst we know nothing. Boot CPU only, no locks.
  */
 #include "boot/boot.h"
-#include "lib/string.h"
 #include "memory/map.h"
 
 #define SYSTEM_TABLE_SIGNATURE  0x5453595320494249UL /* "IBI SYST" */

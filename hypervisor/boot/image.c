@@ -12,7 +12,6 @@
 
 #include "boot/decompress.h"
 #include "lib/elf.h"
-#include "lib/string.h"
 
 /* Offsets in the boot sector, by the Linux boot protocol. */
 #define SETUP_SECTORS        0x1f1 /* u8, sectors of 512 bytes behind the first */

@@ -8,7 +8,6 @@
 #include "boot/image.h"
 
 #include "lib/elf.h"
-#include "lib/string.h"
 
 #include <xen/elfnote.h>
 

@@ -11,11 +11,9 @@
 #include "core/init.h"
 #include "cpu/desc.h"
 #include "cpu/features.h"
-#include "cpu/instructions.h"
 #include "cpu/mitigations.h"
 #include "hvm/hvm.h"
 #include "hypercall/hypercall.h"
-#include "lib/string.h"
 #include "memory/init.h"
 #include "platform/console.h"
 #include "platform/irq.h"
@@ -58,7 +56,6 @@ static void greet(void)
 
 static void processor_init(void)
 {
-    static const char on[2][4] = {"off", "on"};
     const char *missing = features_init();
 
     if (missing) {
@@ -68,11 +65,8 @@ static void processor_init(void)
     fpu_init();
     printk(LOG_INFO, "Processor: %s family %#x model %#x stepping %u\n", cpu_vendor_name,
            cpu_family, cpu_model, cpu_stepping);
-    printk(LOG_INFO,
-           "PV guests: page-table isolation: dom0 %s, domU %s; VERW on exit %s; L1TF check: "
-           "dom0 %s, domU %s\n",
-           on[pv_mitigations[0].xpti], on[pv_mitigations[1].xpti], on[shield_on],
-           on[pv_mitigations[0].l1tf], on[pv_mitigations[1].l1tf]);
+    printk(LOG_INFO, "PV guests: page-table isolation %u for dom0, %u for others, VERW %u\n",
+           pv_isolated[0], pv_isolated[1], shield_on);
 }
 
 static void memory_setup(void)

@@ -6,7 +6,6 @@
  */
 #include "boot/boot.h"
 #include "boot/multiboot.h"
-#include "lib/string.h"
 #include "memory/map.h"
 
 struct boot_info boot_info = {.loader = "", .command_line = ""};
@@ -22,7 +21,7 @@ u64 image_paddr(const void *p)
     return (u64)p - IMAGE_START + IMAGE_LOAD_ADDRESS;
 }
 
-const char *boot_string(const char *text, size_t limit)
+static const char *boot_string(const char *text, size_t limit)
 {
     size_t room = sizeof(strings) - strings_used, length = strnlen(text, limit);
     char *copy = strings + strings_used;

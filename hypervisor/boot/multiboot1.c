@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Reads what a Multiboot 1 loader says (specification 0.6.96, section 3.3). */
 #include "boot/boot.h"
-#include "lib/string.h"
 #include "memory/map.h"
 
 struct info {

@@ -6,7 +6,6 @@
  */
 #include "boot/boot.h"
 #include "boot/multiboot.h"
-#include "lib/string.h"
 #include "memory/map.h"
 
 struct tag {

@@ -6,16 +6,11 @@
  * lacks features costs one line; we go on without it. Boot CPU only, no locks.
  */
 #include "boot/boot.h"
-#include "cpu/desc.h"
 #include "cpu/features.h"
 #include "cpu/fpu.h"
-#include "cpu/instructions.h"
-#include "cpu/mitigations.h"
-#include "cpu/percpu.h"
 #include "cpu/traps.h"
 #include "cpu/work.h"
 #include "lib/option.h"
-#include "lib/string.h"
 #include "memory/alloc.h"
 #include "platform/clock.h"
 #include "platform/console.h"

@@ -11,8 +11,6 @@
 #include "core/cpu_policy_private.h"
 
 #include "core/guest.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 
 #include <cpuid.h>
 #include <xen/arch-x86/cpufeatureset.h>

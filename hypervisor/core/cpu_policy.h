@@ -11,6 +11,7 @@
 #pragma once
 
 #include "lib/types.h"
+
 #include "lib/xen.h"
 
 struct domain;

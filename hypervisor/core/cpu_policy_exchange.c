@@ -7,8 +7,6 @@
 #include "core/cpu_policy_private.h"
 #include "core/guest.h"
 
-#include "core/domain.h"
-
 #include <xen/sysctl.h>
 
 #define MSR_PLATFORM_INFO     0xceU

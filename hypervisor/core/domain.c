@@ -14,8 +14,6 @@
 #include "core/event.h"
 #include "core/grant.h"
 #include "core/pirq.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 #include "platform/console.h"
 #include <xen/domctl.h>
 

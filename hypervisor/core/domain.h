@@ -13,17 +13,12 @@
 
 #include "core/reject.h"
 #include "core/sched.h"
-#include "core/timer.h"
 #include "platform/scale.h"
 #include "cpu/cpumask.h"
 #include "cpu/fpu.h"
-#include "cpu/lock.h"
 #include "cpu/regs.h"
-#include "lib/list.h"
 #include "lib/rangeset.h"
-#include "lib/xen.h"
-#include "memory/frame.h"
-#include "platform/clock.h"
+#include "memory/alloc.h"
 #include <xen/vcpu.h>
 
 struct guest_ops;

@@ -19,8 +19,6 @@
 #include "core/grant.h"
 #include "core/ioreq.h"
 #include "core/pirq.h"
-#include "cpu/work.h"
-#include "memory/alloc.h"
 #include "platform/console.h"
 #include "platform/machine.h"
 #include <xen/sched.h>

@@ -17,7 +17,6 @@
 
 #include "core/event.h"
 #include "cpu/work.h"
-#include "lib/atomic.h"
 
 #define PORTS_PER_CHUNK 128
 

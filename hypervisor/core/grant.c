@@ -10,9 +10,6 @@
  */
 #include "core/continuation.h"
 #include "core/grant_private.h"
-#include "cpu/work.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 
 #define DEFAULT_FRAMES          64
 #define DEFAULT_MAPTRACK_FRAMES 1024

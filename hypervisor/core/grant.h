@@ -37,7 +37,6 @@
  */
 #pragma once
 
-#include "core/domain.h"
 #include "core/guest.h"
 #include <xen/grant_table.h>
 

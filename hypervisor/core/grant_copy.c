@@ -8,11 +8,7 @@
  * Callers: hypercall/grant_op.c.
  */
 #include "core/grant_private.h"
-#include "core/nospec.h"
 #include "core/physmap.h"
-#include "lib/log.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 
 /* Ends the use of a grant or frame; stays with the granting domain. */
 static void side_release(struct grant_side *s, bool write)

@@ -8,7 +8,6 @@
  * Callers: hypercall/grant_op.c, grant_copy.c.
  */
 #include "core/grant_private.h"
-#include "core/nospec.h"
 #include "core/physmap.h"
 
 /* How often the guest may change an entry under our hands before we give up. */

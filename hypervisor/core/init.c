@@ -13,7 +13,6 @@
 #include "cpu/desc.h"
 #include "cpu/guest_state.h"
 #include "cpu/work.h"
-#include "memory/alloc.h"
 
 /* The field's name, for other CPUs' records. */
 #undef current

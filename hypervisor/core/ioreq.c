@@ -12,8 +12,6 @@
 
 #include "core/event.h"
 #include "cpu/work.h"
-#include "lib/rangeset.h"
-#include "memory/alloc.h"
 
 #include <xen/hvm/dm_op.h>
 #include <xen/hvm/hvm_op.h>

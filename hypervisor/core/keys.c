@@ -16,7 +16,6 @@
 #include "cpu/perfc.h"
 #include "cpu/symbols.h"
 #include "lib/printf.h"
-#include "memory/alloc.h"
 #include "platform/console.h"
 
 #define say(...)        console_say(__VA_ARGS__)

@@ -20,7 +20,6 @@
 #include "core/narrow.h"
 
 #include "core/guest.h"
-#include "lib/string.h"
 
 #include <xen/grant_table.h>
 #include <xen/memory.h>

@@ -11,7 +11,6 @@
 #include "core/physmap.h"
 
 #include "core/guest.h"
-#include "core/nospec.h"
 #include "cpu/work.h"
 #include "memory/p2m.h"
 

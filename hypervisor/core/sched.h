@@ -9,8 +9,6 @@
 
 #include "core/timer.h"
 #include "lib/list.h"
-#include "lib/tree.h"
-#include "platform/clock.h"
 
 struct vcpu;
 struct domain;

@@ -39,7 +39,6 @@
  * Locks: the caller holds the queue's. No clock, no registers, no kicks here.
  */
 #include "core/sched_policy.h"
-#include "lib/string.h"
 
 #define SLICE_MIN        NS_MS
 #define BONUS            (3 * NS_MS)

@@ -14,7 +14,6 @@
 
 #include "core/domain.h"
 #include "core/pool.h"
-#include "core/sched.h"
 #include "cpu/percpu.h"
 
 #define QUEUE_CPUS 8

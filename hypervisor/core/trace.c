@@ -24,9 +24,7 @@
 #include "core/event.h"
 #include "cpu/percpu.h"
 #include "cpu/work.h"
-#include "lib/log.h"
 #include "lib/option.h"
-#include "memory/alloc.h"
 
 #define RECORD_BYTES(words) ((u32)sizeof(u32) * (3 + (words))) /* with a time stamp */
 #define LOST_WORDS          4

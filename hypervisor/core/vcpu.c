@@ -16,7 +16,6 @@
 #include "core/guest.h"
 #include "core/physmap.h"
 #include "core/trace.h"
-#include "lib/string.h"
 #include <xen/sched.h>
 
 #define PERIOD_MIN NS_MS

@@ -9,9 +9,8 @@
 #include "cpu/mitigations.h"
 #include "cpu/percpu.h"
 #include "cpu/traps.h"
-#include "lib/string.h"
 
-static DEFINE_PER_CPU(struct desc_page *, desc);
+DEFINE_PER_CPU(struct desc_page *, desc);
 static DEFINE_PER_CPU(mfn_t, desc_frame);
 static DEFINE_PER_CPU(u64, stub);
 
@@ -136,11 +135,6 @@ void desc_activate(void)
     ltr(HV_TSS);
     traps_load_idt(true);
     activate_syscall();
-}
-
-struct desc_page *cpu_desc_page(void)
-{
-    return this_cpu(desc);
 }
 
 mfn_t cpu_gdt_frame(u32 cpu)

@@ -10,8 +10,7 @@
  */
 #pragma once
 
-#include "cpu/layout.h"
-#include "cpu/regs.h"
+#include "cpu/percpu.h"
 
 /* Limit of any GDT we load: our descriptors and nothing behind them. */
 #define HV_GDT_LIMIT 0xe05f
@@ -57,7 +56,7 @@ void desc_prepare(u32 cpu, const struct cpu_resources *r);
 /* Loads them on this CPU, with its IDT and SYSCALL MSRs; rsp is on its stack. */
 void desc_activate(void);
 
-struct desc_page *cpu_desc_page(void);
+DECLARE_PER_CPU(struct desc_page *, desc);
 mfn_t cpu_gdt_frame(u32 cpu);
 void cpu_load_gdt(u64 base, u16 limit);
 /* The table that has our descriptors only. Before the window of a vCPU goes away. */

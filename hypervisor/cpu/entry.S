@@ -98,8 +98,7 @@ entry_ist:
     and $-STACK_STRIDE, %rdi
     cmp DESC_PAGE + DESC_SHIELD_CR3(%rdi), %r12
     jne 8f
-    mov DESC_PAGE + DESC_GUEST_CR3(%rdi), %rax
-    mov %rax, %cr3
+    LOAD_GUEST_TABLES
 8:  mov %rsp, %rdi
     testb $3, REGS_CS(%rsp)
     jz 6f

@@ -4,9 +4,7 @@
  * written by the boot CPU only, before the others run. Callers: boot/.
  */
 #include "cpu/features.h"
-#include "cpu/instructions.h"
 #include "cpu/mitigations.h"
-#include "lib/string.h"
 
 u32 cpu_features[CPUID_WORDS] __ro_after_init;
 enum cpu_vendor cpu_vendor __ro_after_init;

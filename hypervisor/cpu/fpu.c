@@ -8,8 +8,6 @@
  */
 #include "cpu/fpu.h"
 #include "cpu/features.h"
-#include "cpu/instructions.h"
-#include "lib/string.h"
 
 #define LEGACY_SIZE 512
 #define FCW_RESET   0x37f

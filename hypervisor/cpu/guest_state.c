@@ -8,7 +8,6 @@
 #include "cpu/desc.h"
 #include "cpu/extable.h"
 #include "cpu/features.h"
-#include "cpu/instructions.h"
 #include "cpu/percpu.h"
 
 DEFINE_PER_CPU(cpumask_t *, space_users); /* the set this CPU is in for what is loaded */

@@ -4,7 +4,6 @@
  * before anything in it changes, a pristine copy is put aside for the others.
  */
 #include "cpu/percpu.h"
-#include "lib/string.h"
 
 u64 percpu_offsets[MAX_CPUS];
 cpumask_t cpus_online;

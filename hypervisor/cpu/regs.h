@@ -5,8 +5,9 @@
  */
 #pragma once
 
-#include "cpu/layout.h"
 #include "lib/types.h"
+
+#include "cpu/layout.h"
 #include "lib/xen.h"
 
 #define RFLAGS_TF   BIT(8)

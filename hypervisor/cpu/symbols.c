@@ -6,7 +6,6 @@
  * by a zero, one behind the other. Read-only; any context.
  */
 #include "cpu/symbols.h"
-#include "lib/string.h"
 
 extern const u32 symbols_offsets[], symbols_init_offsets[];
 extern const u32 symbols_count, symbols_init_count;

@@ -6,9 +6,10 @@
  */
 #pragma once
 
+#include "lib/types.h"
+
 #include "cpu/extable.h"
 #include "cpu/layout.h"
-#include "lib/types.h"
 
 /* Wholly below our window, or wholly above it; what wraps is neither. */
 static inline bool guest_range(u64 start, size_t length)

@@ -134,7 +134,8 @@ u32 flush_clock_now(void)
     return (u32)READ_ONCE(flush_clock);
 }
 
-void flush_clock_tick(void)
+/* This CPU is about to drop all its non-global entries (a load of CR3): stamps it. */
+static void flush_clock_tick(void)
 {
     /* The time is taken before the flush begins, so entries that were made
      * stale at or after it are not thought gone. */

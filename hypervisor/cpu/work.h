@@ -62,8 +62,6 @@ void cpu_flush_local(enum flush_kind kind, u64 addr);
  * no stale entry for it.
  */
 u32 flush_clock_now(void);
-/* This CPU is about to drop all its non-global entries (a load of CR3): stamps it. */
-void flush_clock_tick(void);
 /* Removes from mask the CPUs that have flushed since stamp. */
 void flush_clock_filter(cpumask_t *mask, u32 stamp);
 

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include "cpu/regs.h"
 #include "emulate/decode.h"
 
 /*

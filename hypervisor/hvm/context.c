@@ -11,11 +11,7 @@
 #include "hvm/context.h"
 
 #include "core/cpu_policy.h"
-#include "core/reject.h"
 #include "hvm/dev/devices.h"
-#include "hvm/hvm.h"
-#include "lib/string.h"
-#include "platform/clock.h"
 
 #define ATTRIBUTES_CODE 0x9bU /* present, read, execute, accessed */
 #define ATTRIBUTES_DATA 0x93U

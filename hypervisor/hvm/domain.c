@@ -6,12 +6,8 @@
 #include "core/continuation.h"
 #include "cpu/desc.h"
 #include "cpu/guest_state.h"
-#include "cpu/work.h"
 #include "hvm/dev/devices.h"
-#include "hvm/hvm.h"
 #include "hvm/svm/init.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 #include "platform/console.h"
 
 #include <xen/domctl.h>

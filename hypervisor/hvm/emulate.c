@@ -11,11 +11,8 @@
 #include "emulate/emulate.h"
 
 #include "core/ioreq.h"
-#include "cpu/fpu.h"
 #include "cpu/registers.h"
 #include "hvm/hvm.h"
-#include "lib/log.h"
-#include "lib/string.h"
 
 /* Attributes of a segment (Intel SDM vol. 3, 3.4.5). */
 #define SEGMENT_WRITABLE    BIT(1) /* of code: readable */

@@ -9,7 +9,6 @@
 #include "core/event.h"
 #include "emulate/decode.h"
 #include "hvm/hvm.h"
-#include "lib/log.h"
 
 #include <xen/sched.h>
 

@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include "core/domain.h"
 #include "core/guest.h"
 #include "hvm/dev/lapic.h"
 #include "hvm/io.h"
@@ -18,7 +17,6 @@
 
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
-#include <xen/hvm/save.h>
 
 struct hvm_domain {
     struct domain d;

@@ -9,9 +9,6 @@
 #include "core/ioreq.h"
 #include "cpu/work.h"
 #include "hvm/dev/devices.h"
-#include "hvm/hvm.h"
-#include "lib/log.h"
-#include "lib/string.h"
 
 #define DEBUG_PORT 0xe9
 

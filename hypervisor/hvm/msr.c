@@ -9,7 +9,6 @@
 #include "core/physmap.h"
 #include "cpu/registers.h"
 #include "hvm/hvm.h"
-#include "lib/string.h"
 
 enum { MSR_MTRR_CAP = 0xfe, MSR_MTRR_BASE0 = 0x200 };
 enum { MSR_MTRR_LAST = MSR_MTRR_BASE0 + 2 * HVM_MTRRS - 1, MSR_MTRR_64K = 0x250 };

@@ -6,7 +6,6 @@
  * (interrupt.c), so nobody writes the state of one that a start-up IPI may have set going
  * meanwhile. LOCK_DOMAIN is held by who keeps one. Caller: vcpu_op.
  */
-#include "core/reject.h"
 #include "cpu/registers.h"
 #include "hvm/hvm.h"
 

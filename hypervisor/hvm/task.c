@@ -12,7 +12,6 @@
 #include "cpu/registers.h"
 #include "emulate/decode.h"
 #include "hvm/hvm.h"
-#include "lib/string.h"
 
 /* Segments in the order of struct hvm_hw_cpu, and those of a TSS in its order. */
 enum { CS, DS, ES, FS, GS, SS, TR, LDTR };

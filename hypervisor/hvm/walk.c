@@ -12,7 +12,6 @@
 #include "core/physmap.h"
 #include "cpu/registers.h"
 #include "hvm/hvm.h"
-#include "lib/string.h"
 
 int hvm_copy_physical(struct domain *d, u64 address, void *buffer, u64 length, bool write)
 {

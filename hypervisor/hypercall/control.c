@@ -3,8 +3,6 @@
 #include "hypercall/control.h"
 
 #include "core/cpu_policy.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 
 /* Tools size their maps by max_cpu_id; anything beyond this is a mistake. */
 #define MAX_BITMAP_BITS (1U << 16)

@@ -9,7 +9,6 @@
 
 #include "hypercall/hypercall.h"
 
-#include <xen/domctl.h>
 #include <xen/sysctl.h>
 
 /* The one scheduler there is. */

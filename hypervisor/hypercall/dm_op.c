@@ -11,11 +11,8 @@
 #include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
 #include "core/policy.h"
-#include "memory/alloc.h"
-#include "memory/p2m.h"
 
 #include <xen/hvm/dm_op.h>
-#include <xen/hvm/hvm_op.h>
 
 #define BUFFERS 2
 

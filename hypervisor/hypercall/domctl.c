@@ -12,7 +12,6 @@
 #include "core/pool.h"
 #include "cpu/features.h"
 #include "hypercall/control.h"
-#include "lib/string.h"
 
 void domctl_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {

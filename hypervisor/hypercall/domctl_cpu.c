@@ -5,7 +5,6 @@
  */
 #include "core/cpu_policy.h"
 #include "hypercall/control.h"
-#include "memory/alloc.h"
 
 s64 domctl_get_cpu_policy(struct domain *d, struct xen_domctl *op)
 {

@@ -5,7 +5,6 @@
  * Range sets are under LOCK_DOMAIN of the domain they belong to.
  */
 #include "core/physmap.h"
-#include "cpu/work.h"
 #include "hypercall/control.h"
 #include "memory/p2m.h"
 

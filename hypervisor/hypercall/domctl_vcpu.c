@@ -9,7 +9,6 @@
 #include "cpu/registers.h"
 #include "hypercall/control.h"
 #include "hvm/dev/irq.h"
-#include "memory/alloc.h"
 #include "pv/pv.h"
 
 #include <xen/callback.h>

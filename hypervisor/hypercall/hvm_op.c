@@ -10,9 +10,7 @@
 #include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
 #include "hypercall/control.h"
-#include "memory/alloc.h"
 
-#include <xen/hvm/hvm_op.h>
 #include <xen/sched.h>
 
 #define CALLBACK_TYPE_SHIFT 56

@@ -2,22 +2,19 @@
 /*
  * The desk. A handler gets the raw arguments, copies structures in
  * (core/access.h), checks form, asks policy (core/policy.h), calls
- * core, copies results out. The caller is `current`.
+ * core, copies results out. The caller is `current`. pv/calls.h declares them all.
  */
 #pragma once
 
 #include "core/access.h"
 #include "core/continuation.h"
-#include "core/domain.h"
 #include "core/policy.h"
-#include "core/reject.h"
+#include "pv/calls.h"
 
 /* Returns what goes into rax: >= 0 or -errno; or -ERESTART_HYPERCALL after
  * hypercall_continue(). */
 typedef s64 (*hypercall_fn)(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
 
-/* Called by pv/entry.S for a PV guest's SYSCALL from its kernel. */
-void hypercall_pv(struct cpu_user_regs *regs);
 /* For pv/entry.S, too: the answer to a number that the caller has not, and what makes the caller go
  * on with the arguments that hypercall_continue() left. */
 s64 hypercall_none(void);
@@ -36,8 +33,3 @@ int vcpu_context_set(struct vcpu *v, const struct vcpu_guest_context *context);
 
 /* Our command line as the boot loader gave it; boot/ fills it in (xl info shows it). */
 extern char hypervisor_command_line[1024];
-
-/* The handlers. */
-#define CALL(name, nr_arguments, guest_kinds) s64 hypercall_##name(u64, u64, u64, u64, u64);
-#include "hypercall/calls.def"
-#undef CALL

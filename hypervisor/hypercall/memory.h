@@ -10,9 +10,6 @@
 #define MEMORY_OP_SHIFT 6
 #define MEMORY_OP_MASK  ((1UL << MEMORY_OP_SHIFT) - 1)
 
-/* The largest extent that `by` may ask for: larger ones cost too long at once. */
-u32 memory_max_order(const struct domain *by);
-
 /* memory_reservation.c */
 s64 memory_reservation(u32 op, u64 start, u64 arg);
 s64 memory_exchange(u64 arg);

@@ -10,8 +10,6 @@
 #include "core/grant.h"
 #include "core/ioreq.h"
 #include "core/physmap.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 #include "memory/p2m.h"
 
 #define MAX_MAP_ENTRIES 1024 /* a domain's memory map */

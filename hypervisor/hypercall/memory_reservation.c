@@ -11,14 +11,12 @@
  */
 #include "hypercall/memory.h"
 
-#include "core/nospec.h"
 #include "core/physmap.h"
-#include "memory/alloc.h"
 
 /* Orders of the interface's usual limits: 1 GiB for dom0, 2 MiB for guests. */
 #define GUEST_MAX_ORDER 9
 
-u32 memory_max_order(const struct domain *by)
+static u32 memory_max_order(const struct domain *by)
 {
     return by->is_control || by->is_hardware ? MAX_ORDER : GUEST_MAX_ORDER;
 }

@@ -5,8 +5,6 @@
  * hypercall page.
  */
 #include "hypercall/control.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 
 #include <xen/arch-x86/xen-mca.h>
 

@@ -7,7 +7,6 @@
  */
 #include "hypercall/platform_efi.h"
 #include "hypercall/hypercall.h"
-#include "memory/alloc.h"
 #include "platform/efi.h"
 
 #include <xen/platform.h>

@@ -7,7 +7,6 @@
 #include "cpu/features.h"
 #include "hypercall/control.h"
 #include "hypercall/platform_efi.h"
-#include "lib/string.h"
 #include "platform/machine.h"
 
 #include <xen/platform.h>

@@ -6,8 +6,6 @@
 #include "core/cpu_policy.h"
 #include "hvm/hvm.h"
 #include "hypercall/control.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 #include "platform/machine.h"
 
 static u32 last_online_cpu(void)

@@ -8,7 +8,6 @@
 
 #include "core/trace.h"
 #include "cpu/perfc.h"
-#include "lib/string.h"
 
 s64 sysctl_tbuf_op(struct xen_sysctl *op)
 {

@@ -16,8 +16,6 @@
 #include "core/trace.h"
 #include "cpu/perfc.h"
 #include "cpu/uaccess.h"
-#include "cpu/work.h"
-#include "lib/string.h"
 #include "pv/calls.h"
 #include "pv/entry.h"
 
@@ -54,7 +52,7 @@ _Static_assert(sizeof(struct call) == 1 << HYPERCALL_ROW_SHIFT &&
     [__HYPERVISOR_##name] = {hypercall_##name, guest_kinds},
 extern const struct call hypercall_rows[CALLS];
 const struct call hypercall_rows[CALLS] = {
-#include "hypercall/calls.def"
+#include "core/calls.def"
 };
 
 /* Those of whose arguments a record tells the small ones: bit n is argument n. */

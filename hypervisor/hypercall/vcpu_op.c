@@ -4,10 +4,8 @@
  * where time and run states are shown. LOCK_DOMAIN is held where a vCPU's life
  * changes.
  */
-#include "core/guest.h"
 #include "hypercall/hypercall.h"
 #include "hvm/hvm.h"
-#include "memory/alloc.h"
 
 /* The caller holds LOCK_DOMAIN or has the domain paused; v runs nowhere. */
 int vcpu_context_set(struct vcpu *v, const struct vcpu_guest_context *context)

@@ -6,7 +6,6 @@
  */
 #include "hvm/hvm.h"
 #include "hypercall/hypercall.h"
-#include "lib/string.h"
 
 #include <xen/version.h>
 

@@ -21,7 +21,6 @@
 #define atomic_and(p, v)    ((void)__atomic_and_fetch((p), (v), __ATOMIC_SEQ_CST))
 /* The new value. */
 #define atomic_add_return(p, v) __atomic_add_fetch((p), (v), __ATOMIC_SEQ_CST)
-#define atomic_sub_return(p, v) __atomic_sub_fetch((p), (v), __ATOMIC_SEQ_CST)
 /* The old value. */
 #define atomic_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define atomic_fetch_or(p, v)  __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)

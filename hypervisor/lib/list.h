@@ -29,12 +29,6 @@ static inline void list_insert_between(struct list_head *item, struct list_head 
     after->prev = item;
 }
 
-/* First place: right after `head` (or after any other member). */
-static inline void list_add(struct list_head *item, struct list_head *head)
-{
-    list_insert_between(item, head, head->next);
-}
-
 /* Last place: right before `head` (or before any other member). */
 static inline void list_add_tail(struct list_head *item, struct list_head *head)
 {

@@ -5,7 +5,6 @@
  * Output beyond the buffer is counted and dropped. No state outside the stack.
  */
 #include "lib/printf.h"
-#include "lib/string.h"
 
 struct output {
     char *buffer;

@@ -158,3 +158,7 @@ __noreturn void assertion_failed(const char *what, const char *file, int line);
             assertion_failed(#x, __FILE__, __LINE__); \
     } while (0)
 #define BUG() assertion_failed("unreachable", __FILE__, __LINE__)
+
+/* Every file may copy, compare and report. */
+#include "lib/log.h"
+#include "lib/string.h"

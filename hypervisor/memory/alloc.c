@@ -21,7 +21,6 @@
 #include "memory/alloc.h"
 
 #include "cpu/work.h"
-#include "lib/string.h"
 #include "memory/internal.h"
 
 #define ZONES       33

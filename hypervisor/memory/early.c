@@ -10,8 +10,6 @@
 #include "memory/alloc.h"
 #include "memory/internal.h"
 
-#include "lib/string.h"
-
 /* Replaces r[at .. at+gone) by `n` ranges at `with`. */
 static void ranges_splice(struct memory_ranges *set, u32 at, u32 gone,
                           const struct memory_range *with, u32 n)

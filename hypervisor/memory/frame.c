@@ -12,7 +12,6 @@
 #include "memory/frame.h"
 
 #include "cpu/work.h"
-#include "lib/string.h"
 #include "memory/internal.h"
 
 u64 frame_table_end __ro_after_init;

@@ -22,7 +22,6 @@
  */
 #pragma once
 
-#include "cpu/layout.h"
 #include "cpu/lock.h"
 #include "lib/atomic.h"
 #include "lib/bitmap.h"

@@ -12,7 +12,6 @@
  * Locks: LOCK_HEAP, never across the page allocator's work on a miss.
  * Callers: everyone but interrupt-time console output.
  */
-#include "lib/string.h"
 #include "memory/alloc.h"
 
 static const u16 class_sizes[] = {16,  32,  48,  64,  96,  128,  192,  256,

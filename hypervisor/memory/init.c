@@ -13,8 +13,6 @@
 
 #include "cpu/instructions.h"
 #include "cpu/work.h"
-#include "lib/log.h"
-#include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/internal.h"
 
@@ -98,11 +96,6 @@ static __init void map_direct(const struct memory_ranges *set)
 static mfn_t image_mfn(const char *p)
 {
     return mfn(((u64)p - IMAGE_START + IMAGE_LOAD_ADDRESS) >> PAGE_SHIFT);
-}
-
-static u64 image_pages(const char *start, const char *end)
-{
-    return (u64)(end - start) >> PAGE_SHIFT;
 }
 
 /* What the image shows at its own address must not be writable at its other one. */

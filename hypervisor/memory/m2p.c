@@ -7,7 +7,6 @@
  * Where there is no RAM for 1 GiB the guests' view shows one shared page of
  * M2P_INVALID, ours is unmapped. No locks: words are written whole.
  */
-#include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/internal.h"
 

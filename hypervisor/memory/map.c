@@ -15,7 +15,6 @@
 
 #include "cpu/features.h"
 #include "cpu/work.h"
-#include "lib/string.h"
 #include "memory/alloc.h"
 #include "memory/internal.h"
 

@@ -5,8 +5,9 @@
  */
 #pragma once
 
-#include "cpu/layout.h"
 #include "lib/types.h"
+
+#include "cpu/layout.h"
 
 #define PTE_PRESENT  (1UL << 0)
 #define PTE_WRITE    (1UL << 1)
@@ -90,6 +91,12 @@ mfn_t m2p_extent(u64 n);
 /* Lets the tools map the table read-only: its frames become `owner`'s (DOMID_XEN). Once. */
 struct frame_owner;
 void m2p_share(struct frame_owner *owner);
+
+/* Pages from one symbol of the image to another. */
+static inline u64 image_pages(const char *start, const char *end)
+{
+    return (u64)(end - start) >> PAGE_SHIFT;
+}
 
 /* Our top-level table; slots HV_FIRST..HV_LAST of it are what every guest's has. */
 extern u64 *hv_l4;

@@ -11,10 +11,7 @@
 #include "memory/p2m.h"
 
 #include "cpu/work.h"
-#include "lib/bitmap.h"
-#include "lib/string.h"
 #include "memory/alloc.h"
-#include "memory/frame.h"
 
 #define KIND_SHIFT  52
 #define KIND_MASK   15UL

@@ -9,7 +9,6 @@
  * get(), as nothing in a table is aligned. Boot core only; the facts in
  * `acpi` are constant afterwards. Also compiled for the host by its unit test.
  */
-#include "lib/string.h"
 #include "memory/map.h"
 #include "platform/internal.h"
 

@@ -7,10 +7,8 @@
  * Each CPU touches its own APIC only, with interrupts off: no locks.
  */
 #include "cpu/features.h"
-#include "cpu/instructions.h"
 #include "lib/atomic.h"
 #include "lib/option.h"
-#include "lib/string.h"
 #include "memory/map.h"
 #include "platform/internal.h"
 

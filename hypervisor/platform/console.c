@@ -19,12 +19,10 @@
 #include "cpu/work.h"
 #include "lib/option.h"
 #include "lib/printf.h"
-#include "lib/string.h"
 #include "memory/alloc.h"
 #include "platform/clock.h"
 #include "platform/framebuffer.h"
 #include "platform/internal.h"
-#include "platform/ring.h"
 #include "platform/rtc.h"
 
 #define PREFIX          "(XEN) "
@@ -568,7 +566,7 @@ __init void console_init(void)
                console_option);
 }
 
-__init void console_init_vga(void)
+static __init void console_init_vga(void)
 {
     if (screen_on || !screen_wanted)
         return;

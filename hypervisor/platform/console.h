@@ -5,10 +5,9 @@
  */
 #pragma once
 
-#include "lib/log.h"
+#include "lib/types.h"
 
 void console_init(void);      /* after the command line is parsed: serial ports */
-void console_init_vga(void);  /* map_io works; or left to console_init_late */
 void console_init_late(void); /* heap and irqs work: interrupts for input, ring of final size */
 /* The first guest is about to run: input goes to dom0, the screen is left to it. Happens by
  * itself at dom0's first output. */

@@ -18,9 +18,7 @@
 #include "cpu/foreign.h"
 #include "cpu/fpu.h"
 #include "cpu/instructions.h"
-#include "lib/log.h"
 #include "lib/option.h"
-#include "lib/string.h"
 #include "memory/alloc.h"
 
 #define TABLE_FLAGS   (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED)

@@ -9,7 +9,6 @@
  */
 #include "platform/framebuffer.h"
 
-#include "lib/string.h"
 #include "memory/alloc.h"
 #include "platform/internal.h"
 

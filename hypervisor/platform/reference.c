@@ -8,7 +8,6 @@
 
 #include "cpu/instructions.h"
 #include "lib/option.h"
-#include "lib/string.h"
 #include "memory/map.h"
 #include "platform/internal.h"
 

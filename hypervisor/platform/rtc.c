@@ -9,7 +9,6 @@
 #include "platform/rtc.h"
 
 #include "cpu/instructions.h"
-#include "lib/string.h"
 #include "platform/internal.h"
 
 #define INDEX_PORT   0x70

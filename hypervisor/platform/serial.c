@@ -16,7 +16,6 @@
 #include "cpu/instructions.h"
 #include "cpu/work.h"
 #include "lib/option.h"
-#include "lib/string.h"
 #include "platform/internal.h"
 #include "platform/serial.h"
 

@@ -13,10 +13,8 @@
 
 #include "core/access.h"
 #include "core/continuation.h"
-#include "core/reject.h"
 #include "cpu/uaccess.h"
 #include "pv/mm.h"
-#include "pv/pv.h"
 
 #define BATCH_CHUNK 16U
 struct batch {

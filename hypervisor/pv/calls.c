@@ -7,7 +7,6 @@
 #include "core/access.h"
 #include "cpu/perfc.h"
 #include "cpu/uaccess.h"
-#include "lib/string.h"
 #include "pv/calls.h"
 #include "pv/shield.h"
 #include "pv/traps.h"

@@ -11,7 +11,6 @@
  * mode switch. Everything belongs to this CPU; no locks.
  */
 #include "cpu/desc.h"
-#include "lib/string.h"
 #include "pv/pv.h"
 
 /* What cpu_user_regs holds from the entry; segment fields are kept apart. */

@@ -14,7 +14,6 @@
  */
 
 #include "core/access.h"
-#include "memory/alloc.h"
 #include "pv/calls.h"
 #include "pv/mm.h"
 #include "pv/types.h"

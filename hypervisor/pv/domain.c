@@ -6,8 +6,6 @@
  * Reached only through guest_pv (core/guest.h). The caller holds what core/
  * says there; a vCPU whose context is set or read stands still.
  */
-#include "lib/string.h"
-#include "memory/alloc.h"
 #include "pv/mm.h"
 #include "pv/traps.h"
 #include <xen/callback.h>

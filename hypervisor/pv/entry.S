@@ -233,11 +233,8 @@ iret_refused:
     EX_TABLE(shield_iret, shield_refused)
 ENTRY(shield_refused)
     mov   %rsp, %rbx
-    mov   %rsp, %rdi
-    and   $-STACK_STRIDE, %rdi
-    mov   DESC_PAGE + DESC_GUEST_CR3(%rdi), %rax
-    mov   %rax, %cr3
-    lea   STACK_SIZE - CPU_LOCAL_SIZE(%rdi), %rsp
+    LOAD_GUEST_TABLES
+    mov   %rdi, %rsp
     mov   %rbx, %rdi
     call  hv_fault
     lea   shield_iret(%rip), %rax

@@ -251,7 +251,7 @@ static int update_upper(struct domain *d, struct frame *table, u32 level, u32 sl
     u64 *where = (u64 *)mfn_to_virt(frame_to_mfn(table)) + slot;
     u64 old = READ_ONCE(*where);
     bool same = (old & value & PTE_PRESENT) && !((old ^ value) & PTE_ADDRESS);
-    int error = same ? entry_check_table(d, &value) : entry_get_table(d, level, &value);
+    int error = same ? entry_check_table(&value) : entry_get_table(d, level, &value);
 
     if (!error)
         store_entry(where, value, mode, 0);

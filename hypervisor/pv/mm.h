@@ -11,7 +11,6 @@
 
 #include "core/policy.h"
 #include "cpu/work.h"
-#include "memory/map.h"
 #include "pv/pv.h"
 
 /*

@@ -8,7 +8,6 @@
 #include "core/physmap.h"
 #include "cpu/perfc.h"
 #include "cpu/ports.h"
-#include "lib/string.h"
 #include "pv/batch.h"
 #include "pv/calls.h"
 #include "pv/types.h"

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "core/domain.h"
 #include "core/guest.h"
 #include "cpu/guest_state.h"
 

@@ -20,12 +20,8 @@
  * Locks: none. Everything belongs to one CPU but the count. Callers: pv/entry.S, boot/smp.c.
  */
 #include "pv/shield.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
-#include "memory/map.h"
 #include "pv/entry.h"
-#include "hypercall/hypercall.h"
-#include "pv/pv.h"
+#include "pv/calls.h"
 #include "pv/traps.h"
 #include "pv/types.h"
 
@@ -35,11 +31,6 @@ DEFINE_PER_CPU(struct shield, shield);
 
 extern char __text_start[], __text_end[], __ro_after_init_start[], __ro_after_init_end[];
 
-static u64 pages_of(const char *start, const char *end)
-{
-    return ((u64)end - (u64)start + PAGE_SIZE - 1) >> PAGE_SHIFT;
-}
-
 int shield_create(u32 cpu, const struct cpu_resources *r)
 {
     u64 *table = page_alloc(ALLOC_ZERO), ro = (u64)__ro_after_init_start;
@@ -48,8 +39,8 @@ int shield_create(u32 cpu, const struct cpu_resources *r)
     if (!table || map_share(table, r->stack, IST_STACKS, MAP_RW) ||
         map_share(table, r->stack + DESC_PAGE, 1, MAP_RW) ||
         map_share(table, r->stub & PAGE_MASK, 1, MAP_RX) ||
-        map_share(table, (u64)__text_start, pages_of(__text_start, __text_end), MAP_RX) ||
-        map_share(table, ro, pages_of(__ro_after_init_start, __ro_after_init_end), MAP_RO))
+        map_share(table, (u64)__text_start, image_pages(__text_start, __text_end), MAP_RX) ||
+        map_share(table, ro, image_pages(__ro_after_init_start, __ro_after_init_end), MAP_RO))
         return -ENOMEM;
     if (!cpu)
         sysret_word = 0;
@@ -66,13 +57,13 @@ static void copy_slots(u64 *to, const u64 *from, u32 first, u64 count)
 
 struct cpu_user_regs *shield_leave(const struct cpu_user_regs *regs, u64 cr3)
 {
-    struct desc_page *page = cpu_desc_page();
+    struct desc_page *page = this_cpu(desc);
     struct shield *s = &this_cpu(shield);
-    bool shielded = pv_mitigations[!current->domain->is_hardware].xpti;
+    bool shielded = pv_isolated[!current->domain->is_hardware];
     u64 changes = load_acquire(&shield_changes);
 
     if (shielded && (s->source != cr3 || s->seen != changes)) {
-        const u64 *from = paddr_to_virt(paddr(cr3));
+        const u64 *from = mfn_to_virt(pte_mfn(cr3));
 
         copy_slots(s->table, from, 0, PERDOMAIN_SLOT + 1);
         copy_slots(s->table, from, HV_LAST_SLOT + 1, TABLE_ENTRIES - HV_LAST_SLOT - 1);

@@ -67,7 +67,6 @@
 #include "pv/types.h"
 
 #include "core/continuation.h"
-#include "cpu/work.h"
 #include "pv/pv.h"
 
 /* partial_flags */

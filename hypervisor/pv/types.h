@@ -8,10 +8,6 @@
 
 #include "core/domain.h"
 #include "core/nospec.h"
-#include "cpu/mitigations.h"
-#include "lib/atomic.h"
-#include "memory/frame.h"
-#include "memory/map.h"
 
 #define TABLE_ENTRIES 512
 
@@ -94,25 +90,17 @@ __must_check int entry_get_table(struct domain *d, u32 level, u64 *entry);
 int entry_put_table(u64 entry);
 #define CACHE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
 __must_check int entry_check_cache(const struct domain *d, u64 *entry);
-/* An absent entry: the processor may guess with the frame it names (L1TF). -EINVAL, d is ended. */
-__must_check int entry_refuse_absent(const struct domain *d, u64 entry);
-static inline __must_check int entry_check_absent(const struct domain *d, u64 entry)
-{
-    return unlikely(entry & PTE_ADDRESS) && unlikely(pv_mitigations[!d->is_hardware].l1tf)
-               ? entry_refuse_absent(d, entry)
-               : 0;
-}
 /* Puts an L1 entry into the form we store, or says -EINVAL. No references. */
 static inline __must_check int entry_check_l1(const struct domain *d, u64 *entry)
 {
     if (!(*entry & PTE_PRESENT))
-        return entry_check_absent(d, *entry);
+        return 0;
     if (unlikely(*entry & CACHE_BITS))
         TRY(entry_check_cache(d, entry));
     *entry = (*entry | PTE_USER) & ~PTE_GLOBAL;
     return 0;
 }
-__must_check int entry_check_table(const struct domain *d, u64 *entry);
+__must_check int entry_check_table(u64 *entry);
 
 /* Checks and adjusts one segment descriptor (pv/descriptors.c). */
 __must_check int descriptor_check(u64 *descriptor);

@@ -11,7 +11,6 @@
  *
  * Locks: none. Callers: pv/types.c under the table's LOCKED, pv/mm.c likewise.
  */
-#include "cpu/features.h"
 #include "platform/irq.h"
 #include "pv/types.h"
 
@@ -33,17 +32,6 @@ static int check_io(struct domain *d, const struct domain *owner, u64 *entry)
     if ((*entry & PTE_WRITE) && msi_owns_page(mfn(number)))
         *entry &= ~PTE_WRITE;
     return 0;
-}
-
-int entry_refuse_absent(const struct domain *d, u64 entry)
-{
-    u64 address = entry & PTE_ADDRESS & (BIT(cpu_address_bits) - 1);
-
-    /* Kernels that know of it set the high bits: no RAM is in the last three quarters. */
-    if (!address || address >> (cpu_address_bits - 2))
-        return 0;
-    domain_crash((struct domain *)d, "absent page-table entry names memory (pv-l1tf=)");
-    return reject(-EINVAL, "absent entry names memory");
 }
 
 int entry_check_cache(const struct domain *d, u64 *entry)
@@ -106,10 +94,10 @@ void entry_put_l1(u64 entry)
 #define TABLE_BITS \
     (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | 0xe00UL | PTE_NX | PTE_ADDRESS)
 
-int entry_check_table(const struct domain *d, u64 *entry)
+int entry_check_table(u64 *entry)
 {
     if (!(*entry & PTE_PRESENT))
-        return entry_check_absent(d, *entry);
+        return 0;
     if (*entry & ~TABLE_BITS)
         return reject(-EINVAL, "flags of a table's entry");
     *entry |= PTE_USER;
@@ -118,7 +106,7 @@ int entry_check_table(const struct domain *d, u64 *entry)
 
 int entry_get_table(struct domain *d, u32 level, u64 *entry)
 {
-    int error = entry_check_table(d, entry);
+    int error = entry_check_table(entry);
 
     if (error || !(*entry & PTE_PRESENT))
         return error;

@@ -107,11 +107,11 @@ static s64 handle(const char *name, u64 a0, u64 a1)
         (void)a2, (void)a3, (void)a4;                             \
         return handle(#name, a0, a1);                             \
     }
-#include "hypercall/calls.def"
+#include "core/calls.def"
 #undef hypercall_multicall
-s64 pv_iret(struct cpu_user_regs *regs)
+void pv_iret(struct cpu_user_regs *regs)
 {
-    return (s64)regs->rdi;
+    (void)regs;
 }
 
 /* All public ones: those with a handler, and those that are refused. */
@@ -119,7 +119,7 @@ s64 pv_iret(struct cpu_user_regs *regs)
 #define CALL(name, arguments, kinds) NAME(name),
 #define NAME(name)                   [__HYPERVISOR_##name] = #name
 static const char *const names[64] = {
-#include "hypercall/calls.def"
+#include "core/calls.def"
     NAME(xsm_op),  NAME(nmi_op),  NAME(xenoprof_op), NAME(kexec_op),
     NAME(tmem_op), NAME(argo_op), NAME(hypfs_op),
 };

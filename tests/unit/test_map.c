@@ -143,16 +143,35 @@ static void test_slots(void **state)
     for (u64 page = 0; page < STACK_STRIDE / PAGE_SIZE; page++)
         assert_int_equal(
             mfn_is_none(map_lookup(STACK_AREA_START + 3 * STACK_STRIDE + page * PAGE_SIZE)),
-            page == 4 || page >= STACK_SIZE / PAGE_SIZE);
+            page == 4 || (page >= STACK_SIZE / PAGE_SIZE && page != DESC_PAGE / PAGE_SIZE));
+}
+
+/* Another top table shows what it was given, with rights of its own, and nothing else. */
+static void test_share(void **state)
+{
+    u64 *l4 = page_alloc(ALLOC_ZERO), *ours = hv_l4, va = STACK_AREA_START + 4 * STACK_STRIDE,
+        flags;
+
+    (void)state;
+    assert_int_equal(map_stack(4), 0);
+    mfn_t first = map_lookup(va);
+    assert_int_equal(map_share(l4, va, 2, MAP_RO), 0);
+    hv_l4 = l4;
+    assert_int_equal(walk(va, &flags), first.raw);
+    assert_false(flags & PTE_WRITE);
+    assert_false(mfn_is_none(map_lookup(va + PAGE_SIZE)));
+    for (u64 page = 2; page < STACK_STRIDE / PAGE_SIZE; page++)
+        assert_true(mfn_is_none(map_lookup(va + page * PAGE_SIZE)));
+    hv_l4 = ours;
+    assert_int_equal(walk(va, &flags), first.raw);
+    assert_true(flags & PTE_WRITE);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_huge),
-        cmocka_unit_test(test_io),
-        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_huge),  cmocka_unit_test(test_io),
+        cmocka_unit_test(test_slots),  cmocka_unit_test(test_share),
     };
 
     srand(1);

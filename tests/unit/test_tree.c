@@ -131,7 +131,7 @@ static void test_list(void **state)
         if (i < 4)
             list_add_tail(&members[i].link, &a);
         else
-            list_add(&members[i].link, &b);
+            list_add_tail(&members[i].link, b.next); /* in front of all */
     }
     list_text(&a, text);
     assert_string_equal(text, "0123");

@@ -5,9 +5,6 @@
  */
 #include "hvm/dev/devices.h"
 
-#include "lib/string.h"
-#include "memory/alloc.h"
-
 void device_arm(struct hvm_devices *x, struct timer *t, ns_t when)
 {
     const struct vcpu *v = x->d->d.vcpus[0];

@@ -11,8 +11,6 @@
  */
 #pragma once
 
-#include "core/timer.h"
-#include "cpu/lock.h"
 #include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
 

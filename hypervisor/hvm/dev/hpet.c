@@ -7,7 +7,6 @@
  * The lock is the board's.
  */
 #include "hvm/dev/devices.h"
-#include "lib/string.h"
 
 #define TICK_NS    16
 #define CAPABILITY (0x8086a201UL | TICK_NS * 1000000UL << 32) /* 3 timers of 64 bits, legacy */

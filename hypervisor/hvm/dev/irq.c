@@ -10,7 +10,6 @@
  */
 #include "core/event.h"
 #include "hvm/dev/devices.h"
-#include "lib/bitmap.h"
 
 #define CALLBACK_KIND(value) ((u32)((value) >> 56))
 #define PCI_LINES            128

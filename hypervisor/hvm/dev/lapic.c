@@ -10,9 +10,6 @@
 #include "cpu/registers.h"
 #include "hvm/dev/irq.h"
 #include "hvm/hvm.h"
-#include "lib/bitmap.h"
-#include "lib/string.h"
-#include "platform/scale.h"
 
 /* Registers' offsets; SELF_IPI is x2APIC's only. */
 enum { ID = 0x20, VERSION = 0x30, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, LDR = 0xd0, DFR = 0xe0 };

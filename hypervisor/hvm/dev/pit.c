@@ -9,7 +9,6 @@
  * does not stop a count under way, it starts anew when the gate opens.
  */
 #include "hvm/dev/devices.h"
-#include "platform/scale.h"
 
 #define PIT_HZ 1193182
 #define GATE2  1U

@@ -4,9 +4,7 @@
  * 3.58 MHz and 32 bits, and the events of block PM1a, which are interrupt 9.
  * PM1a control is the device model's. The lock is the board's.
  */
-#include "core/reject.h"
 #include "hvm/dev/devices.h"
-#include "platform/scale.h"
 
 #define PM_HZ        3579545
 #define TIMER_STATUS 0x001U

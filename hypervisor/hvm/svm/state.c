@@ -7,7 +7,6 @@
 #include "cpu/guest_state.h"
 #include "cpu/instructions.h"
 #include "hvm/svm/svm.h"
-#include "lib/string.h"
 
 /* What a guest may set in EFER; LMA follows by itself. */
 #define EFER_GUEST  (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | BIT(14))

@@ -13,16 +13,12 @@
  * maps, written at boot. No locks.
  */
 #include "cpu/features.h"
-#include "cpu/instructions.h"
 #include "cpu/percpu.h"
 #include "cpu/traps.h"
 #include "cpu/work.h"
 #include "emulate/decode.h"
 #include "hvm/svm/init.h"
 #include "hvm/svm/svm.h"
-#include "lib/bitmap.h"
-#include "lib/string.h"
-#include "memory/alloc.h"
 #include "platform/console.h"
 
 #define IO_MAP_ORDER  2 /* 12 KiB are used */

@@ -218,7 +218,6 @@ static bool explore(u32 count, void (*const fns[])(void), void (*begin)(void), b
 #undef atomic_or
 #undef atomic_and
 #undef atomic_add_return
-#undef atomic_sub_return
 #undef atomic_fetch_add
 #undef atomic_fetch_or
 #undef atomic_fetch_and
@@ -252,7 +251,6 @@ static bool explore(u32 count, void (*const fns[])(void), void (*begin)(void), b
 #define atomic_or(p, v)         ((void)RMW_(p, old_ | (v)))
 #define atomic_and(p, v)        ((void)RMW_(p, old_ & (v)))
 #define atomic_add_return(p, v) (RMW_(p, old_ + (v)) + (v))
-#define atomic_sub_return(p, v) (RMW_(p, old_ - (v)) - (v))
 #define atomic_dec_and_test(p)  (RMW_(p, old_ - 1) == 1)
 #define atomic_xchg(p, v)       RMW_(p, v)
 #define atomic_cmpxchg(p, old, new)            \

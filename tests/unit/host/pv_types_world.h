@@ -19,6 +19,7 @@
 #include "emulate/emulate.h"
 #include "pv/calls.h"
 #include "pv/mm.h"
+#include "pv/shield.h"
 #include "pv/types.h"
 #include <xen/grant_table.h>
 
@@ -109,6 +110,9 @@ bool memory_is_io(paddr_t start, u64 size)
 {
     return start.raw >= IO_FIRST << PAGE_SHIFT && size == PAGE_SIZE;
 }
+bool shield_on;
+u64 shield_changes;
+DEFINE_PER_CPU(struct shield, shield);
 void hv_slots_fill(u64 *l4, mfn_t perdomain_l3)
 {
     (void)perdomain_l3;

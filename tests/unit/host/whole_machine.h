@@ -224,6 +224,14 @@ void cpu_load_cr3(u64 cr3)
     ASSERT(cr3 >> PAGE_SHIFT < FAKE_FRAMES);
     cpu_flush_local(FLUSH_TLB, 0);
 }
+bool shield_on, pv_isolated[2];
+DEFINE_PER_CPU(struct desc_page *, desc);
+char __text_start[1], __text_end[1], __ro_after_init_start[1], __ro_after_init_end[1];
+int map_share(u64 *l4, u64 va, u64 n, u64 flags)
+{
+    (void)l4, (void)va, (void)n, (void)flags;
+    return -ENOMEM;
+}
 mfn_t cpu_gdt_frame(u32 cpu)
 {
     return mfn(14 + cpu);
