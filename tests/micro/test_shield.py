@@ -36,6 +36,11 @@ def look(seen):
     return play
 
 
+@pytest.mark.parametrize("name", ["descriptors", "exits", "fuzz", "iret", "multicall", "tables", "tasks", "traps", "vcpus"])
+def test_guests_do_not_notice(name):
+    check(name, smp=2, append="xpti", words="seconds=8 seed=11" if name == "fuzz" else "")
+
+
 @pytest.mark.parametrize("option, cpu, shielded", [
     ("", micro.CPU, False), ("xpti", micro.CPU, True), ("xpti=dom0=no,domu=yes", micro.CPU, False), ("", "Skylake-Client", True),
     ("xpti=no", "Skylake-Client", False)])
