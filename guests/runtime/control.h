@@ -49,6 +49,19 @@ static inline u64 settled_free_pages(void)
     return last;
 }
 
+/* How many of our ports below `end` are not closed. */
+static inline u32 open_ports(u32 end)
+{
+    u32 open = 0;
+
+    for (u32 port = 1; port < end; port++) {
+        struct evtchn_status status = {.dom = DOMID_SELF, .port = port};
+        if (!call2(__HYPERVISOR_event_channel_op, EVTCHNOP_status, &status))
+            open += status.status != EVTCHNSTAT_closed;
+    }
+    return open;
+}
+
 /* A PV domain with vCPUs and nothing else in it; its number or -errno. */
 static inline s64 domain_create(u32 vcpus, u64 max_kib)
 {

@@ -14,12 +14,17 @@ void random_begin(u64 seed)
     random_state = seed * 0x2545f4914f6cdd1d | 1;
 }
 
+u64 draw_from(u64 *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state * 0x9e3779b97f4a7c15;
+}
+
 u64 draw(void)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state * 0x9e3779b97f4a7c15;
+    return draw_from(&random_state);
 }
 
 u64 below(u64 n)

@@ -22,6 +22,7 @@ extern struct random_guest random_guest;
 void random_begin(u64 seed);
 extern u8 *random_scratch[SCRATCH]; /* each with a hole behind it, where long lists end */
 
+u64 draw_from(u64 *state); /* not 0; for several vCPUs, each with its own */
 u64 draw(void);
 u64 below(u64 n); /* 0 to n - 1 */
 u64 any_frame(void);

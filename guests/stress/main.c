@@ -6,6 +6,7 @@
  * "seconds=N".
  */
 #include "control.h"
+#include "random.h"
 #include <xen/grant_table.h>
 #include <xen/memory.h>
 
@@ -41,17 +42,9 @@ static u64 *granted[REFS], *leaves[LEAVES], *table1, *table2;
 
 /* ---- what is drawn, and what may come of it ---- */
 
-static u64 draw(struct worker *w)
+static u32 pick(struct worker *w, u32 n)
 {
-    w->state ^= w->state << 13;
-    w->state ^= w->state >> 7;
-    w->state ^= w->state << 17;
-    return w->state * 0x9e3779b97f4a7c15;
-}
-
-static u32 below(struct worker *w, u32 n)
-{
-    return (u32)((draw(w) >> 33) % n);
+    return (u32)((draw_from(&w->state) >> 33) % n);
 }
 
 static void complain(const char *what, int line, s64 result)
@@ -102,15 +95,15 @@ static void close_port(u32 port)
 
 static void put_port(struct worker *w, u32 port)
 {
-    close_port(__atomic_exchange_n(&ports[below(w, PORTS)], port, __ATOMIC_SEQ_CST));
+    close_port(__atomic_exchange_n(&ports[pick(w, PORTS)], port, __ATOMIC_SEQ_CST));
 }
 
 static void new_ports(struct worker *w)
 {
-    struct evtchn_bind_ipi ipi = {.vcpu = below(w, VCPUS)};
+    struct evtchn_bind_ipi ipi = {.vcpu = pick(w, VCPUS)};
     struct evtchn_alloc_unbound first = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
 
-    if (below(w, 2)) {
+    if (pick(w, 2)) {
         MAY(event_op(EVTCHNOP_bind_ipi, &ipi), 0);
         return put_port(w, ipi.port);
     }
@@ -123,13 +116,13 @@ static void new_ports(struct worker *w)
 
 static void events(struct worker *w)
 {
-    u32 *place = &ports[below(w, PORTS)], port = __atomic_load_n(place, __ATOMIC_RELAXED);
+    u32 *place = &ports[pick(w, PORTS)], port = __atomic_load_n(place, __ATOMIC_RELAXED);
     struct evtchn_send send = {.port = port};
     struct evtchn_unmask unmask = {.port = port};
     struct evtchn_status status = {.dom = DOMID_SELF, .port = port};
-    struct evtchn_bind_vcpu bind = {.port = port, .vcpu = below(w, VCPUS)};
+    struct evtchn_bind_vcpu bind = {.port = port, .vcpu = pick(w, VCPUS)};
 
-    switch (port ? below(w, 8) : 0) {
+    switch (port ? pick(w, 8) : 0) {
     case 0:
         return new_ports(w);
     case 1:
@@ -166,7 +159,7 @@ static bool reads_right(const u64 *page, u32 ref)
 static void map_grant(struct worker *w, u32 ref)
 {
     struct gnttab_map_grant_ref m = {.host_addr = (u64)w->window,
-                                     .flags = GNTMAP_host_map | (below(w, 2) ? GNTMAP_readonly : 0),
+                                     .flags = GNTMAP_host_map | (pick(w, 2) ? GNTMAP_readonly : 0),
                                      .ref = ref};
 
     MAY(call3(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, &m, 1), 0);
@@ -195,10 +188,10 @@ static void copy_grant(struct worker *w, u32 ref)
 
 static void use_grants(struct worker *w)
 {
-    u32 ref = 8 + below(w, REFS);
+    u32 ref = 8 + pick(w, REFS);
     u16 flags = __atomic_load_n(&grants[ref].flags, __ATOMIC_RELAXED);
 
-    switch (below(w, 4)) {
+    switch (pick(w, 4)) {
     case 0: /* taken back while nobody uses it, or given again */
         if (!flags || flags == GTF_permit_access)
             __atomic_compare_exchange_n(&grants[ref].flags, &flags,
@@ -222,7 +215,7 @@ static void pages(struct worker *w)
         .in.nr_extents = 1, .in.domid = DOMID_SELF, .out.nr_extents = 1, .out.domid = DOMID_SELF};
 
     MAY(map_page(w->own, 0), 0);
-    if (below(w, 3)) {
+    if (pick(w, 3)) {
         set_xen_guest_handle(r.extent_start, &w->own_frame);
         MAY(call2(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r), 1);
         set_xen_guest_handle(r.extent_start, &fresh);
@@ -244,10 +237,10 @@ static void pages(struct worker *w)
 
 static void tables(struct worker *w)
 {
-    u64 *table = below(w, 3) ? table1 : table2;
-    struct mmu_update u = {.ptr = virt_to_machine(table) + below(w, 4) * 8};
+    u64 *table = pick(w, 3) ? table1 : table2;
+    struct mmu_update u = {.ptr = virt_to_machine(table) + pick(w, 4) * 8};
 
-    switch (below(w, 8)) {
+    switch (pick(w, 8)) {
     case 0:
     case 1:
         MAY(table_op(table == table1 ? MMUEXT_PIN_L1_TABLE : MMUEXT_PIN_L2_TABLE, frame_of(table)),
@@ -261,10 +254,10 @@ static void tables(struct worker *w)
         MAY(table_op(MMUEXT_TLB_FLUSH_ALL, 0), 0);
         return;
     default:
-        u.ptr |= below(w, 2) ? MMU_PT_UPDATE_PRESERVE_AD : MMU_NORMAL_PT_UPDATE;
-        if (below(w, 3))
-            u.val = table == table1 ? virt_to_machine(leaves[below(w, LEAVES)]) |
-                                          (below(w, 2) ? FLAGS_RO : FLAGS_RW)
+        u.ptr |= pick(w, 2) ? MMU_PT_UPDATE_PRESERVE_AD : MMU_NORMAL_PT_UPDATE;
+        if (pick(w, 3))
+            u.val = table == table1 ? virt_to_machine(leaves[pick(w, LEAVES)]) |
+                                          (pick(w, 2) ? FLAGS_RO : FLAGS_RW)
                                     : virt_to_machine(table1) | FLAGS_RW;
         MAY(call4(__HYPERVISOR_mmu_update, &u, 1, 0, DOMID_SELF), 0, -EINVAL);
     }
@@ -312,13 +305,13 @@ static void call_domain(u32 id)
 
 static void control(struct worker *w)
 {
-    u32 *place = &domains[below(w, DOMAINS)], id = __atomic_load_n(place, __ATOMIC_RELAXED);
+    u32 *place = &domains[pick(w, DOMAINS)], id = __atomic_load_n(place, __ATOMIC_RELAXED);
     struct xen_domctl_getdomaininfo info;
     u32 made;
 
-    switch (id ? below(w, 8) : 0) {
+    switch (id ? pick(w, 8) : 0) {
     case 0:
-        if (id || below(w, 8)) {
+        if (id || pick(w, 8)) {
             MUST(free_pages() != ~0UL);
             return;
         }
@@ -326,7 +319,7 @@ static void control(struct worker *w)
         MUST((s32)made > 0);
         return end_domain(__atomic_exchange_n(place, made, __ATOMIC_SEQ_CST));
     case 1:
-        if (!below(w, 4))
+        if (!pick(w, 4))
             end_domain(__atomic_exchange_n(place, 0, __ATOMIC_SEQ_CST));
         return;
     case 2:
@@ -348,11 +341,11 @@ static void control(struct worker *w)
 
 static void time_and_vcpus(struct worker *w)
 {
-    struct vcpu_set_singleshot_timer shot = {.timeout_abs_ns = system_time() + below(w, 100000)};
+    struct vcpu_set_singleshot_timer shot = {.timeout_abs_ns = system_time() + pick(w, 100000)};
     struct vcpu_runstate_info info;
-    u32 other = below(w, VCPUS);
+    u32 other = pick(w, VCPUS);
 
-    switch (below(w, 8)) {
+    switch (pick(w, 8)) {
     case 0:
         MAY(call3(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, w->id, &shot), 0);
         return;
@@ -366,7 +359,7 @@ static void time_and_vcpus(struct worker *w)
         MAY(call3(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, other, &info), 0);
         return;
     case 4:
-        return nap(below(w, 100000));
+        return nap(pick(w, 100000));
     case 5:
         MAY(call2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0), 0);
         return;
@@ -381,7 +374,7 @@ static void time_and_vcpus(struct worker *w)
 
 static void several(struct worker *w)
 {
-    struct evtchn_send send = {.port = ports[below(w, PORTS)]};
+    struct evtchn_send send = {.port = ports[pick(w, PORTS)]};
     struct multicall_entry list[] = {
         {.op = __HYPERVISOR_xen_version, .args = {XENVER_version}},
         {.op = __HYPERVISOR_event_channel_op, .args = {EVTCHNOP_send, (u64)&send}},
@@ -403,7 +396,7 @@ static void work(struct worker *w)
         events, use_grants, pages, tables, control, time_and_vcpus, several};
 
     while (!stop) {
-        u32 family = below(w, FAMILIES);
+        u32 family = pick(w, FAMILIES);
 
         w->family = family;
         families[family](w);
@@ -436,7 +429,7 @@ static void run(u64 time)
     for (u32 i = 1; i < VCPUS; i++)
         MAY(call3(__HYPERVISOR_vcpu_op, VCPUOP_up, i, 0), 0);
     while (system_time() < end && !stop) {
-        u32 family = below(&workers[0], 2) ? TIME : EVENTS;
+        u32 family = pick(&workers[0], 2) ? TIME : EVENTS;
 
         family == TIME ? time_and_vcpus(&workers[0]) : events(&workers[0]);
         workers[0].done[family]++;
@@ -472,19 +465,6 @@ static void give_back(void)
         CHECK_EQUAL(grants[ref].flags & (GTF_reading | GTF_writing), 0);
         CHECK(reads_right(granted[ref - 8], ref));
     }
-}
-
-static u32 open_ports(void)
-{
-    u32 open = 0;
-
-    for (u32 port = 1; port < 2048; port++) {
-        struct evtchn_status status = {.dom = DOMID_SELF, .port = port};
-
-        if (!event_op(EVTCHNOP_status, &status))
-            open += status.status != EVTCHNSTAT_closed;
-    }
-    return open;
 }
 
 /* The frames that were table entries' and tables are nobody's but ours: given up, they are free. */
@@ -561,12 +541,12 @@ void guest_main(void)
     run(1000 * MS); /* the hypervisor's heap grows to what it needs */
     give_back();
     u64 free = settled_free_pages();
-    u32 open = open_ports();
+    u32 open = open_ports(2048);
     if (!checks_failed)
         run(seconds * 1000 * MS);
     give_back();
     u64 now = settled_free_pages();
-    CHECK_EQUAL(open_ports(), open);
+    CHECK_EQUAL(open_ports(2048), open);
     u64 slack = has_word("stock") ? 256 : SLACK; /* its heap gives less back */
     CHECK(now + slack >= free && now <= free + slack);
     check_no_use_is_left();

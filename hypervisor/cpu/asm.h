@@ -43,22 +43,14 @@
     add $(STACK_SIZE - CPU_LOCAL_SIZE), \reg
 .endm
 
-/* rsp on any of the CPU's stacks or in its descriptor page: rdi = its struct cpu_local. rax is lost. */
+/* rsp on any of the CPU's stacks or in its descriptor page: rdi = its struct cpu_local. rax is
+ * lost. */
 .macro LOAD_GUEST_TABLES
     mov %rsp, %rdi
     and $-STACK_STRIDE, %rdi
     mov DESC_PAGE + DESC_GUEST_CR3(%rdi), %rax
     mov %rax, %cr3
     add $(STACK_SIZE - CPU_LOCAL_SIZE), %rdi
-.endm
-
-/* From rsp in the CPU's descriptor page, on tables that may show no more than that (pv/shield.c):
- * onto the guest's own, with the frame carried to struct cpu_local. rsp = rdi = the frame there.
- * Others are lost. */
-.macro LEAVE_SHIELD
-    mov %rsp, %rsi
-    LOAD_GUEST_TABLES
-    CARRY_FRAME
 .endm
 
 /* The frame at rsi to rdi, where rsp and rdi are then. */
@@ -68,6 +60,15 @@
     rep movsq
     mov %rdx, %rsp
     mov %rdx, %rdi
+.endm
+
+/* From rsp in the CPU's descriptor page, on tables that may show no more than that (pv/shield.c):
+ * onto the guest's own, with the frame carried to struct cpu_local. rsp = rdi = the frame there.
+ * Others are lost. */
+.macro LEAVE_SHIELD
+    mov %rsp, %rsi
+    LOAD_GUEST_TABLES
+    CARRY_FRAME
 .endm
 
 /* Three-byte NOPs that features_init() turns into CLAC or STAC. */

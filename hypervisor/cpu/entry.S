@@ -4,8 +4,9 @@
  * bytes that completes the frame with its number; the rest is common.
  *
  * From ring 3 the frame lies in struct cpu_local (TSS.rsp0 points behind its
- * ss), or is carried there if exits are shielded (pv/shield.c), and the way out is always guest_exit. From ring 0 (a fault of ours, or
- * an interrupt of the idle loop) it lies on the stack and we return by IRET.
+ * ss), or is carried there if exits are shielded (pv/shield.c), and the way out
+ * is always guest_exit. From ring 0 (a fault of ours, or an interrupt of the
+ * idle loop) it lies on the stack and we return by IRET.
  * #MC, NMI, #DF and #DB have stacks of their own (IST): they can arrive before
  * SYSCALL code has left the guest's stack (#DB by MOV SS with a breakpoint).
  *

@@ -42,8 +42,7 @@ int shield_create(u32 cpu, const struct cpu_resources *r)
         map_share(table, (u64)__text_start, image_pages(__text_start, __text_end), MAP_RX) ||
         map_share(table, ro, image_pages(__ro_after_init_start, __ro_after_init_end), MAP_RO))
         return -ENOMEM;
-    if (!cpu)
-        sysret_word = 0;
+    sysret_word = 0;
     return 0;
 }
 

@@ -91,13 +91,18 @@ def beside(path, play):
         thread.join()
 
 
+def ask(lines, command, **arguments):
+    """What the emulator's control socket answers; None: it has ended."""
+    lines.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+    lines.flush()
+    while '"return"' not in (line := lines.readline()) and line:
+        pass
+    return json.loads(line)["return"] if line else None
+
+
 def stop_and_go_on(lines, done):
     for command in ("qmp_capabilities", *("stop", "cont") * 100000):
-        lines.write(json.dumps({"execute": command}) + "\n")
-        lines.flush()
-        while '"return"' not in (line := lines.readline()) and line:
-            pass
-        if not line or (command == "cont" and done.wait(0.002)):
+        if ask(lines, command) is None or (command == "cont" and done.wait(0.002)):
             return
 
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Page-table isolation (xpti=): what the processor can translate while a PV guest runs, asked of the emulator."""
-import json
 import re
 
 import micro
 import pytest
-from test_guests import beside, check
+from test_guests import ask, beside, check
 
 # Addresses of ours (hypervisor/cpu/layout.h): of memory, of the frame table, of CPU 0's main stack and of its #MC stack.
 MEMORY, FRAMES, STACK, IST = 0xffff830000100000, 0xffff818000000000, 0xffff820000007000, 0xffff820000000000
@@ -14,24 +13,17 @@ MEMORY, FRAMES, STACK, IST = 0xffff830000100000, 0xffff818000000000, 0xffff82000
 def look(seen):
     """Stops the machine again and again; seen: {address: [can be read], one for each time that CPU 0 was in the guest}."""
     def play(lines, done):
-        def ask(command, **arguments):
-            lines.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-            lines.flush()
-            while (line := lines.readline()) and '"return"' not in line:
-                pass
-            return json.loads(line)["return"] if line else ""
-
         def monitor(words):
-            return ask("human-monitor-command", **{"command-line": words})
+            return ask(lines, "human-monitor-command", **{"command-line": words}) or ""
 
-        ask("qmp_capabilities")
+        ask(lines, "qmp_capabilities")
         while not done.wait(0.02):
-            ask("stop")
-            in_guest = re.search(r"CPL=3.*\n(?:.*\n)*CS =e033", monitor("info registers") or "")
+            ask(lines, "stop")
+            in_guest = re.search(r"CPL=3.*\n(?:.*\n)*CS =e033", monitor("info registers"))
             for address, answers in seen.items():
                 if in_guest:
                     answers.append("Cannot access" not in monitor(f"x/1xb {address:#x}"))
-            if ask("cont") == "":
+            if ask(lines, "cont") is None:
                 return
     return play
 
